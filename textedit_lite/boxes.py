@@ -1,0 +1,153 @@
+"""Box arithmetic, and the crops and coordinate transforms that are built on it.
+
+Boxes are float32 [N, 4], xyxy in pixels, unless a name says otherwise; x grows to the right, y downwards.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from PIL import Image
+
+CLIP_SIDE = 1.15  # side of CLIP's square crop, in longest sides of the box
+LARGEST_CROP = 1024  # pixels a side; no CLIP takes in more
+CONTEXT = 4 / 3  # side of the painter's window, in longest sides of the mask: the mask fills three quarters of it
+GROW = 0.08  # how far a mask reaches beyond its box on each side, in longest sides of the box
+TILT_DEGREES = 24.0  # the turn that a mask for "tilted slightly" makes room for
+
+
+def cxcywh_to_xyxy(boxes: np.ndarray) -> np.ndarray:
+    """(centre x, centre y, width, height) to (x0, y0, x1, y1): float32 [..., 4]. Taught in notebook 01."""
+    cx, cy, w, h = np.moveaxis(np.asarray(boxes, np.float32), -1, 0)
+    return np.stack([cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2], -1)
+
+
+def xyxy_to_cxcywh(boxes: np.ndarray) -> np.ndarray:
+    """(x0, y0, x1, y1) to (centre x, centre y, width, height): float32 [..., 4]. Taught in notebook 01."""
+    x0, y0, x1, y1 = np.moveaxis(np.asarray(boxes, np.float32), -1, 0)
+    return np.stack([(x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0], -1)
+
+
+def area(boxes: np.ndarray) -> np.ndarray:
+    """Areas in square pixels, 0 for a box that is inside out: float32 [...]."""
+    boxes = np.asarray(boxes, np.float32)
+    return np.prod(np.clip(boxes[..., 2:] - boxes[..., :2], 0, None), -1)
+
+
+def iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Intersection over union of every box of `a` [N, 4] with every box of `b` [M, 4]: float32 [N, M].
+
+    IoU = |A and B| / |A or B|; 0 where both are empty. Taught in notebook 01.
+    """
+    a, b = np.asarray(a, np.float32).reshape(-1, 4), np.asarray(b, np.float32).reshape(-1, 4)
+    low = np.maximum(a[:, None, :2], b[None, :, :2])
+    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    shared = np.prod(np.clip(high - low, 0, None), -1)
+    union = area(a)[:, None] + area(b)[None] - shared
+    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+
+
+def clip_boxes(boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Boxes cut off at the borders of a picture of `size` (width, height): float32 [..., 4]."""
+    width, height = size
+    return np.clip(np.asarray(boxes, np.float32), 0, np.array([width, height, width, height], np.float32))
+
+
+def scale_boxes(boxes: np.ndarray, old: tuple[int, int], new: tuple[int, int]) -> np.ndarray:
+    """Boxes of a picture of size `old` (width, height) in the pixels of the same picture at size `new`.
+
+    This is the transform between the detector's 800, the painter's 512 (or the lite sizes) and the picture.
+    Taught in notebook 01.
+    """
+    factor = np.array([new[0] / old[0], new[1] / old[1]] * 2, np.float32)
+    return np.asarray(boxes, np.float32) * factor
+
+
+def grow_box(
+    box: np.ndarray, size: tuple[int, int], grow: float = GROW, degrees: float = 0.0
+) -> tuple[int, int, int, int]:
+    """The box of a mask: what `box` turned by `degrees` fills, grown by `grow` of its longest side, in whole pixels.
+
+    size: (width, height) of the picture, at whose borders the box is cut. A box of w x h turned by an angle t needs
+    w cos t + h sin t by w sin t + h cos t. Taught in notebook 03.
+    """
+    cx, cy, w, h = (float(v) for v in xyxy_to_cxcywh(box))
+    margin = grow * max(w, h)
+    t = math.radians(degrees)
+    w, h = w * math.cos(t) + h * math.sin(t), w * math.sin(t) + h * math.cos(t)
+    w, h = w / 2 + margin, h / 2 + margin
+    x0, y0 = max(0, math.floor(cx - w)), max(0, math.floor(cy - h))
+    x1, y1 = min(size[0], math.ceil(cx + w)), min(size[1], math.ceil(cy + h))
+    return x0, y0, x1, y1
+
+
+def context_window(
+    box: tuple, size: tuple[int, int], ratio: float = CONTEXT, minimum: int = 32
+) -> tuple[int, int, int, int]:
+    """The square window around a mask's box that the painter sees: xyxy in whole pixels.
+
+    Its side is `ratio` times the box's longest side, at least `minimum`; it is pushed inside of a picture of `size`
+    (width, height) where it fits, and centred on the picture along a side where it does not. Taught in notebook 04.
+    """
+    side = max(minimum, math.ceil(ratio * max(box[2] - box[0], box[3] - box[1])))
+    window = []
+    for low, high, extent in ((box[0], box[2], size[0]), (box[1], box[3], size[1])):
+        start = round((low + high - side) / 2)
+        start = (extent - side) // 2 if side > extent else min(max(start, 0), extent - side)
+        window.append(start)
+    return window[0], window[1], window[0] + side, window[1] + side
+
+
+def crop(image: Image.Image, window: tuple[int, int, int, int]) -> Image.Image:
+    """The window of a picture; what lies outside of the picture repeats its edge pixels."""
+    x0, y0, x1, y1 = window
+    inside = (max(x0, 0), max(y0, 0), min(x1, image.width), min(y1, image.height))
+    if inside == tuple(window):
+        return image.crop(window)
+    part = np.asarray(image.crop(inside))
+    pad = ((inside[1] - y0, y1 - inside[3]), (inside[0] - x0, x1 - inside[2])) + ((0, 0),) * (part.ndim - 2)
+    return Image.fromarray(np.pad(part, pad, mode="edge"))
+
+
+def zoom(
+    image: Image.Image, window: tuple[int, int, int, int], side: int, resample: int = Image.Resampling.LANCZOS,
+    mode: str = "edge",
+) -> Image.Image:  # fmt: skip
+    """The square window of a picture at `side` x `side` pixels; outside it repeats the edge, or is 0 ("constant").
+
+    Only what lies inside is scaled: the window around a panorama holds many times the picture's pixels.
+    Taught in notebook 04.
+    """
+    scale = side / (window[2] - window[0])
+    part, out, pad = [], [], []
+    for low, high, extent in ((window[0], window[2], image.width), (window[1], window[3], image.height)):
+        # Whole pixels of the result, and exactly the piece of the picture that they show.
+        first, last = math.ceil((max(low, 0) - low) * scale), math.floor((min(high, extent) - low) * scale)
+        if last <= first:  # the whole picture is thinner than a pixel
+            first = min(int((max(low, 0) - low) * scale), side - 1)
+            last, piece = first + 1, (max(low, 0), min(high, extent))
+        else:
+            piece = (max(low + first / scale, 0), min(low + last / scale, extent))
+        part.append(piece)
+        out.append(last - first)
+        pad.append((first, side - last))
+    (x0, x1), (y0, y1) = part
+    inner = (math.floor(x0), math.floor(y0), math.ceil(x1), math.ceil(y1))
+    box = (x0 - inner[0], y0 - inner[1], x1 - inner[0], y1 - inner[1])
+    pixels = np.asarray(image.crop(inner).resize(tuple(out), resample, box, reducing_gap=3))
+    return Image.fromarray(np.pad(pixels, (pad[1], pad[0]) + ((0, 0),) * (pixels.ndim - 2), mode=mode))
+
+
+def square_crop(image: Image.Image, box: np.ndarray, factor: float = CLIP_SIDE) -> Image.Image:
+    """The square around a box that CLIP sees: its side is `factor` longest sides of the box, at most 1024 pixels.
+
+    Taught in notebook 02.
+    """
+    cx, cy, w, h = (float(v) for v in xyxy_to_cxcywh(box))
+    side = max(2, round(factor * max(w, h)))
+    x0, y0 = round(cx - side / 2), round(cy - side / 2)
+    # A box at the very border still has pixels to repeat.
+    x0, y0 = min(max(x0, 1 - side), image.width - 1), min(max(y0, 1 - side), image.height - 1)
+    window = (x0, y0, x0 + side, y0 + side)
+    return zoom(image, window, LARGEST_CROP) if side > LARGEST_CROP else crop(image, window)
