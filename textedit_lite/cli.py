@@ -1,0 +1,269 @@
+"""The command line: reads the arguments, calls the function that does the work, prints what came out.
+
+Everything heavy is imported by the command that needs it, so that `textedit-lite --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import inspect
+import json
+import sys
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from importlib.metadata import version as installed
+from pathlib import Path
+from typing import Any, NoReturn
+
+from textedit_lite.errors import AmbiguousError, NotFoundError, SettingsError, TextEditError
+from textedit_lite.resources import data_path
+
+INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command and return its exit status: 0 done, 2 bad input, 3 not there or ambiguous, 130 interrupted.
+
+    Taught in notebook 05.
+    """
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    if args.run is None:
+        parser.print_help(sys.stderr)
+        return 2
+    try:
+        return args.run(args)
+    except KeyboardInterrupt as stopped:
+        return complain(str(stopped) or "Interrupted: nothing half-written is left.", INTERRUPTED)
+    except TextEditError as error:
+        return complain(str(error), error.exit_code)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return complain(f"{where}{error.strerror or error}.", TextEditError.exit_code)
+
+
+def complain(sentence: str, status: int) -> int:
+    """Say one sentence on one line of stderr, and pass the exit status on."""
+    print("textedit-lite: " + " ".join(sentence.split()), file=sys.stderr)
+    return status
+
+
+# ------------------------------------------------------------------------------------------------------- commands
+
+
+def edit(args: argparse.Namespace) -> int:
+    from textedit_lite.images import open_image
+    from textedit_lite.prompt import parse
+
+    parse(args.prompt)  # these two before torch is loaded, so that a wrong name or word is answered at once
+    open_image(args.image)
+
+    from textedit_lite.editor import Editor
+    from textedit_lite.models import load_models
+
+    editor = Editor(load_models(args.weights))
+    with painting() as progress:
+        result = editor.edit(
+            args.image, args.prompt, seed=args.seed, steps=args.steps, guidance=args.guidance,
+            threshold=args.threshold, select=args.select, mask=args.mask, progress=progress,
+        )  # fmt: skip
+    return report(result, args.out or Path(f"{args.image.stem}-edited.png"), args.figure, args.json)
+
+
+def report(result, out: Path, figure: Path | None, as_json: bool) -> int:
+    """Write what an edit came to, print it, and return the exit status that says so."""
+    painted = result.image is not None
+    names = result.save(out) if painted else {"output": None, "mask": None}
+    if figure:
+        draw(result, figure)
+    if as_json:
+        print(json.dumps(result.to_dict() | names))
+    elif painted:
+        print(f"{out}: {result.message}" if result.verified else out)
+    elif result.status == "ambiguous":
+        for index, candidate in enumerate(result.candidates):
+            if candidate.fits:
+                place = ", ".join(f"{v:.0f}" for v in candidate.box)
+                print(f"--select {index}: {candidate.label} at ({place}), score {candidate.score:.2f}")
+    if result.verified:
+        return 0
+    if painted:
+        return complain(result.message, 0)
+    missing = {"not_found": NotFoundError, "ambiguous": AmbiguousError}
+    return complain(result.message, missing.get(result.status, TextEditError).exit_code)
+
+
+def draw(result, path: Path) -> None:
+    """Write the figure of an edit, all of it or nothing."""
+    import io
+
+    from PIL import Image
+
+    from textedit_lite.images import save_png
+    from textedit_lite.plots import edit_figure, png
+
+    save_png(Image.open(io.BytesIO(png(edit_figure(result), dpi=150))), path)
+
+
+@contextlib.contextmanager
+def painting() -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on the terminal, fed with (step, steps); silent where stderr is no terminal."""
+    from tqdm import tqdm
+
+    with tqdm(desc="painting", unit="step", leave=False, disable=None) as bar:
+
+        def progress(step: int, steps: int) -> None:
+            if step <= bar.n:  # another round
+                bar.reset()
+            bar.total = steps
+            bar.update(step - bar.n)
+
+        yield progress
+
+
+def replay(args: argparse.Namespace) -> int:
+    from PIL import ImageChops
+
+    from textedit_lite.editor import replay as make_again
+    from textedit_lite.images import open_image
+    from textedit_lite.models import load_models
+
+    before = open_image(args.image)
+    with painting() as progress:
+        result = make_again(args.image, load_models(args.weights) if args.weights else None, progress)
+    if result.image is None:
+        return report(result, args.image, None, False)
+    if args.out:
+        result.save(args.out)
+    if ImageChops.difference(before, result.image).getbbox():
+        return complain(f"{args.image} was made again, but not bit for bit: weights, machine or versions differ.", 1)
+    print(f"{args.image} was made again, bit for bit.")
+    return 0
+
+
+def scenes(args: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from textedit_lite.world.coco import write_set
+
+    def bar(rows):
+        return tqdm(rows, desc="drawing", unit="scene", disable=None)
+
+    out = write_set(args.out, args.count, args.seed, args.size, args.split, progress=bar)
+    print(f"{args.count} scenes of the {args.split} split, seed {args.seed}, are in {out}.")
+    return 0
+
+
+TRAINING_OPTIONS = ("seed", "scenes", "count", "init", "vae", "clip")
+
+
+def train(args: argparse.Namespace) -> int:
+    function = import_module(f"textedit_lite.training.{args.model}").train
+    takes = inspect.signature(function).parameters
+    given = {name: value for name in TRAINING_OPTIONS if (value := getattr(args, name)) is not None}
+    for name in given:
+        if name not in takes:
+            raise SettingsError(f"`train {args.model}` has no use for --{name}: leave it out.")
+    shipped = {"vae": data_path("models", "lite", "inpaint", "vae"), "clip": data_path("models", "lite", "clip")}
+    needed = {name: path for name, path in shipped.items() if name in takes}
+    figures = function(args.out, args.minutes, **{**needed, **given})
+    show(figures, as_json=False)
+    return 0
+
+
+def score(args: argparse.Namespace) -> int:
+    from textedit_lite.training.score import score as measure
+
+    show(measure(args.model, args.count, args.seed, args.weights), args.json)
+    return 0
+
+
+def version(args: argparse.Namespace) -> int:
+    for name in ("textedit-lite", "torch", "transformers", "diffusers"):
+        print(name, installed(name))
+    return 0
+
+
+def show(figures: dict[str, Any], as_json: bool) -> None:
+    """Print figures as one JSON object, or a name and a value a line."""
+    if as_json:
+        print(json.dumps(figures))
+        return
+    width = max(map(len, figures), default=0)
+    for name, value in figures.items():
+        print(f"{name:<{width}}  {value:.4g}" if isinstance(value, float) else f"{name:<{width}}  {value}")
+
+
+# ------------------------------------------------------------------------------------------------------ arguments
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that complains in one sentence, as every other error here does."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; `{self.prog} --help` shows what it takes.\n")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The commands and what each takes. Taught in notebook 05."""
+    parser = Parser(prog="textedit-lite", description="Edit a picture by describing the change.")
+    parser.set_defaults(run=None)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+
+    def command(run: Callable[[argparse.Namespace], int], text: str, **options) -> argparse.ArgumentParser:
+        added = commands.add_parser(run.__name__, help=text, description=text, **options)
+        added.set_defaults(run=run)
+        return added
+
+    weights = "lite (default), full, or a folder with detr/, clip/ and inpaint/"
+
+    one = command(edit, "Change one object of a picture and nothing else.",
+                  epilog='Example: textedit-lite edit street.png "the left car changes to a red car"')  # fmt: skip
+    one.add_argument("image", metavar="IMAGE", type=Path, help="the picture")
+    one.add_argument("prompt", metavar="PROMPT", help='e.g. "make the cup blue", "turn the bus upside down"')
+    one.add_argument("--out", metavar="FILE", type=Path, help="the PNG to write (default: IMAGE-edited.png here)")
+    one.add_argument("--weights", metavar="lite|full|DIR", default="lite", help=weights)
+    one.add_argument("--seed", metavar="N", type=int, default=0, help="another seed paints it another way (default: 0)")
+    one.add_argument("--select", metavar="WHICH", type=lambda text: int(text) if text.isdecimal() else text,
+                     help="which of several: best, left, right, top, bottom, largest, smallest, all, or the index of a "
+                     "candidate (default: as the prompt says, and a question if it does not)")  # fmt: skip
+    one.add_argument("--mask", metavar="FILE", type=Path, help="your own mask: white where to repaint")
+    one.add_argument("--steps", metavar="N", type=int, help="denoising steps (default: by model)")
+    one.add_argument("--guidance", metavar="G", type=float, help="how closely to follow the words (default: by model)")
+    one.add_argument("--threshold", metavar="T", type=float, help="detection threshold, 0 to 1 (default: by picture)")
+    one.add_argument("--figure", metavar="FILE", type=Path, help="also draw input, candidates, mask and result")
+    one.add_argument("--json", action="store_true", help="print one JSON object with all that is known of the edit")
+
+    again = command(replay, "Make an edit again from the settings in its PNG, bit for bit.")
+    again.add_argument("image", metavar="OUT.png", type=Path, help="a picture that `edit` wrote")
+    again.add_argument("--out", metavar="FILE", type=Path, help="the PNG to write (default: only compare)")
+    again.add_argument("--weights", metavar="lite|full|DIR", help="the weights (default: those of the settings)")
+
+    drawn = command(scenes, "Draw scenes of the small world as a COCO data set.")
+    drawn.add_argument("--count", metavar="N", type=int, default=100, help="how many (default: 100)")
+    drawn.add_argument("--seed", metavar="S", type=int, default=0, help="another seed, other scenes (default: 0)")
+    drawn.add_argument("--size", metavar="PIXELS", type=int, default=256, help="side of a scene (default: 256)")
+    drawn.add_argument("--split", choices=("train", "validation", "test"), default="test", help="(default: test)")
+    drawn.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder for images/ and the annotations")
+
+    taught = command(train, "Train one of the lite models; stopped, the same command goes on.")
+    taught.add_argument("model", choices=("detr", "clip", "vae", "inpaint"))
+    taught.add_argument("--minutes", metavar="M", type=float, required=True, help="how long, in all")
+    taught.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder for checkpoints and the model")
+    taught.add_argument("--seed", metavar="S", type=int, help="of the weights and batches (default: 0)")
+    taught.add_argument("--scenes", metavar="DIR", type=Path, help="folder of drawn scenes, to share between trainings")
+    taught.add_argument("--count", metavar="N", type=int, help="how many scenes to draw and train on")
+    taught.add_argument("--init", metavar="DIR", type=Path, help="a trained model to go on from (detr)")
+    taught.add_argument("--vae", metavar="DIR", type=Path, help="the autoencoder to paint through (inpaint)")
+    taught.add_argument("--clip", metavar="DIR", type=Path, help="the CLIP to read captions with (inpaint)")
+
+    measured = command(score, "Measure a lite model, or the whole editor, on test scenes.")
+    measured.add_argument("model", choices=("detr", "clip", "vae", "editor"))
+    measured.add_argument("--count", metavar="N", type=int, default=1000, help="how many scenes (default: 1000)")
+    measured.add_argument("--seed", metavar="S", type=int, default=0, help="of the test scenes (default: 0)")
+    measured.add_argument("--weights", metavar="lite|DIR", default="lite", help="what to measure (default: lite)")
+    measured.add_argument("--json", action="store_true", help="print one JSON object")
+
+    command(version, "Print the versions that are installed.")
+    return parser

@@ -1,0 +1,185 @@
+"""Stage 4: Stable Diffusion repaints the masked place, on a crop around it at the size that it was trained for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from numbers import Integral, Real
+
+import numpy as np
+from PIL import Image
+
+from .blend import paste_back, refine_boundary
+from .boxes import context_window, zoom
+from .errors import MaskError, SettingsError
+from .models import native_side
+
+BLACK = 4  # a painting whose brightest value (of 255) is below is a safety checker's
+MAX_STEPS, MAX_GUIDANCE = 1000, 50
+
+Progress = Callable[[int, int], None]  # (step, steps), after each step
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be painted: the picture, the mask (L, 255 = repaint), the caption, and the seed of the noise.
+
+    start: the picture whose noised latents a strength below 1 starts from (`sketch.sketch`), where it is not `image`.
+    """
+
+    image: Image.Image
+    mask: Image.Image
+    description: str
+    seed: int = 0
+    start: Image.Image | None = None
+
+
+@dataclass(frozen=True)
+class Painting:
+    """One repainted picture; `refused` says that a safety checker blackened it, and then `image` is the input's."""
+
+    image: Image.Image
+    seed: int
+    refused: bool = False
+
+
+@dataclass(frozen=True)
+class _Native:
+    """A job as the painter sees it: a window (xyxy, pixels) of the picture; picture, mask and start at native size."""
+
+    window: tuple[int, int, int, int]
+    image: Image.Image
+    mask: Image.Image
+    start: Image.Image
+
+
+# --- schedules ---------------------------------------------------------------------------------------------------
+
+
+def step_schedule(round_index: int, steps: int) -> int:
+    """Denoising steps of a round r = 0, 1, ...: n_r = ceil(n (1 + r / 2)), so that a further try is a finer one.
+
+    At most 1000, as many as the noise schedule has. Taught in notebook 04.
+    """
+    return min(math.ceil(steps * (1 + round_index / 2)), MAX_STEPS)
+
+
+def guidance_scale(base: float, shown: float, round_index: int = 0) -> float:
+    """The context-aware guidance scale: g = 1 + (g0 - 1) (1 + (1 - p) / 4) (1 + r / 4).
+
+    p (0..1) is how much of the wish CLIP reads on the object already: the further the picture is from the words, the
+    harder the words pull, and so they do in each further round r. g = 1 is no guidance (Ho & Salimans, 2022), 50 the
+    most. Taught in notebook 04.
+    """
+    scale = 1 + (base - 1) * (1 + (1 - min(max(shown, 0.0), 1.0)) / 4) * (1 + round_index / 4)
+    return min(scale, MAX_GUIDANCE)
+
+
+def check_settings(steps: int, guidance: float, strength: float = 1.0) -> None:
+    """Raises SettingsError, with the range that it should have, for a setting that no painting can have."""
+    if not (isinstance(steps, Integral) and 1 <= steps <= MAX_STEPS):
+        raise SettingsError(f"Painting cannot take {steps} steps: give a whole number from 1 to 1000.")
+    if not (isinstance(guidance, Real) and 1 <= guidance <= MAX_GUIDANCE):
+        raise SettingsError(f"The guidance cannot be {guidance}: give a number from 1 (none) to 50.")
+    if not (isinstance(strength, Real) and 0 < strength <= 1 and int(steps * strength) >= 1):
+        raise SettingsError(f"A strength of {strength} leaves none of {steps} steps: give {1 / steps:.3g} to 1.")
+
+
+# --- painting ----------------------------------------------------------------------------------------------------
+
+
+def inpaint(
+    image: Image.Image, mask: Image.Image, description: str, painter, *, seeds: Sequence[int] = (0,), steps: int = 12,
+    guidance: float = 3.0, strength: float = 1.0, negative: str = "", progress: Progress | None = None,
+    refine: bool = True,
+) -> list[Painting]:  # fmt: skip
+    """Repaint the masked place of a picture so that `description` is true there: one painting a seed, in one batch.
+
+    image: RGB; mask: L of the same size, 255 = repaint; painter: a StableDiffusionInpaintPipeline. The painter sees a
+    square window around the mask at its own native size. Only the masked part comes back, its boundary refined and
+    feathered inwards, so everything outside of the mask equals the input bit for bit (Rombach et al., 2022; paper,
+    stage 4). The same seeds give the same pictures on the same machine; alone or beside others, a seed's picture is
+    the same up to the last digit of the arithmetic. negative: words to keep away from; strength: below 1 the picture
+    under the mask shines through; progress(step, steps) is called after each step.
+
+    Raises MaskError for an empty mask or one of another size, SettingsError for settings out of range.
+    Taught in notebook 04.
+    """
+    jobs = [Job(image, mask, description, seed) for seed in seeds]
+    return inpaint_batch(jobs, painter, steps, guidance, strength, negative, progress, refine)
+
+
+def inpaint_batch(
+    jobs: Sequence[Job], painter, steps: int = 12, guidance: float = 3.0, strength: float = 1.0, negative: str = "",
+    progress: Progress | None = None, refine: bool = True,
+) -> list[Painting]:  # fmt: skip
+    """`inpaint` for several pictures, masks and captions in one call of the pipeline. Taught in notebook 04."""
+    check_settings(steps, guidance, strength)
+    natives = [_native(job, native_side(painter)) for job in jobs]
+
+    def after_step(pipeline, step, timestep, tensors):
+        if progress:
+            progress(step + 1, int(steps * strength))
+        return {}
+
+    output = _run(jobs, natives, painter, steps, guidance, strength, negative, after_step)
+    flags = getattr(output, "nsfw_content_detected", None) or [False] * len(jobs)
+    paintings = []
+    for job, native, pixels, flag in zip(jobs, natives, output.images * 255, flags, strict=True):
+        if flag or not pixels.max() >= BLACK:  # nor is NaN, to which half precision may overflow, a picture
+            paintings.append(Painting(job.image, job.seed, refused=True))
+            continue
+        if refine:
+            pixels = refine_boundary(np.asarray(native.image), pixels, np.asarray(native.mask) > 0)
+        painted = Image.fromarray(np.rint(pixels).clip(0, 255).astype(np.uint8))
+        paintings.append(Painting(paste_back(job.image, painted, job.mask, native.window), job.seed))
+    return paintings
+
+
+def denoising(
+    image: Image.Image, mask: Image.Image, description: str, painter, *, seed: int = 0, steps: int = 12,
+    guidance: float = 3.0,
+) -> list[Image.Image]:  # fmt: skip
+    """What the painter's latents show after each step, from noise to picture: `steps` crops at native size.
+
+    Arguments and errors as those of `inpaint`. Taught in notebook 04.
+    """
+    import torch
+
+    check_settings(steps, guidance)
+    job, latents = Job(image, mask, description, seed), []
+
+    def after_step(pipeline, step, timestep, tensors):
+        latents.append(tensors["latents"])
+        return {}
+
+    _run([job], [_native(job, native_side(painter))], painter, steps, guidance, 1.0, "", after_step)
+    with torch.inference_mode():
+        pixels = painter.vae.decode(torch.cat(latents) / painter.vae.config.scaling_factor).sample
+    return painter.image_processor.postprocess(pixels, output_type="pil")
+
+
+def _native(job: Job, side: int) -> _Native:
+    if job.mask.size != job.image.size or job.mask.getextrema()[1] < 128:
+        raise MaskError("The mask is empty or not of the picture's size: paint white what is to be repainted.")
+    window = context_window(job.mask.getbbox(), job.image.size)
+    image = zoom(job.image, window, side)
+    # Black beyond the picture's borders, where nothing is pasted back.
+    mask = zoom(job.mask, window, side, Image.Resampling.BILINEAR, "constant")
+    cut = min(128, mask.getextrema()[1])  # a mask thinner than a pixel of the crop leaves a hole all the same
+    start = image if job.start is None else zoom(job.start, window, side)
+    return _Native(window, image, mask.point([255 if value >= cut else 0 for value in range(256)]), start)
+
+
+def _run(jobs, natives, painter, steps, guidance, strength, negative, after_step):
+    """One call of the pipeline; the noise is drawn on the CPU, so that it does not depend on the device."""
+    import torch
+
+    side = native_side(painter)
+    return painter(
+        prompt=[job.description for job in jobs], negative_prompt=[negative] * len(jobs) if negative else None,
+        image=[native.start for native in natives], mask_image=[native.mask for native in natives], height=side,
+        width=side, strength=strength, num_inference_steps=steps, guidance_scale=guidance, output_type="np",
+        generator=[torch.Generator("cpu").manual_seed(job.seed) for job in jobs], callback_on_step_end=after_step,
+    )  # fmt: skip

@@ -1,0 +1,55 @@
+"""Stage 3: from a box, or from the user's own drawing, to the mask of what is repainted."""
+
+from __future__ import annotations
+
+from numbers import Real
+
+from PIL import Image
+
+from .boxes import GROW, TILT_DEGREES, grow_box
+from .errors import MaskError, SettingsError
+
+
+def build_mask(size: tuple[int, int], box, pose: str | None = None, grow: float = GROW) -> Image.Image:
+    """A mask of the box that is to be repainted: mode L at the picture's size (width, height), 255 = repaint.
+
+    The box (xyxy, pixels) is dilated by `grow` of its longest side on each side, as a detector's box cuts off edges
+    and the object's shadow lies outside of it. If the object is to become "tilted" (`pose`: what it changes TO), the
+    box is first turned by 24 degrees, so that the turned object has room; upside down, or seen from another side, it
+    needs no more room than it has. The mask ends at the picture's borders.
+
+    Raises SettingsError for a `grow` outside of 0..1, MaskError for a box without area in the picture.
+    Taught in notebook 03.
+    """
+    check_grow(grow)
+    x0, y0, x1, y1 = grow_box(box, size, grow, TILT_DEGREES if pose == "tilted" else 0.0)
+    if x1 <= x0 or y1 <= y0:
+        place = ", ".join(f"{float(v):.0f}" for v in box)
+        raise MaskError(f"The box ({place}) lies outside of the picture: choose another one.")
+    mask = Image.new("L", size)
+    mask.paste(255, (x0, y0, x1, y1))
+    return mask
+
+
+def check_grow(grow: float) -> None:
+    """Raises SettingsError for a share of the box by which no mask can grow."""
+    if not (isinstance(grow, Real) and 0 <= grow <= 1):
+        raise SettingsError(f"The mask cannot grow by {grow}: give a share of the box from 0 to 1.")
+
+
+def check_mask(mask: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """A user's own mask made hard: mode L, 255 = repaint where it has 128 or more, and what is transparent is 0.
+
+    Raises MaskError if its size is not the picture's (width, height), or nothing in it is white.
+    Taught in notebook 03.
+    """
+    if mask.size != tuple(size):
+        sizes = f"{mask.width}x{mask.height} pixels and the picture {size[0]}x{size[1]}"
+        raise MaskError(f"The mask has {sizes}: give one of the picture's size.")
+    if mask.has_transparency_data:
+        over = mask.convert("RGBA")
+        mask = Image.alpha_composite(Image.new("RGBA", over.size, "black"), over)
+    hard = mask.convert("L").point([0] * 128 + [255] * 128)
+    if hard.getbbox() is None:
+        raise MaskError("The mask is empty: paint white what is to be repainted, and leave the rest black.")
+    return hard

@@ -1,0 +1,213 @@
+"""Reads one noun phrase of a prompt, "the left blue car" or "an upside-down cup"."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+
+from textedit_lite.vocabulary import COCO_IDS, COLOURS
+
+# The lexicon maps a phrase to (kind, value). Kinds: "colour", "view", "pose", "noun", "selector" (before its noun),
+# "place" (a selector behind it), "tail" (begins what only describes the noun: "with a hat"), "skip" (says nothing) and
+# "other" (known to mean something else).
+Meanings = dict[str, tuple[str, str | None]]
+Lexicon = dict[tuple[str, ...], tuple[str, str | None]]
+
+_SYNONYMS = {
+    "airplane": "plane, aeroplane, airliner", "backpack": "rucksack", "bicycle": "bike", "boat": "ship",
+    "car": "automobile", "cell phone": "cellphone, mobile phone, smartphone, phone", "couch": "sofa",
+    "cup": "mug, teacup", "donut": "doughnut", "fire hydrant": "hydrant", "hair drier": "hair dryer, hairdryer",
+    "handbag": "purse", "motorcycle": "motorbike", "potted plant": "houseplant", "refrigerator": "fridge",
+    "remote": "remote control", "skis": "ski", "teddy bear": "teddy", "truck": "lorry", "tv": "television",
+    "umbrella": "parasol",
+}  # fmt: skip
+# Found as their category, but painted under their own name: a woman is no other word for a person.
+_KINDS = {"person": "man, woman, boy, girl, child, baby", "dog": "puppy", "cat": "kitten", "dining table": "table"}
+_PLURALS = {
+    "person": "people", "man": "men", "woman": "women", "child": "children", "baby": "babies", "puppy": "puppies",
+    "mouse": "mice", "knife": "knives", "lorry": "lorries", "teddy": "teddies",
+}  # fmt: skip
+_COLOURS = {name: name for name in (*COLOURS, "pink", "brown", "grey", "gold", "silver", "beige", "turquoise")}
+_COLOURS |= {"gray": "grey", "golden": "gold", "violet": "purple"}
+_SELECTORS = {
+    "left": "left, leftmost, left most, left hand", "right": "right, rightmost, right most, right hand",
+    "top": "top, topmost, upper, uppermost, highest", "bottom": "bottom, bottommost, lower, lowest, lowermost",
+    "largest": "largest, larger, large, biggest, bigger, big", "smallest": "smallest, smaller, small, little, tiny",
+}  # fmt: skip
+ARTICLES = "a an the this that these those my your its his her their our".split()
+_PRONOUNS = "it one ones them they he she everything something anything".split()
+TAILS = "with without on in at of near next by behind under below above over beside between from to for who".split()
+ASPECTS = "colour color view pose".split()
+
+
+def _listed(table: dict[str, str]) -> dict[str, str]:
+    return {phrase: name for name, phrases in table.items() for phrase in phrases.split(", ")}
+
+
+def _plural(noun: str) -> str:
+    return _PLURALS.get(noun) or noun + ("es" if noun.endswith(("s", "x", "sh", "ch")) else "s")
+
+
+def _phrases(*parts: str) -> list[str]:
+    """Every sequence of one choice a part; the choices are divided by "|" and may be empty."""
+    return [" ".join(" ".join(choice).split()) for choice in product(*(part.split("|") for part in parts))]
+
+
+def _things() -> Meanings:
+    """Nouns and colours; "orange" comes out as a colour, and `_nouns` finds where it is the fruit."""
+    words: Meanings = {}
+    for noun, name in ({name: name for name in COCO_IDS} | _listed(_SYNONYMS) | _listed(_KINDS)).items():
+        words |= {noun: ("noun", name), _plural(noun): ("noun", name)}
+    for word, colour in _COLOURS.items():
+        words |= dict.fromkeys(_phrases("|in|from|coloured|colored", word, "|coloured|colored"), ("colour", colour))
+    return words
+
+
+def _poses_and_views() -> Meanings:
+    words: Meanings = {}
+    tilted, slightly, toward = "tilt|tilted|tilting|leaning", "|slightly|a bit|a little", "|to|to the|towards the"
+    for side, pose in (("|left", ("pose", "tilted")), ("right", ("other", None))):
+        phrases = _phrases(tilted, slightly, toward, side) + _phrases(slightly, tilted, toward, side)
+        words |= {phrase: pose for phrase in phrases if not phrase.endswith(("to", "the"))}
+    words |= dict.fromkeys(_phrases("|flipped|turned", "upside down|upsidedown"), ("pose", "upside down"))
+    words |= dict.fromkeys(("flipped", "flipped over", "inverted"), ("pose", "upside down"))
+    words |= dict.fromkeys(_phrases("flipped", "horizontally|sideways|left to right"), ("other", None))
+    words |= dict.fromkeys(_phrases("|standing|sitting", "upright"), ("pose", "upright"))
+    words |= dict.fromkeys(_phrases("|the", "right side up|right way up"), ("pose", "upright"))
+    toward = "front|the front|to the front|forward|forwards|the camera|the viewer"
+    words |= dict.fromkeys(_phrases("face|faces|facing|point|pointing", toward) + ["front facing"], ("view", "front"))
+    words["in profile"] = ("view", "side")
+    for view in ("front", "side"):
+        words |= dict.fromkeys(_phrases("|seen|viewed", "from", "|the", view), ("view", view))
+        words |= dict.fromkeys([f"{view} view", *_phrases("in|with|from", "|a|the", f"{view} view")], ("view", view))
+    return words
+
+
+def _places() -> Meanings:
+    """Which of several objects is meant, and the relations ("left of the bus") that only look like it."""
+    words: Meanings = {}
+    for word, selector in _listed(_SELECTORS).items():
+        words[word] = ("selector", selector)
+        if selector in ("left", "right", "top", "bottom"):
+            places = _phrases("on|at|in|to", "|the", "|far", word, "|side|edge|half")
+            words |= dict.fromkeys(places, ("place", selector))
+            words |= {f"{place} of": ("tail", None) for place in (word, *places)}
+            of_picture = _phrases("of the", "image|picture|photo|photograph|scene")
+            words |= {f"{place} {whole}": ("place", selector) for place in places for whole in of_picture}
+    return words
+
+
+def _lexicon(*groups: Meanings) -> Lexicon:
+    return {tuple(phrase.split()): meaning for words in groups for phrase, meaning in words.items()}
+
+
+_SAY_NOTHING = dict.fromkeys([*ARTICLES, *_PRONOUNS, "and"], ("skip", None)) | dict.fromkeys(TAILS, ("tail", None))
+_SHARED = (_SAY_NOTHING, _things(), _poses_and_views())
+SOURCE = _lexicon(*_SHARED, _places())
+# In a target "left" selects nothing, and "change the view of the car to front" can mean but one thing.
+_ALONE = dict.fromkeys([*ASPECTS, "in colour", "in color"], ("skip", None)) | dict.fromkeys(
+    ("front", "forward"), ("view", "front")
+)
+_ALONE["side"] = ("view", "side")
+TARGET = _lexicon(*_SHARED, _ALONE)
+_FIRST_WORDS = {phrase[0] for phrase in (*SOURCE, *TARGET)}
+LONGEST = max(len(phrase) for phrase in (*SOURCE, *TARGET))
+_KIND_NAMES = {form: noun for noun in _listed(_KINDS) for form in (noun, _plural(noun))}
+
+
+@dataclass
+class Phrase:
+    """One side of a prompt, read."""
+
+    head: list[str]  # its words without leading articles, selector and place, up to the tail
+    tail: list[str]
+    attributes: dict[str, str]
+    noun: str | None
+    category: str | None
+    selectors: set[str]
+    extra: list[str]  # the words that neither the noun nor an attribute accounts for
+
+    @property
+    def name(self) -> str | None:
+        """The word to paint it under: COCO's, unless the noun says more than its category does."""
+        return self.noun if self.category is None else _KIND_NAMES.get(self.noun, self.category)
+
+
+@dataclass(eq=False)  # two items of one word are two
+class Item:
+    kind: str
+    value: str | None
+    words: list[str]
+
+
+def scan(words: list[str], lexicon: Lexicon) -> list[Item]:
+    """Cuts words into items, longest phrase first; a word that is not in the lexicon is "other"."""
+    items, at = [], 0
+    while at < len(words):
+        item = Item("other", None, words[at : at + 1])
+        for length in range(LONGEST if words[at] in _FIRST_WORDS else 0, 0, -1):
+            if meaning := lexicon.get(tuple(words[at : at + length])):
+                item = Item(*meaning, words[at : at + length])
+                break
+        items.append(item)
+        at += len(item.words)
+    return items
+
+
+def _nouns(head: list[Item], orange_is_a_noun: bool) -> list[Item]:
+    """The items at the end of the head that make its noun: one of COCO's, or words that nobody knows ("coffee pot")."""
+    if orange_is_a_noun and not any(item.kind in ("noun", "other") for item in head):
+        for item in reversed(head):
+            if item.words == ["orange"]:
+                item.kind = "noun"
+                break
+    run = [item for item in head if item.kind in ("noun", "other")][-1:]
+    if run and run[0].kind == "other":
+        at = next(at for at, item in enumerate(head) if item is run[0])
+        while at and head[at - 1].kind in ("noun", "other"):
+            at -= 1
+            run.insert(0, head[at])
+    return run
+
+
+def read_phrase(words: list[str], source: Phrase | None = None) -> Phrase:
+    """Reads [article] [selector] [attributes] noun [attributes] [place] [tail]; as a target, if `source` is given."""
+    items = scan(words, TARGET if source else SOURCE)
+    for before, item in zip(items, items[1:], strict=False):
+        if before.kind == "noun" and item.kind == "other" and item.words[0].endswith(("ing", "ed")):
+            item.kind = "tail"  # "a man wearing a red hat": the hat is red, and the man is no "man wearing"
+    cut = next((at for at, item in enumerate(items) if item.kind == "tail"), len(items))
+    head, tail = items[:cut], items[cut:]
+    indefinite = words[:1] in (["a"], ["an"])
+    run = _nouns(head, orange_is_a_noun=not source or indefinite)
+    if source and run and run[-1].kind == "other":
+        if source.noun and run[-1].words == source.noun.split()[-1:]:
+            run = [item for item in run if item.words[0] in source.noun.split()]
+        elif not indefinite:
+            run = []
+    category = run[0].value if len(run) == 1 and run[0].kind == "noun" else None
+    if run and run[-1].words == ["orange"]:
+        category = "orange"
+
+    said: dict[str, set[str]] = {}
+    for item in head:
+        if item.kind in ("colour", "view", "pose") and item not in run:
+            said.setdefault(item.kind, set()).add(item.value)
+    unclear = {kind for kind, values in said.items() if len(values) > 1}  # a black and white dog has neither colour
+    places = [item for item in items if item.kind == "place"] + [item for item in head if item.kind == "selector"]
+    kept = [item for item in items if item not in places]
+    extra = [item for item in head if item.kind in unclear or item.kind in ("noun", "other") and item not in run]
+    extra += [item for item in tail if item.kind not in ("place", "skip")]
+    was = [item for item in head if item.kind == "colour" and item.words[0] == "from"]  # "the car from blue"
+    kept_words = [word for item in kept if item in head and item not in was for word in item.words]
+    while kept_words and kept_words[0] in (*ARTICLES, *_PRONOUNS):
+        kept_words.pop(0)
+    return Phrase(
+        head=[word for item in was for word in item.words[1:]] + kept_words,
+        tail=[word for item in kept if item in tail for word in item.words],
+        attributes={kind: min(values) for kind, values in said.items() if kind not in unclear},
+        noun=" ".join(word for item in run for word in item.words) or None,
+        category=category,
+        selectors={item.value for item in places},
+        extra=[word for item in extra for word in item.words if word not in ARTICLES],
+    )

@@ -1,0 +1,274 @@
+"""Figures: every stage of an edit as something to look at.
+
+A function that fills one panel takes `ax=None` and returns the Axes, one that fills several returns a Figure. The
+figures are plain `matplotlib.figure.Figure` objects: no window opens, pyplot keeps no list of them, and a notebook
+shows one that is the last value of a cell.
+"""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+CHOSEN, OTHER, MASK = "#e8590c", "#1864ab", "#d6336c"
+SIDE, DPI = 3.1, 80  # inches a side of a panel, pixels an inch
+
+
+# --- figures -----------------------------------------------------------------------------------------------------
+
+
+def panels(rows: int = 1, columns: int = 1, width: float = SIDE, height: float = SIDE) -> tuple[Any, list[Any]]:
+    """A figure of rows x columns panels, `width` x `height` inches each, and its Axes, row by row. Taught in notebook 01."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(columns * width, rows * height), dpi=DPI, layout="constrained")
+    return figure, list(figure.subplots(rows, columns, squeeze=False).flat)
+
+
+def png(figure, dpi: float | None = None) -> bytes:
+    """A figure, or the figure of an Axes, as the bytes of a PNG, as an image widget wants them. Taught in notebook 01."""
+    figure, data = getattr(figure, "figure", figure), io.BytesIO()
+    # Without the name of the library's version in it, the same picture is the same bytes.
+    figure.savefig(data, format="png", dpi=dpi or figure.dpi, metadata={"Software": None})
+    return data.getvalue()
+
+
+def show(image, title: str = "", ax=None):
+    """One picture (PIL or array) without axes; returns the Axes. Taught in notebook 01."""
+    ax = ax or panels(height=SIDE * _aspect(image))[1][0]
+    ax.imshow(np.asarray(image), cmap="gray", vmin=0, vmax=255)
+    ax.set_title(title, fontsize=9)
+    ax.set_axis_off()
+    return ax
+
+
+def image_grid(images: Sequence, titles: Sequence[str] = (), columns: int = 4, side: float = 2.2):
+    """Pictures in rows of `columns`, each `side` inches wide, with titles; returns the Figure. Taught in notebook 01."""
+    columns = min(columns, len(images))
+    rows = -(-len(images) // columns)
+    lines = max((title.count("\n") + 1 for title in titles), default=0)
+    figure, axes = panels(rows, columns, side, side * max(map(_aspect, images)) + 0.16 * lines)
+    for ax, image, title in zip(axes, images, [*titles, *[""] * len(images)], strict=False):
+        show(image, title, ax)
+    for ax in axes[len(images) :]:
+        ax.set_axis_off()
+    return figure
+
+
+# --- stage 1 -----------------------------------------------------------------------------------------------------
+
+
+def draw_boxes(
+    image, boxes, labels: Sequence[str] = (), scores: Sequence[float] = (), chosen: int | Sequence[int] | None = None,
+    ax=None,
+):  # fmt: skip
+    """Boxes (xyxy, pixels) over a picture, each with its number, label and score; returns the Axes.
+
+    Those `chosen` stand out. The numbers are those that `--select` takes. Taught in notebook 01.
+    """
+    ax = show(image, ax=ax)
+    chosen = chosen if isinstance(chosen, Sequence) else [chosen]
+    order = sorted(range(len(boxes)), key=lambda i: i in chosen)  # the chosen ones last, so that they lie on top
+    texts = {i: " ".join([str(i), *labels[i : i + 1], *(f"{s:.2f}" for s in scores[i : i + 1])]) for i in order}
+    spots = _label_spots(ax, image, boxes, texts)
+    for i in order:
+        x0, y0, x1, y1 = (float(v) for v in boxes[i])
+        colour, line = (CHOSEN, 2.6) if i in chosen else (OTHER, 1.4)
+        for edge, wide in (("white", line + 1.4), (colour, line)):  # a white rim shows on every background
+            ax.add_patch(_rectangle(x0, y0, x1, y1, edgecolor=edge, linewidth=wide))
+        ax.text(*spots[i], texts[i], fontsize=7.5, color="white", ha="left", va="top", clip_on=True,
+                bbox={"facecolor": colour, "edgecolor": "white", "linewidth": 0.5, "pad": 1.5})  # fmt: skip
+    return ax
+
+
+def threshold_gap(scores, threshold: float, low: float, high: float, ax=None):
+    """The sorted scores of an image's queries, the range in which the threshold moves, and where it fell: the Axes.
+
+    Taught in notebook 01.
+    """
+    ax = ax or panels(width=6, height=2.8)[1][0]
+    scores = np.sort(np.asarray(scores, float))
+    kept = scores >= threshold
+    ax.axhspan(low, high, color=OTHER, alpha=0.12, linewidth=0, label=f"where the threshold may lie, {low} to {high}")
+    ax.axhline(threshold, color=CHOSEN, linewidth=1.8, label=f"dynamic threshold {threshold:.2f}")
+    for part, colour, name in ((~kept, "0.55", "dropped"), (kept, OTHER, "kept")):
+        where = np.flatnonzero(part)
+        ax.vlines(where, 0, scores[part], color=colour, linewidth=1)
+        ax.plot(where, scores[part], "o", color=colour, markersize=4, label=f"{part.sum()} {name}")
+    ax.set(xlabel="query, sorted by score", ylabel="score", ylim=(0, 1.03), xlim=(-1, len(scores)))
+    ax.legend(fontsize=8, loc="upper left", framealpha=0.95)
+    return _plain(ax)
+
+
+def attention_overlay(image, attention, box=None, title: str = "", ax=None):
+    """One attention map [h, w] over a picture, bright where the query looked, and its box; returns the Axes.
+
+    Taught in notebook 01.
+    """
+    ax = show(Image.fromarray(np.asarray(image)).convert("L"), title, ax)
+    height, width = np.asarray(image).shape[:2]
+    ax.imshow(np.asarray(attention), cmap="inferno", alpha=0.65, extent=(0, width, height, 0), interpolation="bilinear")
+    if box is not None:
+        ax.add_patch(_rectangle(*box, edgecolor="white", linewidth=1.5))
+    ax.set(xlim=(0, width), ylim=(height, 0))
+    return ax
+
+
+# --- stage 2 -----------------------------------------------------------------------------------------------------
+
+
+def similarity_matrix(matrix, rows: Sequence, columns: Sequence[str], ax=None):
+    """A matrix [rows, columns] as a heat map with its numbers, the largest of each row framed; returns the Axes.
+
+    rows: names, or the crops themselves. Taught in notebook 02.
+    """
+    from matplotlib.offsetbox import AnnotationBbox, OffsetImage
+
+    matrix, pictures = np.asarray(matrix, float), not isinstance(rows[0], str)
+    size = 0.62 if pictures else 0.34  # inches a row
+    ax = ax or panels(width=1.6 + 0.68 * len(columns), height=1.1 + size * len(rows))[1][0]
+    ax.imshow(matrix, cmap="Blues", aspect="auto")
+    middle = (matrix.min() + matrix.max()) / 2
+    for (i, j), value in np.ndenumerate(matrix):
+        colour = "white" if value > middle else "0.1"
+        ax.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize=8, color=colour)
+    for i, j in enumerate(matrix.argmax(1)):
+        ax.add_patch(_rectangle(j - 0.46, i - 0.44, j + 0.46, i + 0.44, edgecolor=CHOSEN, linewidth=1.8))
+    ax.set_xticks(range(len(columns)), columns, rotation=35, ha="right", rotation_mode="anchor", fontsize=8)
+    ax.set_yticks(range(len(rows)), [str(i) for i in range(len(rows))] if pictures else rows, fontsize=8)
+    ax.tick_params(length=0, pad=45 if pictures else 3, axis="y")
+    ax.tick_params(length=0, axis="x")
+    for i, row in enumerate(rows if pictures else ()):
+        thumb = np.asarray(row.resize((64, 64), Image.Resampling.LANCZOS))
+        left = {"xycoords": ("axes fraction", "data"), "xybox": (-24, 0), "boxcoords": "offset points"}
+        ax.add_artist(AnnotationBbox(OffsetImage(thumb, zoom=0.55), (0, i), frameon=False, annotation_clip=False, **left))
+    ax.spines[:].set_visible(False)
+    return ax
+
+
+def bars(table: dict[str, float], title: str = "", ax=None):
+    """Probabilities (name -> 0..1) as horizontal bars, the largest in colour; returns the Axes. Taught in notebook 02."""
+    ax = ax or panels(width=3.4, height=0.7 + 0.24 * len(table))[1][0]
+    best = max(table, key=table.get)
+    drawn = ax.barh(list(table), list(table.values()), color=[CHOSEN if name == best else "0.7" for name in table])
+    ax.bar_label(drawn, fmt="%.2f", fontsize=8, padding=2)
+    ax.set(xlim=(0, 1.18), xticks=(0, 0.5, 1))
+    ax.set_title(title, fontsize=9)
+    ax.invert_yaxis()
+    return _plain(ax)
+
+
+# --- stages 3 and 4 ----------------------------------------------------------------------------------------------
+
+
+def mask_overlay(image, mask: Image.Image, title: str = "", ax=None):
+    """A picture with its mask (L, 255 = repaint) tinted and outlined; returns the Axes. Taught in notebook 03."""
+    from matplotlib.colors import to_rgb
+
+    ax = show(image, title, ax)
+    inside = np.asarray(mask) / 255
+    tint = np.zeros((*inside.shape, 4))
+    tint[..., :3], tint[..., 3] = to_rgb(MASK), 0.42 * inside
+    ax.imshow(tint)
+    if 0 < (inside >= 0.5).mean() < 1:
+        ax.contour(inside, [0.5], colors="white", linewidths=1.2)
+    return ax
+
+
+def difference_map(before, after, mask: Image.Image | None = None, title: str = "", ax=None):
+    """Where two pictures differ: black = not by one bit, brighter = more, and the mask's outline; returns the Axes.
+
+    Shown is the largest difference of the three channels, on a root scale, as a small one counts too.
+    Taught in notebook 04.
+    """
+    ax = ax or panels(height=SIDE * _aspect(before))[1][0]
+    gap = np.abs(np.asarray(before, np.int16) - np.asarray(after, np.int16))
+    gap = gap.max(-1) if gap.ndim == 3 else gap
+    ax.imshow(np.sqrt(gap), cmap="inferno", vmin=0, vmax=16)
+    if mask is not None and mask.getextrema() == (0, 255):  # a mask of everything has no outline
+        ax.contour(np.asarray(mask), [127.5], colors="white", linewidths=1, linestyles="dashed")
+    ax.set_title(title, fontsize=9)
+    ax.set_axis_off()
+    return ax
+
+
+def denoising_strip(pictures: Sequence, titles: Sequence[str]):
+    """Steps of the denoising side by side, at most eight in a row; returns the Figure. Taught in notebook 04."""
+    return image_grid(pictures, titles, columns=min(8, len(pictures)), side=1.35)
+
+
+# --- the whole edit ----------------------------------------------------------------------------------------------
+
+
+def edit_figure(result, source=None):
+    """An edit as one picture: input, candidates with their scores, mask, result; returns the Figure.
+
+    result: an EditResult; source: the input, where the result does not carry it. Without a painting ("not_found",
+    "ambiguous") the figure ends with the candidates and the reason. Taught in notebook 05.
+    """
+    source = source if source is not None else result.source
+    painted = result.image is not None
+    figure, axes = panels(1, 4 if painted else 2, height=SIDE * min(max(_aspect(source), 0.3), 2.5) + 1.0)
+    show(source, "input", axes[0])
+    candidates = result.candidates
+    everyone = result.settings is not None and result.settings.select == "all"
+    chosen = [i for i, c in enumerate(candidates) if c.fits] if everyone else result.index
+    draw_boxes(source, [c.box for c in candidates], [c.label for c in candidates], [c.score for c in candidates],
+               chosen, axes[1])  # fmt: skip
+    axes[1].set_title(f"{len(candidates)} candidates, margin {result.margin:.2f}", fontsize=9)
+    if painted:
+        mask_overlay(source, result.mask, "mask", axes[2])
+        tries = "1 round" if result.rounds == 1 else f"{result.rounds} rounds"
+        show(result.image, f"{result.status} after {tries}", axes[3])
+    prompt = result.settings.prompt if result.settings else result.description
+    figure.suptitle("\n".join(textwrap.wrap(prompt, 60 if painted else 40, max_lines=2)), fontsize=12, fontweight="bold")
+    colour = "#2b8a3e" if result.verified else CHOSEN
+    message = textwrap.fill(f"{result.status}: {result.message}", 110 if painted else 62)
+    figure.supxlabel(message, fontsize=9, color=colour)
+    return figure
+
+
+# --- helpers -----------------------------------------------------------------------------------------------------
+
+
+def _aspect(image) -> float:
+    """Height over width."""
+    height, width = np.asarray(image).shape[:2]
+    return height / width
+
+
+def _plain(ax):
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.tick_params(labelsize=8)
+    return ax
+
+
+def _rectangle(x0: float, y0: float, x1: float, y1: float, **style):
+    from matplotlib.patches import Rectangle
+
+    return Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, **style)
+
+
+def _label_spots(ax, image, boxes, texts: dict[int, str]) -> dict[int, tuple[float, float]]:
+    """The top left corner of each box's label, in pixels: above, below or inside of the box, off the other labels."""
+    height, width = np.asarray(image).shape[:2]
+    inches = ax.get_position().size * ax.figure.get_size_inches()
+    pixel = max(width / inches[0], height / inches[1]) / 72  # pixels of the picture a point of the figure
+    tall, taken, spots = 13 * pixel, [], {}
+    for i, text in reversed(texts.items()):  # the chosen one first: it gets the best place
+        x0, y0, x1, y1 = (float(v) for v in boxes[i])
+        wide = (4.6 * len(text) + 4) * pixel
+        x = max(2 * pixel, min(x0, width - wide))
+        right = max(2 * pixel, min(x1 - wide, width - wide))
+        inside = y0 + 3 * pixel
+        tries = [(x, y0 - tall), (x, y1 + 2 * pixel), (right, y0 - tall), (x, inside), (x, y1 - tall), (x, inside + tall)]
+        tries = [(a, b) for a, b in tries if 0 <= b <= height - tall] or [(x, min(max(y0, 0), height - tall))]
+        free = [t for t in tries if all(abs(t[1] - b) > tall or t[0] > a + w or a > t[0] + wide for a, b, w in taken)]
+        spots[i] = (free or tries)[0]
+        taken.append((*spots[i], wide))
+    return spots

@@ -1,0 +1,125 @@
+"""Sketches a change with plain pixels, so that the painter starts from the right form and not from pure noise.
+
+That is SDEdit's idea (Meng et al., 2022): noise is added to a rough picture of what is wanted, and the painter takes it
+away again. A new colour keeps the object's form, and a new pose is a turn of it; a new view must be imagined, so it has
+no sketch.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+from .boxes import TILT_DEGREES
+
+DEGREES = {"upright": 0.0, "tilted": TILT_DEGREES, "upside down": 180.0}  # counter-clockwise
+PALETTE = {
+    "red": (215, 40, 40), "orange": (240, 130, 30), "yellow": (245, 210, 40), "green": (50, 165, 70),
+    "blue": (45, 95, 215), "purple": (135, 60, 175), "white": (240, 240, 238), "black": (45, 45, 50),
+}  # fmt: skip
+STRANGE = 45.0  # distance (of 255) from the line of a colour's shades at which a pixel is of another colour
+MATTE = (10.0, 34.0)  # distances from the estimated background at which a pixel begins to be, and is, object
+
+
+def sketch(image: Image.Image, mask: Image.Image, box, now: dict[str, str], wanted: dict[str, str]) -> Image.Image | None:
+    """The picture with the change sketched inside of the mask, or None where a sketch cannot show it.
+
+    image: RGB; mask: L, 255 = to be repainted; box: xyxy of the object as it is; now, wanted: its colour, view and pose
+    before and after. The object is told from its background by its distance from the background's membrane
+    (`fill_in`); it is recoloured (`recolour`), or turned around the middle of its box. Outside of the mask nothing
+    changes. Taught in notebook 04.
+    """
+    changes = {name for name in ("colour", "view", "pose") if name in wanted and wanted[name] != now.get(name)}
+    if not changes or "view" in changes or not {wanted.get("colour"), now.get("colour")} <= PALETTE.keys():
+        return None
+    x0, y0, x1, y1 = mask.getbbox()
+    x0, y0, x1, y1 = max(x0 - 2, 0), max(y0 - 2, 0), min(x1 + 2, image.width), min(y1 + 2, image.height)
+    pixels = np.asarray(image.crop((x0, y0, x1, y1)), np.float32)
+    inside = np.asarray(mask.crop((x0, y0, x1, y1))) >= 128
+    background = fill_in(pixels, inside)
+    distance = np.abs(pixels - background).max(-1)
+    matte = np.clip((distance - MATTE[0]) / (MATTE[1] - MATTE[0]), 0, 1)
+    matte[~_within(box, (x0, y0), matte.shape)] = 0
+    if "colour" in changes:
+        coloured = recolour(pixels, now["colour"], wanted["colour"])
+        pixels = pixels + matte[..., None] * (coloured - pixels)
+    if "pose" in changes:
+        turn = DEGREES[wanted["pose"]] - DEGREES[now["pose"]]
+        centre = ((box[0] + box[2]) / 2 - x0, (box[1] + box[3]) / 2 - y0)
+        layers = [Image.fromarray(np.rint(v).clip(0, 255).astype(np.uint8)) for v in (pixels, 255 * matte)]
+        pixels, matte = (np.asarray(v.rotate(turn, Image.Resampling.BICUBIC, center=centre), np.float32) for v in layers)
+        pixels = background + matte[..., None] / 255 * (pixels - background)
+    before = np.asarray(image.crop((x0, y0, x1, y1)), np.float32)
+    result = image.copy()
+    sketched = np.where(inside[..., None], pixels, before)
+    result.paste(Image.fromarray(np.rint(sketched).clip(0, 255).astype(np.uint8)), (x0, y0))
+    return result
+
+
+def fill_in(pixels: np.ndarray, hole: np.ndarray) -> np.ndarray:
+    """The hole of a picture filled smoothly from what lies around it: float32 [H, W, 3].
+
+    Pull and push (Gortler et al., 1996): known pixels are averaged into ever coarser pictures, and each unknown pixel
+    takes the value of the finest coarser one that is known. pixels: [H, W, 3]; hole: bool [H, W]. Taught in notebook 04.
+    """
+    known = (~hole).astype(np.float32)[..., None]
+    if known.all() or not known.any():
+        return pixels.astype(np.float32)
+    return _pull_push(np.where(hole[..., None], 0, pixels).astype(np.float32), known)
+
+
+def _pull_push(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """`values` are sums of what is known, `weight` [H, W, 1] in 0..1 says how well; every pixel of the result is known."""
+    height, width = weight.shape[:2]
+    mean = values / np.maximum(weight, 1e-6)
+    if min(height, width) < 2 or weight.min() >= 1:
+        total = max(float(weight.sum()), 1e-6)
+        return np.where(weight > 0, mean, values.sum((0, 1)) / total)
+    even = [(0, height % 2), (0, width % 2), (0, 0)]
+    values2, weight2 = np.pad(values, even), np.pad(weight, even)
+    blocks = [v.reshape(v.shape[0] // 2, 2, v.shape[1] // 2, 2, -1).sum((1, 3)) for v in (values2, weight2)]
+    scale = 1 / np.maximum(blocks[1], 1)
+    coarse = _pull_push(blocks[0] * scale, np.minimum(blocks[1], 1))
+    ys = np.clip((np.arange(height) - 0.5) / 2, 0, coarse.shape[0] - 1)
+    xs = np.clip((np.arange(width) - 0.5) / 2, 0, coarse.shape[1] - 1)
+    y, x = ys.astype(int), xs.astype(int)
+    y1, x1 = np.minimum(y + 1, coarse.shape[0] - 1), np.minimum(x + 1, coarse.shape[1] - 1)
+    fy, fx = (ys - y)[:, None, None], (xs - x)[None, :, None]
+    smooth = (coarse[y][:, x] * (1 - fx) + coarse[y][:, x1] * fx) * (1 - fy) + (coarse[y1][:, x] * (1 - fx) + coarse[y1][:, x1] * fx) * fy
+    return weight * mean + (1 - weight) * smooth
+
+
+def recolour(pixels: np.ndarray, old: str, new: str) -> np.ndarray:
+    """Pixels of one colour's shades as the same shades of another: float32 [..., 3].
+
+    A pixel p = s b + r, with b the old colour, s = p.b / b.b its shade and r the rest, becomes s b' + r as far as r is
+    small; a window or a tyre has a large r and stays. Taught in notebook 04.
+    """
+    base, target = (np.array(PALETTE[name], np.float32) for name in (old, new))
+    if old in ("white", "black"):
+        return _recolour_grey(pixels, old, target)
+    shade = (pixels @ base / (base @ base))[..., None]
+    rest = pixels - shade * base
+    own = np.exp(-((rest**2).sum(-1, keepdims=True)) / (2 * STRANGE**2))
+    return pixels + own * (np.clip(shade, 0, 1.3) * target + rest - pixels)
+
+
+def _recolour_grey(pixels: np.ndarray, old: str, target: np.ndarray) -> np.ndarray:
+    """White and black have no hue to tell them by: the lightest (or darkest) greys take the colour, lines a dark shade."""
+    light, base = pixels.mean(-1, keepdims=True), float(np.mean(PALETTE[old]))
+    grey = np.clip((40 - (pixels.max(-1, keepdims=True) - pixels.min(-1, keepdims=True))) / 15, 0, 1)
+    if old == "white":
+        body, line = np.clip((light - 185) / 20, 0, 1), np.clip((150 - light) / 20, 0, 1)
+    else:
+        body, line = np.clip((85 - light) / 15, 0, 1), np.clip((light - 85) / 15, 0, 1) * np.clip((150 - light) / 20, 0, 1)
+    shade = np.clip(light / base, 0.8, 1.15)
+    result = pixels + grey * body * (shade * target - pixels)
+    return result + grey * line * (0.45 * target - result)
+
+
+def _within(box, corner: tuple[int, int], shape: tuple[int, int], margin: float = 0.06) -> np.ndarray:
+    """Whether pixels lie in a box that is a little wider than the detector's: bool [H, W]."""
+    reach = margin * max(box[2] - box[0], box[3] - box[1])
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    x, y = x + corner[0] + 0.5, y + corner[1] + 0.5
+    return (x > box[0] - reach) & (x < box[2] + reach) & (y > box[1] - reach) & (y < box[3] + reach)
