@@ -1,0 +1,91 @@
+"""Draws the scenes that the lite models are trained on, once, into a folder that all trainers share."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..world.scenes import make_scene, mask_box, render, visible_masks
+
+PART = 500  # scenes a file: what is lost when the drawing is stopped
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """One object of a drawn scene: its visible box (xyxy pixels), its attributes, and how much of its box is its own."""
+
+    box: tuple[float, float, float, float]
+    category: str
+    colour: str
+    view: str
+    pose: str
+    visible_fraction: float
+
+
+@dataclass(frozen=True)
+class SceneCache:
+    """Drawn scenes: `images` uint8 [N, size, size, 3] (memory-mapped), `objects` a list of `Labelled` a scene."""
+
+    images: np.ndarray
+    objects: list[list[Labelled]]
+
+
+def label(scene) -> list[Labelled]:
+    """The truth about every object of a scene that shows at all."""
+    masks = visible_masks(scene)
+    found = []
+    for i, thing in enumerate(scene.objects):
+        area = int(masks[i].sum())
+        if area:
+            hidden_by = masks[i + 1 :].any(0) if i + 1 < len(masks) else np.zeros_like(masks[i])
+            x0, y0, x1, y1 = (int(v) for v in mask_box(masks[i]))
+            others = int(hidden_by[y0:y1, x0:x1].sum())
+            fraction = 1 - others / max(1, (x1 - x0) * (y1 - y0))
+            found.append(Labelled(mask_box(masks[i]), thing.category, thing.colour, thing.view, thing.pose, round(fraction, 3)))
+    return found
+
+
+def _draw_part(job: tuple[Path, str, int, int, int, int]) -> None:
+    folder, split, seed, size, start, stop = job
+    path = folder / f"part-{start:06d}.npy"
+    if path.exists():
+        return
+    images = np.empty((stop - start, size, size, 3), np.uint8)
+    labels = []
+    for row, index in enumerate(range(start, stop)):
+        scene = make_scene(index, split, seed, size)
+        images[row] = np.asarray(render(scene))
+        labels.append([[*thing.box, thing.category, thing.colour, thing.view, thing.pose, thing.visible_fraction]
+                       for thing in label(scene)])
+    path.with_suffix(".json").write_text(json.dumps(labels))
+    half = path.with_suffix(".half.npy")
+    np.save(half, images)
+    os.replace(half, path)  # a part is there in full or not at all
+
+
+def scene_cache(folder: Path | str, split: str, count: int, seed: int = 0, size: int = 256) -> SceneCache:
+    """Draw `count` scenes into `folder` (parts that are there already are kept) and open them.
+
+    The images are stacked in memory: 196 kB a scene of 256x256.
+    """
+    from tqdm import tqdm
+
+    folder = Path(folder) / f"{split}-{seed}-{size}"
+    folder.mkdir(parents=True, exist_ok=True)
+    jobs = [(folder, split, seed, size, start, start + PART) for start in range(0, count, PART)]
+    missing = [job for job in jobs if not (folder / f"part-{job[4]:06d}.npy").exists()]
+    if missing:
+        with multiprocessing.get_context("spawn").Pool(min(len(missing), os.cpu_count() or 1)) as pool:
+            for _ in tqdm(pool.imap(_draw_part, missing), total=len(missing), desc=f"drawing {split} scenes", unit="part"):
+                pass
+    images, objects = [], []
+    for job in jobs:
+        path = folder / f"part-{job[4]:06d}.npy"
+        images.append(np.load(path, mmap_mode="r"))
+        objects += [[Labelled(tuple(row[:4]), *row[4:]) for row in rows] for rows in json.loads(path.with_suffix(".json").read_text())]
+    return SceneCache(np.concatenate(images)[:count], objects[:count])

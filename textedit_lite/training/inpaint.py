@@ -1,0 +1,301 @@
+"""Trains the lite painter: a 9-channel UNet that fills a masked crop with the object that a caption describes."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import shutil
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+
+from ..boxes import GROW, TILT_DEGREES, context_window, grow_box
+from ..vocabulary import COLOURS, POSES, VIEWS, describe
+from ..world.scenes import changed, full_mask, make_scene, mask_box, render, visible_masks
+from .card import write_card
+from .clip import text_encoder
+from .loop import run
+from .vae import drop_needless_keys
+
+NATIVE = 112  # pixels a side of the crop that the painter works on
+SAMPLES = 40_000
+PART = 2000
+BATCH = 16
+WORDS_DROPPED = 0.1  # captions left empty, for classifier-free guidance (Ho & Salimans, 2022)
+WORDS_SHORTENED = 0.1  # captions that leave some attributes out, as a user's words may
+
+
+# --- samples -----------------------------------------------------------------------------------------------------
+
+
+def sample_window(scene, index: int, box, rng: np.random.Generator):
+    """One training sample: what the crop of an ideal edit of object `index` looks like once it is pasted back.
+
+    The mask is grown from the box of the object AS IT IS, as at the time of an edit, and the object inside is drawn
+    as the caption asks; outside of the mask the scene stays. Returns (uint8 [NATIVE, NATIVE, 3], bool mask
+    [NATIVE, NATIVE], caption).
+    """
+    from PIL import Image
+
+    thing = scene.objects[index]
+    change = {
+        "colour": str(rng.choice(COLOURS)),
+        "view": thing.view if rng.random() < 0.5 else str(rng.choice(list(VIEWS))),
+        "pose": thing.pose if rng.random() < 0.4 else str(rng.choice(list(POSES))),
+    }
+    turn = TILT_DEGREES if change["pose"] != thing.pose and change["pose"] == "tilted" else 0.0
+    jitter = rng.normal(0, 0.015, 4) * max(box[2] - box[0], box[3] - box[1])  # a detector's boxes are not exact
+    grow = GROW * rng.uniform(0.6, 1.6)
+    region = grow_box(np.asarray(box) + jitter, (scene.width, scene.height), grow, turn)
+    window = context_window(region, (scene.width, scene.height))
+    before = render(scene, window)
+    after = render(changed(scene, index, **change), window)
+    mask = Image.new("L", before.size)
+    mask.paste(255, tuple(int(v) for v in (region[0] - window[0], region[1] - window[1], region[2] - window[0], region[3] - window[1])))
+    before.paste(after, (0, 0), mask)
+    size = (NATIVE, NATIVE)
+    pixels = np.asarray(before.resize(size, Image.Resampling.LANCZOS))
+    return pixels, np.asarray(mask.resize(size, Image.Resampling.BILINEAR)) >= 128, describe(thing.category, **change)
+
+
+def _draw_part(job: tuple[Path, int, int]) -> None:
+    """Draw one part of the samples; a part is there in full or not at all."""
+    path, part, seed = job
+    if path.exists():
+        return
+    rng = np.random.default_rng([seed, part, 7])
+    pictures, masks, captions = [], [], []
+    index = part * PART  # samples come about six a scene, so no scene of one part is met in another
+    while len(pictures) < PART:
+        scene = make_scene(index, "train", seed + 1)
+        index += 1
+        visible = visible_masks(scene)
+        for i in range(len(scene.objects)):
+            box = mask_box(visible[i])
+            if visible[i].sum() < 0.75 * full_mask(scene, i).sum() or min(box[2] - box[0], box[3] - box[1]) < 12:
+                continue  # what others hide would have to be guessed
+            for _ in range(2):
+                picture, mask, caption = sample_window(scene, i, box, rng)
+                pictures.append(picture)
+                masks.append(mask)
+                captions.append(caption)
+    half = path.with_name(f".{path.name}")
+    np.savez(half, pictures=np.stack(pictures[:PART]), masks=np.packbits(np.stack(masks[:PART]), axis=None),
+             captions=np.array(captions[:PART]))
+    os.replace(half, path)
+
+
+def draw_samples(folder: Path | str, count: int, seed: int = 0) -> list[Path]:
+    """Draw at least `count` samples into `folder`, in files of PART; those that are there already are kept."""
+    from tqdm import tqdm
+
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"samples-{seed}-{part:03d}.npz" for part in range(-(-count // PART))]
+    missing = [(path, part, seed) for part, path in enumerate(paths) if not path.exists()]
+    if missing:
+        with multiprocessing.get_context("spawn").Pool(min(len(missing), os.cpu_count() or 1)) as pool:
+            for _ in tqdm(pool.imap(_draw_part, missing), total=len(missing), desc="drawing samples", unit="part"):
+                pass
+    return paths
+
+
+class Samples:
+    """Encoded samples: what the UNet learns from, in float16: `target`, `masked` [N, 4, h, h], `mask` [N, 1, h, h], `caption` [N]."""
+
+    def __init__(self, paths: list[Path], vae, caption_index: dict[str, int]):
+        import torch
+        import torch.nn.functional as F
+        from tqdm import tqdm
+
+        parts: dict[str, list] = {"target": [], "masked": [], "mask": [], "caption": []}
+        side = NATIVE // 4
+        with torch.no_grad():
+            for path in tqdm(paths, desc="encoding samples", unit="part"):
+                cached = path.with_suffix(".latents.npz")
+                if not cached.exists():
+                    with np.load(path) as stored:
+                        pictures, captions = stored["pictures"], stored["captions"]
+                        masks = np.unpackbits(stored["masks"], count=len(pictures) * NATIVE * NATIVE)
+                    masks = masks.reshape(-1, 1, NATIVE, NATIVE)
+                    target, masked, small = [], [], []
+                    for at in range(0, len(pictures), 50):
+                        pixels = torch.from_numpy(pictures[at : at + 50]).permute(0, 3, 1, 2).float() / 127.5 - 1
+                        mask = torch.from_numpy(masks[at : at + 50]).float()
+                        both = torch.cat([pixels, pixels * (mask < 0.5)]).contiguous(memory_format=torch.channels_last)
+                        with torch.autocast("cpu", torch.bfloat16):
+                            latents = vae.encode(both).latents
+                        latents = (latents.float() * vae.config.scaling_factor).half()
+                        target.append(latents[: len(pixels)].contiguous())
+                        masked.append(latents[len(pixels) :].contiguous())
+                        small.append(F.interpolate(mask, (side, side)).half())
+                    half = cached.with_name(f".{cached.name}")
+                    np.savez(half, target=torch.cat(target), masked=torch.cat(masked), mask=torch.cat(small), caption=captions)
+                    os.replace(half, cached)
+                with np.load(cached) as stored:
+                    for key in ("target", "masked", "mask"):
+                        parts[key].append(torch.from_numpy(stored[key]))
+                    parts["caption"].append(torch.tensor([caption_index[text] for text in stored["caption"].tolist()]))
+        self.target, self.masked, self.mask, self.caption = (torch.cat(parts[key]) for key in ("target", "masked", "mask", "caption"))
+
+
+# --- model -------------------------------------------------------------------------------------------------------
+
+
+def build(text_width: int = 128):
+    """An untrained UNet of Stable Diffusion's inpainting kind: latents + mask + masked latents, 9 channels in, 4 out.
+
+    Besides cross-attention the pooled caption enters with the time (`addition_embed_type="text"`, as in Imagen):
+    with so little training that is what makes a small UNet listen to its words.
+    """
+    from diffusers import UNet2DConditionModel
+
+    return UNet2DConditionModel(
+        sample_size=NATIVE // 4, in_channels=9, out_channels=4, block_out_channels=(64, 96, 128), layers_per_block=1,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+        cross_attention_dim=text_width, attention_head_dim=4, norm_num_groups=16, resnet_time_scale_shift="scale_shift",
+        addition_embed_type="text", addition_embed_type_num_heads=4,
+    )  # fmt: skip
+
+
+def noise_schedule():
+    """DDIM over Stable Diffusion's betas, rescaled to end in pure noise (Lin et al., 2024), predicting velocity."""
+    from diffusers import DDIMScheduler
+
+    return DDIMScheduler(
+        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", prediction_type="v_prediction",
+        rescale_betas_zero_snr=True, timestep_spacing="trailing", clip_sample=False, set_alpha_to_one=True,
+        steps_offset=1,  # unused with this spacing, but the pipeline asks for it
+    )  # fmt: skip
+
+
+def every_caption() -> tuple[list[str], np.ndarray]:
+    """All captions of one object, the empty one first, and for each of them its shorter versions: int [captions, 8]."""
+    from ..world.sprites import CATEGORIES
+
+    full = list(product(CATEGORIES, (None, *COLOURS), (None, *VIEWS), (None, *POSES)))
+    captions = ["", *(describe(*words) for words in full)]
+    index = {text: i for i, text in enumerate(captions)}
+    shorter = np.zeros((len(captions), 8), np.int64)
+    for words in full:
+        for k, keep in enumerate(product((True, False), repeat=3)):
+            parts = [part if kept else None for part, kept in zip(words[1:], keep)]
+            shorter[index[describe(*words)], k] = index[describe(words[0], *parts)]
+    return captions, shorter
+
+
+def timesteps(count: int, generator):
+    """Times of the diffusion, long [count]: more of the noisy half, where the object's shape is decided."""
+    import torch
+
+    drawn = torch.sigmoid(torch.randn(count, generator=generator) * 1.3 + 0.5)
+    uniform = torch.rand(count, generator=generator)
+    drawn = torch.where(torch.rand(count, generator=generator) < 0.25, uniform, drawn)
+    return (drawn * 1000).long().clamp_(0, 999)
+
+
+def velocity_loss(schedule, states):
+    """The loss of a batch: mean squared error of the velocity (Salimans & Ho, 2022), ten times heavier inside of the mask."""
+    import torch
+
+    compiled: list = []
+
+    def loss(model, batch):
+        if not compiled:  # a third quicker on a CPU, where there is a compiler
+            compiled.append(torch.compile(model) if shutil.which("g++") else model)
+        target, masked, mask, caption, t, noise = batch
+        noisy = schedule.add_noise(target, noise, t)
+        velocity = schedule.get_velocity(target, noise, t)
+        words = states.to(target.device)[caption]
+        predicted = compiled[0](torch.cat([noisy, mask, masked], 1), t, words, return_dict=False)[0].float()
+        error = (predicted - velocity).square()
+        weight = 0.1 + 0.9 * mask
+        inside = (error * weight).sum() / (weight.sum() * error.shape[1])
+        return inside, {}
+
+    return loss
+
+
+def batch_maker(samples: Samples, shorter: np.ndarray):
+    """A function (step, generator) -> one batch, as `velocity_loss` takes it."""
+    import torch
+
+    shorter = torch.from_numpy(shorter)
+
+    def batches(step, generator):
+        rows = torch.randint(len(samples.target), (BATCH,), generator=generator)
+        caption = samples.caption[rows]
+        lot = torch.rand(BATCH, generator=generator)
+        some = shorter[caption, torch.randint(8, (BATCH,), generator=generator)]
+        caption = torch.where(lot < WORDS_DROPPED + WORDS_SHORTENED, some, caption).masked_fill(lot < WORDS_DROPPED, 0)
+        target = samples.target[rows].float()
+        noise = torch.randn(target.shape, generator=generator)
+        return target, samples.masked[rows].float(), samples.mask[rows].float(), caption, timesteps(BATCH, generator), noise
+
+    return batches
+
+
+def caption_states(clip: Path | str, captions: list[str]):
+    """The text encoder's states of captions, as the pipeline makes them: float32 [captions, tokens, width]."""
+    import torch
+
+    encoder, tokenizer = text_encoder(clip)
+    ids = tokenizer(captions, padding="max_length", truncation=True, max_length=tokenizer.model_max_length, return_tensors="pt")
+    with torch.no_grad():
+        return torch.cat([encoder(part).last_hidden_state for part in ids.input_ids.split(64)])
+
+
+def assemble(unet, vae, clip: Path | str, folder: Path | str) -> None:
+    """Save a StableDiffusionInpaintPipeline of the parts, in float16, its text encoder being CLIP's."""
+    from diffusers import StableDiffusionInpaintPipeline
+
+    encoder, tokenizer = text_encoder(clip)
+    pipeline = StableDiffusionInpaintPipeline(
+        vae=vae.half(), text_encoder=encoder.half(), tokenizer=tokenizer, unet=unet.half(),
+        scheduler=noise_schedule(), safety_checker=None, feature_extractor=None, requires_safety_checker=False,
+    )  # fmt: skip
+    pipeline.save_pretrained(folder, safe_serialization=True)
+    drop_needless_keys(Path(folder) / "vae")
+
+
+def train(out: Path | str, minutes: float, *, vae: Path | str, clip: Path | str, seed: int = 0, scenes: Path | str | None = None,
+          count: int = SAMPLES, progress: bool = True) -> dict:  # fmt: skip
+    """Train for `minutes` into `out` (goes on with what is there), save the whole pipeline and its card there.
+
+    vae, clip: folders of the trained autoencoder and CLIP, which stay as they are. scenes: folder of drawn samples.
+    Taught in notebook 09.
+    """
+    import torch
+    from diffusers import AutoencoderTiny
+    from diffusers.models.attention_processor import AttnProcessor
+
+    out = Path(out)
+    captions, shorter = every_caption()
+    autoencoder = AutoencoderTiny.from_pretrained(vae, torch_dtype=torch.float32).eval()
+    samples = Samples(draw_samples(Path(scenes or out / "samples"), count), autoencoder, {text: i for i, text in enumerate(captions)})
+    states = caption_states(clip, captions)
+    torch.manual_seed(seed)
+    unet = build(states.shape[-1]).to(memory_format=torch.channels_last)
+    unet.set_attn_processor(AttnProcessor())  # its backward pass is quicker on a CPU than that of the fused attention
+    done = run(
+        unet, batch_maker(samples, shorter), velocity_loss(noise_schedule(), states), out / "training", minutes, 1e-3,
+        name="inpaint", settings={"native": NATIVE, "batch": BATCH}, warmup=300, hold=0.35, ema=0.9995, bf16=True, seed=seed,
+        progress=progress,
+    )  # fmt: skip
+    assemble(done.model.float().to("cpu", memory_format=torch.contiguous_format), autoencoder, clip, out)
+    results = {"loss": round(done.losses.get("loss", float("nan")), 4)}
+    write_card(
+        out, run=done, results=results, title="The painter of the small world",
+        what="A `StableDiffusionInpaintPipeline`: a 9-channel `UNet2DConditionModel` that predicts velocity over a schedule that "
+        "ends in pure noise, CLIP's text encoder, and the small autoencoder. It repaints the masked part of a crop of "
+        f"{NATIVE}x{NATIVE} pixels so that a caption is true there. What an edit with it is worth, `textedit-lite score editor` "
+        "measures; the loss is the mean squared error of the velocity at the end of training.",
+        command=f"textedit-lite train inpaint --minutes {minutes:g} --seed {seed} --count {count} --vae DIR --clip DIR --out DIR",
+        data=f"{len(samples.target)} crops of ideal edits (split train, seed {seed + 1}): the mask is grown from the object as it "
+        "was, the object inside is drawn as the caption says",
+        limits="It paints one object of the small world at a time, into masks shaped like boxes, at the scale of its training "
+        "(the mask fills three quarters of the crop). What lies behind a neighbour that the mask covers it has to guess.",
+    )  # fmt: skip
+    return results

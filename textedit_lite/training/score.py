@@ -1,0 +1,98 @@
+"""Measures the lite models, each by itself and all together as the editor, on test scenes that no training has seen."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from ..boxes import context_window, crop, grow_box
+from ..errors import SettingsError, WeightsError
+from ..resources import data_path
+from ..world.scenes import make_scene, render
+from .data import label
+
+MEASURED = ("detr", "clip", "vae", "editor")
+BATCH = 25  # scenes
+
+
+def score(
+    what: str, count: int = 1000, seed: int = 0, weights: str | Path = "lite", progress: bool = True
+) -> dict[str, float]:
+    """The figures of one model, or of the whole editor, on the first `count` test scenes of a seed.
+
+    Args:
+        what: "detr" -> `ap`, `ap50` (box AP by pycocotools); "clip" -> `category`, `colour_category`, `view`, `pose`,
+            `everything` (shares of true crops read rightly); "vae" -> `psnr` (dB, there and back); "editor" ->
+            `target`, `color`, `updown`, `tilt`, `front`, `kept`, `sharpness`, `background_changed`.
+        weights: "lite", or a folder that holds detr/, clip/ and inpaint/, or what one trainer wrote.
+
+    Raises: SettingsError for a name or a count that is none; WeightsError if the weights are not there.
+    Taught in notebook 09.
+    """
+    if what not in MEASURED:
+        raise SettingsError(f"There is no score of {what!r}: choose one of {', '.join(MEASURED)}.")
+    if count < 1:
+        raise SettingsError(f"{count} scenes cannot be scored: give --count 1 or more.")
+    if what == "editor":
+        from ..models import load_models
+        from .score_editor import score_editor
+
+        return score_editor(load_models(weights), count, seed)
+    folder = _folder(weights, "inpaint" if what == "vae" else what)
+    if what == "detr":
+        from .detr import score as detr
+
+        return detr(folder, count, seed, progress)
+    if what == "clip":
+        from .clip import score as clip
+
+        return clip(folder, count, seed, progress)
+    return vae(folder, count, seed, progress)
+
+
+def vae(folder: Path | str, count: int = 1000, seed: int = 0, progress: bool = True) -> dict[str, float]:
+    """`psnr` of a saved autoencoder, there and back, on the windows that the painter works on, in dB.
+
+    A crop a scene: the painter's window around one of its objects, at the painter's own size; 10 log10(1 / MSE) of
+    each, then the mean. `folder` holds vae/, and unet/ if the painter is there. Taught in notebook 04.
+    """
+    import torch
+    from PIL import Image
+    from tqdm import tqdm
+
+    from .inpaint import NATIVE
+    from .vae import psnr
+
+    folder = Path(folder)
+    if not (folder / "vae" / "config.json").exists():
+        raise WeightsError(f"There is no autoencoder in {folder}/vae: `textedit-lite train vae --out DIR` trains one.")
+    model = _autoencoder(folder / "vae")
+    side = NATIVE
+    if (unet := folder / "unet" / "config.json").exists():
+        side = json.loads(unet.read_text())["sample_size"] * 2 ** (len(model.config.block_out_channels) - 1)
+    found = []
+    for start in tqdm(range(0, count, BATCH), desc="scoring the VAE", unit="batch", disable=not progress):
+        crops = []
+        for index in range(start, min(start + BATCH, count)):
+            scene = make_scene(index, "test", seed)
+            things, image = label(scene), render(scene)
+            window = context_window(grow_box(things[index % len(things)].box, image.size), image.size)
+            crops.append(np.asarray(crop(image, window).resize((side, side), Image.Resampling.LANCZOS)))
+        pixels = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float() / 127.5 - 1
+        found.append((psnr(model, pixels), len(crops)))
+    return {"psnr": round(sum(value * crops for value, crops in found) / count, 2)}
+
+
+def _autoencoder(folder: Path):
+    import diffusers
+
+    kind = getattr(diffusers, json.loads((folder / "config.json").read_text())["_class_name"])
+    return kind.from_pretrained(folder).eval()
+
+
+def _folder(weights: str | Path, part: str) -> Path:
+    """Where one model of a set lies; a folder that holds just that model serves as well."""
+    folder = data_path("models", "lite") if str(weights) == "lite" else Path(weights)
+    return folder / part if (folder / part).is_dir() else folder
