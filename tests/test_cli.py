@@ -1,0 +1,207 @@
+"""The command line: what each command prints, writes and answers, and that bad input gets one sentence and no traceback."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from PIL import Image, ImageChops
+
+from textedit_lite import cli, data_path
+
+STREET = str(data_path("samples", "street.png"))
+RECOLOUR = "the left car changes to a red car"
+
+
+def one_sentence(text: str) -> str:
+    """The only line of stderr."""
+    assert text.endswith(".\n") and text.count("\n") == 1, text
+    return text
+
+
+def test_without_arguments_it_shows_the_commands(capsys):
+    assert cli.main([]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert all(command in shown.err for command in ("edit", "replay", "scenes", "train", "score", "version"))
+
+
+@pytest.mark.parametrize("words", [["edit"], ["edit", STREET], ["nonsense"], ["edit", STREET, "x", "--seed", "one"],
+                                   ["train", "detr"], ["score", "everything"]])  # fmt: skip
+def test_a_wrong_call_is_one_sentence(words, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(words)
+    assert stopped.value.code == 2
+    assert "--help" in one_sentence(capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("command", ["edit", "replay", "scenes", "train", "score", "version"])
+def test_every_command_has_its_help(command, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        cli.main([command, "--help"])
+    assert stopped.value.code == 0
+    assert "usage: textedit-lite " + command in capsys.readouterr().out
+
+
+def test_version_names_what_decides_the_result(capsys):
+    assert cli.main(["version"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [
+        "textedit-lite", "torch", "transformers", "diffusers"
+    ]  # fmt: skip
+
+
+# ----------------------------------------------------------------------------------------------------------- edit
+
+
+@pytest.fixture(scope="module")
+def edited(tmp_path_factory):
+    """(exit status, the JSON object, the PNG, the figure) of one real edit."""
+    folder = tmp_path_factory.mktemp("edit")
+    out, figure = folder / "out.png", folder / "figure.png"
+    with pytest.MonkeyPatch.context() as patch:
+        lines: list[str] = []
+        patch.setattr("builtins.print", lambda *words, **options: lines.append(" ".join(map(str, words))))
+        status = cli.main(["edit", STREET, RECOLOUR, "--out", str(out), "--figure", str(figure), "--json"])
+    return status, json.loads(lines[0]), out, figure
+
+
+def test_edit_prints_one_object_with_all_that_is_known(edited):
+    status, found, out, figure = edited
+    assert status == 0
+    assert found["status"] in ("edited", "unverified") and found["verified"] is (found["status"] == "edited")
+    assert found["output"] == str(out)
+    assert Image.open(found["mask"]).size == Image.open(out).size == Image.open(STREET).size
+    assert set(found["candidates"][0]) >= {"box", "label", "detr_score", "clip_score", "score"}
+    assert set(found["timings_ms"]) >= {"detect", "match", "inpaint"}
+    assert found["settings"]["prompt"] == RECOLOUR and found["settings"]["seed"] == 0
+    assert found["rounds"] >= 1 and found["margin"] >= 0 and len(found["box"]) == 4
+    assert Image.open(figure).width > 1000
+
+
+def test_edit_leaves_everything_outside_of_the_mask_as_it_was(edited):
+    _, found, out, _ = edited
+    changed = ImageChops.difference(Image.open(STREET).convert("RGB"), Image.open(out))
+    outside = Image.open(found["mask"]).point(lambda value: 0 if value else 255)
+    assert changed.getbbox() is not None
+    assert ImageChops.multiply(changed, Image.merge("RGB", [outside] * 3)).getbbox() is None
+
+
+def test_replay_makes_it_again_bit_for_bit(edited, tmp_path, capsys):
+    _, _, out, _ = edited
+    again = tmp_path / "again.png"
+    assert cli.main(["replay", str(out), "--out", str(again)]) == 0
+    assert "bit for bit" in capsys.readouterr().out
+    assert again.read_bytes() == out.read_bytes()
+
+
+def test_replay_says_when_a_picture_is_not_what_its_settings_make(edited, tmp_path, capsys):
+    _, _, out, _ = edited
+    touched = Image.open(out)
+    text = dict(touched.text)
+    touched.putpixel((0, 0), (1, 2, 3))
+    from textedit_lite.images import save_png
+
+    save_png(touched, tmp_path / "touched.png", text)
+    assert cli.main(["replay", str(tmp_path / "touched.png")]) == 1
+    assert "not bit for bit" in one_sentence(capsys.readouterr().err)
+
+
+def test_what_is_not_there_is_status_3_and_nothing_is_written(tmp_path, capsys):
+    out = tmp_path / "out.png"
+    assert cli.main(["edit", STREET, "make the umbrella blue", "--out", str(out), "--json"]) == 3
+    shown = capsys.readouterr()
+    found = json.loads(shown.out)
+    assert (found["status"], found["verified"], found["output"], found["mask"]) == ("not_found", False, None, None)
+    assert "umbrella" in one_sentence(shown.err)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_that_fit_are_a_question_with_the_answers_to_choose_from(tmp_path, capsys):
+    street = Image.open(STREET)
+    street.paste(street.crop((0, 0, 150, street.height)), (street.width - 150, 0))
+    street.save(tmp_path / "twins.png")
+    status = cli.main(["edit", str(tmp_path / "twins.png"), "the car changes to a red car", "--out", str(tmp_path / "out.png")])
+    shown = capsys.readouterr()
+    assert status == 3
+    assert len([line for line in shown.out.splitlines() if line.startswith("--select ") and ": car at (" in line]) == 2
+    assert "which one" in one_sentence(shown.err)
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_ctrl_c_while_it_paints_leaves_nothing_half_written(tmp_path, capsys, monkeypatch):
+    import contextlib
+
+    @contextlib.contextmanager
+    def interrupted():
+        def progress(step, steps):
+            if step == 1:
+                raise KeyboardInterrupt
+
+        yield progress
+
+    monkeypatch.setattr(cli, "painting", interrupted)
+    assert cli.main(["edit", STREET, RECOLOUR, "--out", str(tmp_path / "out.png")]) == 130
+    assert "Interrupted" in one_sentence(capsys.readouterr().err)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("image, prompt, options, named", [
+    ("nowhere.png", RECOLOUR, [], "nowhere.png"),
+    (__file__, RECOLOUR, [], "no picture"),
+    (STREET, "", [], "prompt"),
+    (STREET, "a car", [], "names no change"),
+    (STREET, "make the " + "very " * 2000 + "red car blue", [], "characters"),
+    (STREET, RECOLOUR, ["--weights", "nowhere"], "nowhere"),
+    (STREET, "make the zebra blue", [], "zebra"),
+    (STREET, RECOLOUR, ["--seed", "-1"], "seed"),
+    (STREET, RECOLOUR, ["--steps", "0"], "steps"),
+    (STREET, RECOLOUR, ["--guidance", "nan"], "guidance"),
+    (STREET, RECOLOUR, ["--threshold", "nan"], "threshold"),
+    (STREET, RECOLOUR, ["--select", "nearest"], "nearest"),
+    (STREET, RECOLOUR, ["--select", "99"], "99"),
+    (STREET, RECOLOUR, ["--mask", str(data_path("samples", "kitchen.png")), "--select", "all"], "mask"),
+], ids=lambda value: str(value)[-20:])  # fmt: skip
+def test_bad_input_is_one_sentence_and_status_2(image, prompt, options, named, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["edit", image, prompt, *options]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == "" and named in one_sentence(shown.err)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_output_that_cannot_be_written_is_one_sentence(tmp_path, capsys):
+    assert cli.main(["edit", STREET, RECOLOUR, "--out", str(tmp_path / "no" / "folder" / "out.png")]) == 2
+    assert "folder" in one_sentence(capsys.readouterr().err)
+
+
+# ------------------------------------------------------------------------------------- scenes, training, scoring
+
+
+def test_scenes_writes_a_set_that_pycocotools_loads(tmp_path, capsys):
+    from pycocotools.coco import COCO
+
+    assert cli.main(["scenes", "--count", "3", "--seed", "5", "--size", "128", "--out", str(tmp_path / "set")]) == 0
+    assert "3 scenes" in capsys.readouterr().out
+    coco = COCO(str(tmp_path / "set" / "instances.json"))
+    assert len(coco.imgs) == 3 and coco.loadImgs([1])[0]["width"] == 128
+
+
+@pytest.mark.parametrize("words, named", [
+    (["scenes", "--count", "0", "--out", "set"], "--count"),
+    (["score", "detr", "--count", "0"], "--count"),
+    (["score", "detr", "--count", "1", "--weights", "nowhere"], "nowhere"),
+    (["train", "clip", "--minutes", "1", "--out", "run", "--init", "x"], "--init"),
+    (["train", "detr", "--minutes", "-1", "--out", "run"], "minutes"),
+], ids=lambda value: " ".join(value) if isinstance(value, list) else value)  # fmt: skip
+def test_bad_orders_are_one_sentence_and_status_2(words, named, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(words) == 2
+    shown = capsys.readouterr()
+    assert named in one_sentence(shown.err)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_figures_print_as_lines_or_as_one_object(capsys):
+    cli.show({"ap": 0.78125, "scenes": 12}, as_json=False)
+    cli.show({"ap": 0.78125}, as_json=True)
+    assert capsys.readouterr().out == 'ap      0.7812\nscenes  12\n{"ap": 0.78125}\n'

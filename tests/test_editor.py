@@ -1,0 +1,520 @@
+"""The editor: Algorithm 1 from prompt to picture, its answers when there is nothing to edit, results that come again."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image, ImageChops
+from PIL.PngImagePlugin import PngInfo
+
+from textedit_lite.cli import main
+from textedit_lite.editor import METADATA, SEEDS, Editor, Find, Paint, algorithm_1, replay
+from textedit_lite.errors import (
+    ImageError,
+    MaskError,
+    OutputError,
+    PromptError,
+    SettingsError,
+    TextEditError,
+    UnknownWordError,
+)
+from textedit_lite.images import open_image
+from textedit_lite.inpaint import Painting
+from textedit_lite.prompt import parse
+from textedit_lite.rivals import plain_edit
+from textedit_lite.training.score_editor import cases, measure
+from textedit_lite.vocabulary import TASKS
+from textedit_lite.world.backgrounds import Background
+from textedit_lite.world.scenes import Scene, SceneObject, boxes, changed, ideal_edit, make_scene, render
+
+# What a trained painter must reach on a dozen fixed scenes, three of each task, one round each.
+DOZEN_SEED = 3
+VERIFIED_OF_12 = 8
+SUCCESS_OF_12 = 7
+AGREEMENT_OF_12 = 8
+
+THINGS = (
+    SceneObject("car", "red", "side", "upright", 0.25, 0.3, 0.36),
+    SceneObject("car", "blue", "side", "upright", 0.72, 0.35, 0.4),
+    SceneObject("cup", "green", "front", "upright", 0.3, 0.75, 0.3),
+    SceneObject("bus", "yellow", "side", "upright", 0.72, 0.76, 0.4),
+)
+SCENE = Scene("test", 0, 0, 256, 256, Background("gradient", 5, None), THINGS)
+QUICK = {"steps": 1, "rounds": 1}
+CUP = "the cup changes to a red cup"
+
+
+@pytest.fixture(scope="module")
+def image() -> Image.Image:
+    return render(SCENE)
+
+
+@pytest.fixture
+def photo(tmp_path, image) -> Path:
+    image.save(tmp_path / "photo.png")
+    return tmp_path / "photo.png"
+
+
+@pytest.fixture(scope="module")
+def quick(editor, image):
+    """One edit of the cup, to be looked at from all sides."""
+    return editor.edit(image, CUP, seed=4, **QUICK)
+
+
+def differs(result, image) -> np.ndarray:
+    return (np.asarray(result.image) != np.asarray(image)).any(-1)
+
+
+def box_mask(size, box) -> Image.Image:
+    mask = Image.new("L", size)
+    mask.paste(255, box)
+    return mask
+
+
+# --- what a trained editor can do --------------------------------------------------------------------------------
+
+
+def test_a_dozen_edits_are_mostly_right_and_the_editor_knows_which(models):
+    todo = [case for task in TASKS for case in cases(3, DOZEN_SEED, task)]
+    images = [render(case.scene) for case in todo]
+    results = Editor(models).edit_batch(images, [case.prompt for case in todo], [case.seed for case in todo], rounds=1)
+    rows = [measure(case, image, result) for case, image, result in zip(todo, images, results, strict=True)]
+    assert sum(row["background_changed"] for row in rows) == 0
+    assert sum(row["target"] for row in rows) >= 10
+    shown = "\n".join(f"{row['prompt']}: verified {row['verified']}, success {row['success']}" for row in rows)
+    assert sum(row["verified"] for row in rows) >= VERIFIED_OF_12, shown
+    assert sum(row["success"] for row in rows) >= SUCCESS_OF_12, shown
+    assert sum(row["verified"] == row["success"] for row in rows) >= AGREEMENT_OF_12, shown
+
+
+# --- the algorithm, step by step ---------------------------------------------------------------------------------
+
+
+def driven(models, editor, image, prompt, paint, rounds=3):
+    """Algorithm 1 with a painter of the test's own: paint(job) -> a picture, or None for a blackened one."""
+    algorithm = algorithm_1(image, parse(prompt), models, editor.settings(prompt, rounds=rounds))
+    asked, painted, answer = None, [], None
+    try:
+        while True:
+            asked = algorithm.send(answer)
+            if isinstance(asked, Find):
+                answer = editor.detections(asked.image, asked.threshold)
+            else:
+                painted.append(asked)
+                answer = [Painting(paint(job) or image, job.seed, paint(job) is None) for job in asked.jobs]
+    except StopIteration as stop:
+        return stop.value, painted
+
+
+def test_a_perfect_painting_is_verified_at_once(models, editor, image):
+    ideal = ideal_edit(SCENE, 2, {"colour": "red"})
+    result, painted = driven(models, editor, image, CUP, lambda job: ideal)
+    assert (result.status, result.verified, result.rounds, len(painted)) == ("edited", True, 1, 1)
+    assert result.image.tobytes() == ideal.tobytes() and result.index is not None
+    assert result.shown > 0.5 and "red cup" in result.description and "red cup" in result.message
+
+
+def test_the_description_keeps_what_the_prompt_does_not_name(models, editor, image):
+    result, painted = driven(models, editor, image, CUP, lambda job: image, rounds=1)
+    assert painted[0].jobs[0].description == "a red cup facing the front upright" == result.description
+    result, _ = driven(models, editor, image, "the blue car changes to a car upside down", lambda job: image, rounds=1)
+    assert result.description == "a blue car seen from the side upside down"
+
+
+def test_an_unchanged_picture_is_never_verified(models, editor, image):
+    result, painted = driven(models, editor, image, CUP, lambda job: image)
+    assert (result.status, result.verified, result.rounds) == ("unverified", False, 3)
+    assert [len(request.jobs) for request in painted] == list(SEEDS)
+    seeds = [job.seed for request in painted for job in request.jobs]
+    assert seeds == list(range(len(seeds)))  # none is tried twice
+    assert painted[0].steps < painted[1].steps < painted[2].steps
+    assert painted[0].guidance < painted[2].guidance
+
+
+def test_an_object_of_another_category_is_not_verified(models, editor, image):
+    clock = render(changed(SCENE, 2, category="clock", colour="red"))
+    assert not driven(models, editor, image, CUP, lambda job: clock, rounds=1)[0].verified
+
+
+def test_a_removed_object_is_not_verified(models, editor, image):
+    gone = render(dataclasses.replace(SCENE, objects=(THINGS[0], THINGS[1], THINGS[3])))
+    assert not driven(models, editor, image, CUP, lambda job: gone, rounds=1)[0].verified
+
+
+def test_the_best_round_is_kept(models, editor, image):
+    ideal = ideal_edit(SCENE, 2, {"colour": "red"})
+    result, painted = driven(models, editor, image, CUP, lambda job: ideal if job.seed == 2 else image)
+    assert result.verified and result.rounds == 2 and result.image.tobytes() == ideal.tobytes()
+    assert len(painted) == 2
+
+
+def test_blackened_paintings_are_refused(models, editor, image):
+    result, _ = driven(models, editor, image, CUP, lambda job: None, rounds=2)
+    assert (result.status, result.verified, result.image) == ("unverified", False, None)
+    assert "safety checker" in result.message
+    ideal = ideal_edit(SCENE, 2, {"colour": "red"})
+    result, _ = driven(models, editor, image, CUP, lambda job: ideal if job.seed == 1 else None, rounds=2)
+    assert result.verified and result.image.tobytes() == ideal.tobytes()
+
+
+class Blackening:
+    """The painter behind a safety checker that refuses everything."""
+
+    def __init__(self, painter):
+        self.painter = painter
+
+    def __getattr__(self, name):
+        return getattr(self.painter, name)
+
+    def __call__(self, **options):
+        images = np.zeros_like(self.painter(**options).images)
+        return SimpleNamespace(images=images, nsfw_content_detected=[True] * len(images))
+
+
+def test_a_safety_checkers_black_picture_never_comes_out(models, image, tmp_path):
+    result = Editor(dataclasses.replace(models, painter=Blackening(models.painter))).edit(image, CUP, **QUICK)
+    assert result.image is None and result.status == "unverified"
+    with pytest.raises(SettingsError, match="no edited picture"):
+        result.save(tmp_path / "out.png")
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- a result ----------------------------------------------------------------------------------------------------
+
+
+def test_a_result_tells_everything(quick, image):
+    assert quick.status in ("edited", "unverified") and quick.verified == (quick.status == "edited")
+    assert quick.image.size == quick.mask.size == image.size and quick.mask.mode == "L"
+    assert quick.box == quick.candidates[quick.index].box
+    assert np.abs(np.array(quick.box) - boxes(SCENE)[2]).max() < 20
+    assert quick.source.tobytes() == image.tobytes()
+    assert {"detect", "match", "inpaint", "verify"} <= quick.timings_ms.keys()
+    assert all(ms >= 0 for ms in quick.timings_ms.values())
+    assert (quick.settings.seed, quick.settings.steps, quick.settings.weights) == (4, 1, "lite")
+    json.dumps(quick.to_dict(), allow_nan=False)
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("size", [(256, 256), (257, 193)])
+def test_the_background_is_exact_in_every_task(editor, task, size):
+    scene = dataclasses.replace(SCENE, width=size[0], height=size[1], objects=(dataclasses.replace(THINGS[3], x=0.6, y=0.5),))
+    picture = render(scene)
+    words = {"color": "red bus", "tilt": "bus tilted slightly to the left", "front": "bus facing the front", "updown": "bus upside down"}
+    result = editor.edit(picture, f"the bus changes to a {words[task]}", **QUICK)
+    outside = np.asarray(result.mask) == 0
+    assert outside.any() and result.image.size == size
+    assert not (differs(result, picture) & outside).any() and differs(result, picture).any()
+
+
+def test_an_extreme_aspect_and_an_object_at_the_border(editor):
+    wide = Scene("test", 0, 0, 900, 100, Background("gradient", 5, None),
+                 (SceneObject("car", "red", "side", "upright", 0.35, 0.5, 0.9),))  # fmt: skip
+    picture = render(wide)
+    result = editor.edit(picture, "the car changes to a blue car", mask=box_mask((900, 100), (0, 0, 90, 100)), **QUICK)
+    assert result.image.size == (900, 100)
+    assert not differs(result, picture)[:, 90:].any() and differs(result, picture)[:, :90].any()
+
+
+def test_a_large_picture_keeps_its_size(editor):
+    large = render(dataclasses.replace(SCENE, width=384)).resize((3000, 2000), Image.Resampling.BICUBIC)
+    result = editor.edit(large, CUP, **QUICK)
+    assert result.image.size == (3000, 2000)
+    assert not (differs(result, large) & (np.asarray(result.mask) == 0)).any() and differs(result, large).any()
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "L"])
+def test_pictures_of_other_modes(editor, image, tmp_path, mode):
+    other = image.copy()
+    if mode == "RGBA":
+        other.putalpha(Image.linear_gradient("L"))
+    else:
+        other = other.convert("L")
+    other.save(tmp_path / "other.png")
+    opened = open_image(tmp_path / "other.png")
+    result = editor.edit(tmp_path / "other.png", CUP, mask=box_mask(opened.size, (50, 150, 110, 230)), **QUICK)
+    assert result.image.mode == "RGB"
+    assert not (differs(result, opened) & (np.asarray(result.mask) == 0)).any()
+
+
+# --- seeds and batches -------------------------------------------------------------------------------------------
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_does_not(models, quick, image):
+    again = Editor(models).edit(image, CUP, seed=4, **QUICK)  # an editor that remembers nothing
+    assert again.image.tobytes() == quick.image.tobytes() and again.mask.tobytes() == quick.mask.tobytes()
+    other = Editor(models).edit(image, CUP, seed=5, **QUICK)
+    assert other.image.tobytes() != quick.image.tobytes()
+
+
+def test_a_batch_is_its_edits_one_at_a_time(models, editor, image):
+    images = [image, render(make_scene(5, "test", 0)), image, image, image.resize((300, 200))]
+    prompts = [CUP, "the boat changes to a red boat", "the car changes to a white car", "the left car changes to a white car", CUP]
+    seeds = [4, 0, 1, 2, 3]
+    options = {"steps": 2, "rounds": 1}
+    together = Editor(models).edit_batch(images, prompts, seeds, **options)
+    for picture, prompt, seed, one in zip(images, prompts, seeds, together, strict=True):
+        alone = editor.edit(picture, prompt, seed=seed, **options)
+        assert (alone.status, alone.description, alone.index, alone.rounds) == (one.status, one.description, one.index, one.rounds)
+        assert alone.settings == one.settings
+        assert alone.box == pytest.approx(one.box, abs=0.05) if alone.box else one.box is None
+        if alone.image:
+            assert alone.mask.tobytes() == one.mask.tobytes()
+            assert np.abs(np.asarray(alone.image, int) - np.asarray(one.image, int)).max() <= 3
+    assert [one.status for one in together][2] == "ambiguous"
+
+
+def test_progress_is_told(editor, image):
+    told = []
+    editor.edit(image, CUP, steps=20, rounds=1, progress=lambda *pair: told.append(pair))
+    assert told == [(1, 2), (2, 2)], "a tenth of twenty steps, as it starts from a sketch"
+
+
+# --- nothing to edit ---------------------------------------------------------------------------------------------
+
+
+def test_what_is_not_there_is_said(editor, image):
+    for prompt in ("the boat changes to a red boat", "the purple bus changes to a red bus"):
+        result = editor.edit(image, prompt)
+        assert (result.status, result.image, result.mask, result.verified) == ("not_found", None, None, False)
+        assert parse(prompt).source in result.message and "car" in result.message
+        assert result.candidates and result.timings_ms.get("inpaint") is None
+    assert "nothing" in editor.edit(Image.new("RGB", (200, 200)), CUP, threshold=1.0).message
+
+
+def test_what_is_ambiguous_is_asked(editor, image):
+    result = editor.edit(image, "the car changes to a white car")
+    assert (result.status, result.image, result.index) == ("ambiguous", None, None)
+    assert "2 objects" in result.message and sum(one.fits for one in result.candidates) == 2
+    left = editor.edit(image, "the car changes to a white car", select="left", **QUICK)
+    assert np.abs(np.array(left.box) - boxes(SCENE)[0]).max() < 20
+    right = editor.edit(image, "the right car changes to a white car", **QUICK)
+    assert np.abs(np.array(right.box) - boxes(SCENE)[1]).max() < 20
+    chosen = editor.edit(image, "the car changes to a white car", select=right.index, **QUICK)
+    assert chosen.box == right.box and chosen.image.tobytes() == right.image.tobytes()
+
+
+def test_all_that_fit_are_edited_one_after_the_other(editor, image):
+    result = editor.edit(image, "the car changes to a white car", select="all", **QUICK)
+    assert result.settings.select == "all" and "of 2 objects" in result.message
+    touched, mask = differs(result, image), np.asarray(result.mask) > 0
+    assert not (touched & ~mask).any()
+    for x0, y0, x1, y1 in boxes(SCENE)[:2].astype(int):
+        assert mask[y0 + 5 : y1 - 5, x0 + 5 : x1 - 5].all() and touched[y0:y1, x0:x1].any()
+    x0, y0, x1, y1 = boxes(SCENE)[2].astype(int)
+    assert not mask[y0:y1, x0:x1].any()
+    assert editor.edit(image, "the boat changes to a white boat", select="all").status == "not_found"
+
+
+# --- bad input ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"steps": 0}, {"steps": -5}, {"steps": 10**9}, {"steps": 1.5}, {"steps": float("nan")},
+        {"guidance": float("nan")}, {"guidance": -1.0}, {"guidance": 1e9}, {"guidance": 0.0},
+        {"threshold": -0.5}, {"threshold": 2.0}, {"threshold": float("nan")},
+        {"grow": -0.1}, {"grow": float("nan")}, {"grow": 5.0},
+        {"rounds": 0}, {"rounds": 11}, {"rounds": 1.5},
+        {"seed": -1}, {"seed": 2**32}, {"seed": 0.5}, {"seed": float("nan")},
+        {"select": "nearest"}, {"select": 99}, {"select": -1},
+    ],
+)  # fmt: skip
+def test_settings_that_cannot_be(editor, image, options):
+    with pytest.raises(SettingsError) as caught:
+        editor.edit(image, CUP, **options)
+    assert "\n" not in str(caught.value) and str(caught.value).endswith(".")
+
+
+def test_the_largest_settings_do_not_run_out_of_their_range_in_later_rounds(models, editor, image):
+    settings = editor.settings(CUP, steps=1000, guidance=50.0)
+    algorithm, answer, painted = algorithm_1(image, parse(CUP), models, settings), None, []
+    with pytest.raises(StopIteration):
+        while True:
+            asked = algorithm.send(answer)
+            if isinstance(asked, Paint):
+                painted.append((asked.steps, asked.guidance))
+                answer = [Painting(image, job.seed) for job in asked.jobs]
+            else:
+                answer = editor.detections(asked.image, asked.threshold)
+    assert painted == [(1000, 50.0)] * 3
+
+
+def test_numbers_of_numpy_are_numbers(editor, image):
+    result = editor.edit(image, CUP, seed=np.int64(4), steps=np.int32(1), rounds=1, threshold=np.float32(0.5))
+    assert json.loads(json.dumps(result.to_dict()))["settings"]["seed"] == 4
+
+
+@pytest.mark.parametrize("prompt", ["", "   ", "the cup", "a" * 10_000, "\N{GRINNING FACE}", "make it nicer"])
+def test_prompts_that_name_no_change(editor, image, prompt):
+    with pytest.raises(PromptError):
+        editor.edit(image, prompt)
+
+
+def test_unknown_words_are_named(editor, image):
+    with pytest.raises(UnknownWordError, match='"giraffe".*car'):
+        editor.edit(image, "the giraffe changes to a red giraffe")
+    with pytest.raises(UnknownWordError, match='"pink"'):
+        editor.edit(image, "the cup changes to a pink cup")
+
+
+def test_a_picture_that_is_none(editor, tmp_path):
+    (tmp_path / "text.png").write_text("no picture")
+    for source in (tmp_path / "text.png", tmp_path / "nowhere.png", np.zeros((4, 4, 7))):
+        with pytest.raises(ImageError):
+            editor.edit(source, CUP)
+
+
+def test_masks_that_cannot_be(editor, image):
+    with pytest.raises(MaskError, match="empty"):
+        editor.edit(image, CUP, mask=Image.new("L", image.size))
+    with pytest.raises(MaskError, match="100x100"):
+        editor.edit(image, CUP, mask=np.full((100, 100), 255, np.uint8))
+
+
+def test_the_users_mask_is_what_is_repainted(editor, image, tmp_path):
+    drawn = box_mask(image.size, (50, 150, 110, 230))
+    drawn.save(tmp_path / "mask.png")
+    for mask in (drawn, np.asarray(drawn), np.asarray(drawn) > 0, tmp_path / "mask.png"):
+        result = editor.edit(image, CUP, mask=mask, **QUICK)
+        assert result.mask.tobytes() == drawn.tobytes()
+    strokes = Image.new("RGBA", image.size, (255, 255, 255, 0))
+    strokes.paste((255, 255, 255, 255), (50, 150, 110, 230))
+    strokes.save(tmp_path / "strokes.png")
+    for mask in (strokes, tmp_path / "strokes.png"):
+        assert editor.edit(image, CUP, mask=mask, **QUICK).mask.tobytes() == drawn.tobytes()
+
+
+# --- saved, and made again ---------------------------------------------------------------------------------------
+
+
+def test_a_result_is_saved_as_picture_settings_and_mask(quick, tmp_path):
+    names = quick.save(tmp_path / "out.png")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.json", "out.mask.png", "out.png"]
+    assert names == {"output": str(tmp_path / "out.png"), "mask": str(tmp_path / "out.mask.png")}
+    assert Image.open(names["output"]).tobytes() == quick.image.tobytes()
+    assert Image.open(names["mask"]).tobytes() == quick.mask.tobytes()
+    written = json.loads((tmp_path / "out.json").read_text())
+    assert written == json.loads(json.dumps(quick.to_dict() | names))
+    assert json.loads(Image.open(names["output"]).text[METADATA]) == written["settings"]
+
+
+def test_nothing_half_written_is_left(quick, tmp_path, monkeypatch):
+    with pytest.raises(OutputError):
+        quick.save(tmp_path / "nowhere" / "out.png")
+    with pytest.raises(OutputError, match="json"):
+        quick.save(tmp_path / "out.json")
+    monkeypatch.setattr(Image.Image, "save", lambda *a, **k: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        quick.save(tmp_path / "out.png")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_edit_is_made_again_bit_for_bit(models, photo, tmp_path):
+    mask = tmp_path / "mask.png"
+    box_mask((256, 256), (50, 150, 110, 230)).save(mask)
+    first = Editor(models).edit(photo, CUP, seed=7, steps=2, guidance=4.0, threshold=0.4, mask=mask, rounds=2)
+    first.save(tmp_path / "out.png")
+    again = replay(tmp_path / "out.png", models)
+    assert again.image.tobytes() == first.image.tobytes() and again.settings == first.settings
+    chosen = Editor(models).edit(photo, "the car changes to a red car", select=0, grow=0.2, **QUICK)
+    chosen.save(tmp_path / "chosen.png")
+    again = replay(tmp_path / "chosen.png", models)
+    assert again.image.tobytes() == chosen.image.tobytes() and again.mask.tobytes() == chosen.mask.tobytes()
+
+
+def test_what_cannot_be_made_again_says_why(models, editor, image, photo, quick, tmp_path):
+    out = tmp_path / "out.png"
+    with pytest.raises(ImageError, match="no settings"):
+        replay(photo, models)
+    quick.save(out)
+    with pytest.raises(ImageError, match="image in memory"):
+        replay(out, models)
+    editor.edit(photo, CUP, mask=box_mask(image.size, (50, 150, 110, 230)), **QUICK).save(out)
+    with pytest.raises(ImageError, match="mask in memory"):
+        replay(out, models)
+    editor.edit(photo, CUP, **QUICK).save(out)
+    ImageChops.invert(image).save(photo)
+    with pytest.raises(ImageError, match="has changed"):
+        replay(out, models)
+    photo.unlink()
+    with pytest.raises(ImageError, match="no longer there"):
+        replay(out, models)
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", '{"prompt": "x", "new_setting": 1}', '{"seed": 1}'])
+def test_settings_that_cannot_be_read(models, image, tmp_path, text):
+    info = PngInfo()
+    info.add_text(METADATA, text)
+    image.save(tmp_path / "out.png", pnginfo=info)
+    with pytest.raises(ImageError, match="cannot be read"):
+        replay(tmp_path / "out.png", models)
+
+
+# --- the command line --------------------------------------------------------------------------------------------
+
+
+def test_the_command_edits_and_replays(photo, tmp_path):
+    out = tmp_path / "out.png"
+    command = [sys.executable, "-m", "textedit_lite", "edit", str(photo), CUP, "--out", str(out), "--steps", "1", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told.keys() >= {"status", "verified", "output", "mask", "box", "candidates", "margin", "rounds", "settings", "timings_ms"}
+    assert told["candidates"][0].keys() >= {"box", "label", "detr_score", "clip_score", "score"}
+    assert told["status"] in ("edited", "unverified") and Path(told["output"]).is_file() and Path(told["mask"]).is_file()
+    assert "Traceback" not in done.stderr
+    assert main(["replay", str(out)]) == 0  # another process painted it
+
+
+def test_the_exit_status_says_what_went_wrong(photo, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for status, arguments in (
+        (2, ["edit", "nowhere.png", CUP]),
+        (2, ["edit", str(photo), "the cup"]),
+        (2, ["edit", str(photo), "the giraffe changes to a red giraffe"]),
+        (2, ["edit", str(photo), CUP, "--guidance", "nan"]),
+        (2, ["edit", str(photo), CUP, "--select", "nearest"]),
+        (2, ["edit", str(photo), CUP, "--weights", str(tmp_path)]),
+        (3, ["edit", str(photo), "the boat changes to a red boat"]),
+        (3, ["edit", str(photo), "the car changes to a white car", "--json"]),
+    ):
+        assert main(arguments) == status, arguments
+        said = capsys.readouterr()
+        assert said.err.count("\n") == 1 and said.err.startswith("textedit-lite: "), said.err
+        if "--json" in arguments:
+            told = json.loads(said.out)
+            assert (told["status"], told["output"], told["mask"]) == ("ambiguous", None, None)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["photo.png"]
+
+
+# --- the plain way -----------------------------------------------------------------------------------------------
+
+
+def test_the_plain_way_repaints_the_background_too(models, image):
+    result = plain_edit(image, CUP, models, seed=1, steps=2)
+    assert (result.status, result.verified, result.rounds) == ("edited", False, 1)
+    assert result.image.size == image.size
+    assert np.abs(np.array(result.box) - boxes(SCENE)[2]).max() < 20
+    x0, y0, x1, y1 = result.mask.getbbox()
+    assert max(abs(a - b) for a, b in zip((x0, y0, x1, y1), result.box, strict=True)) < 1.01  # the box as it is
+    assert (differs(result, image) & (np.asarray(result.mask) == 0)).mean() > 0.5
+    again = plain_edit(image, CUP, models, seed=1, steps=2)
+    assert again.image.tobytes() == result.image.tobytes()
+
+
+def test_the_plain_way_sees_nothing_below_its_threshold(models, image):
+    result = plain_edit(image, CUP, models, threshold=1.0)
+    assert (result.status, result.image, result.candidates) == ("not_found", None, ())
+    for options in ({"steps": 0}, {"strength": 0.0}, {"threshold": 2.0}, {"seed": -1}, {"guidance": float("nan")}):
+        with pytest.raises(SettingsError):
+            plain_edit(image, CUP, models, **options)
+    with pytest.raises(TextEditError):
+        plain_edit(image, "the cup", models)

@@ -1,0 +1,603 @@
+"""Every kind of picture comes in as RGB, what is none is refused in one sentence, and no half file is left behind."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import resource
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from textedit_lite import images
+from textedit_lite.errors import ImageError, OutputError, TextEditError
+from textedit_lite.images import MAX_PIXELS, MIN_SIDE, open_image, read_metadata, save_png, write_text
+
+WIDTH, HEIGHT = 48, 32
+
+
+@pytest.fixture(scope="module")
+def picture() -> Image.Image:
+    """Four quarters of four colours, so that every turn and every swap of channels shows."""
+    image = Image.new("RGB", (WIDTH, HEIGHT), (200, 30, 30))
+    draw = ImageDraw.Draw(image)
+    draw.rectangle([WIDTH // 2, 0, WIDTH, HEIGHT // 2 - 1], fill=(30, 180, 40))
+    draw.rectangle([0, HEIGHT // 2, WIDTH // 2 - 1, HEIGHT], fill=(20, 40, 210))
+    draw.rectangle([WIDTH // 2, HEIGHT // 2, WIDTH, HEIGHT], fill=(240, 240, 250))
+    return image
+
+
+def pixels(image: Image.Image) -> np.ndarray:
+    return np.asarray(image).astype(int)
+
+
+def ramp(low: float, high: float) -> np.ndarray:
+    """A horizontal ramp, [32, 48]."""
+    return np.tile(np.linspace(low, high, WIDTH), (HEIGHT, 1))
+
+
+def one_sentence(error: pytest.ExceptionInfo) -> str:
+    """The message, checked to be one sentence that says what is wrong, a colon, and what to do."""
+    text = str(error.value)
+    assert "\n" not in text and text[0] in '"TATR' and text.endswith(".") and ": " in text
+    assert ". " not in text
+    return text
+
+
+def png(width: int, height: int, bits: int = 1, data: bytes = b"") -> bytes:
+    """A greyscale PNG written by hand: its header may promise far more pixels than its data hold."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    header = struct.pack(">IIBBBBB", width, height, bits, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
+
+
+# ------------------------------------------------------------------------------------------------- what comes in
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "PPM", "TGA"])
+def test_lossless_files_come_in_exactly(picture, tmp_path, kind):
+    path = tmp_path / f"picture.{kind.lower()}"
+    picture.save(path, format=kind)
+    opened = open_image(path)
+    assert opened.mode == "RGB" and (pixels(opened) == pixels(picture)).all()
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP", "GIF"])
+def test_lossy_files_come_in_closely(picture, tmp_path, kind):
+    picture.save(tmp_path / "picture", format=kind, quality=95)
+    opened = open_image(str(tmp_path / "picture"))
+    assert opened.mode == "RGB" and np.abs(pixels(opened) - pixels(picture)).mean() < 4
+
+
+def test_a_path_a_file_a_buffer_an_image_and_an_array_give_the_same(picture, tmp_path):
+    picture.save(tmp_path / "p.png")
+    buffer = io.BytesIO((tmp_path / "p.png").read_bytes())
+    with open(tmp_path / "p.png", "rb") as file:
+        sources = [tmp_path / "p.png", str(tmp_path / "p.png"), file, buffer, picture, np.asarray(picture)]
+        for source in sources:
+            assert (pixels(open_image(source)) == pixels(picture)).all()
+        assert not file.closed and not buffer.closed
+
+
+@pytest.mark.parametrize("make", [Image.Image.copy, lambda image: np.array(image)])
+def test_the_result_shares_nothing_with_the_source(picture, make):
+    source = make(picture)
+    opened = open_image(source)
+    opened.putpixel((0, 0), (1, 2, 3))
+    assert pixels(source)[0, 0].tolist() == [200, 30, 30]
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_exif_rotation_is_applied_once(picture, tmp_path, orientation, kind):
+    undo = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # the transpose that stores `picture` under this orientation
+    stored = picture.transpose(Image.Transpose(undo[orientation])) if orientation in undo else picture
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored.save(tmp_path / "p", format=kind, exif=exif, quality=100)
+    opened = open_image(tmp_path / "p")
+    assert opened.size == picture.size
+    assert np.abs(pixels(opened) - pixels(picture)).mean() < 4
+    assert (pixels(open_image(opened)) == pixels(opened)).all()
+
+
+def test_nothing_but_pixels_comes_in(picture, tmp_path):
+    exif = Image.Exif()
+    exif[0x010E] = "a description"
+    picture.save(tmp_path / "p.png", exif=exif, dpi=(72, 72))
+    opened = open_image(tmp_path / "p.png")
+    assert opened.info == {} and dict(opened.getexif()) == {}
+
+
+@pytest.mark.parametrize(("alpha", "expected"), [(0, (255, 255, 255)), (255, (200, 0, 0)), (51, (244, 204, 204))])
+def test_rgba_is_laid_over_white(tmp_path, alpha, expected):
+    Image.new("RGBA", (20, 20), (200, 0, 0, alpha)).save(tmp_path / "p.png")
+    assert np.abs(pixels(open_image(tmp_path / "p.png")) - expected).max() <= 1
+
+
+@pytest.mark.parametrize(("alpha", "expected"), [(0, 255), (255, 100), (51, 224)])
+def test_grey_with_alpha_is_laid_over_white(tmp_path, alpha, expected):
+    Image.new("LA", (20, 20), (100, alpha)).save(tmp_path / "p.png")
+    assert np.abs(pixels(open_image(tmp_path / "p.png")) - expected).max() <= 1
+
+
+def test_a_transparent_palette_entry_becomes_white(tmp_path):
+    image = Image.new("P", (20, 20), 0)
+    image.putpalette([200, 0, 0, 0, 0, 200])
+    image.paste(1, [10, 0, 20, 20])
+    image.save(tmp_path / "p.png", transparency=0)
+    opened = open_image(tmp_path / "p.png")
+    assert opened.getpixel((0, 0)) == (255, 255, 255) and opened.getpixel((19, 0)) == (0, 0, 200)
+
+
+def test_a_transparent_colour_becomes_white(tmp_path):
+    image = Image.new("RGB", (20, 20), (200, 0, 0))
+    image.paste((0, 0, 200), [10, 0, 20, 20])
+    image.save(tmp_path / "p.png", transparency=(200, 0, 0))
+    opened = open_image(tmp_path / "p.png")
+    assert opened.getpixel((0, 0)) == (255, 255, 255) and opened.getpixel((19, 0)) == (0, 0, 200)
+
+
+def test_a_palette_without_transparency_keeps_its_colours(tmp_path):
+    image = Image.new("P", (20, 20), 1)
+    image.putpalette([200, 0, 0, 12, 34, 56])
+    image.save(tmp_path / "p.png")
+    assert open_image(tmp_path / "p.png").getpixel((5, 5)) == (12, 34, 56)
+
+
+@pytest.mark.parametrize(("mode", "colour", "expected"), [("L", 77, 77), ("1", 1, 255), ("1", 0, 0)])
+def test_grey_and_black_and_white_have_three_equal_channels(tmp_path, mode, colour, expected):
+    Image.new(mode, (20, 20), colour).save(tmp_path / "p.png")
+    assert (pixels(open_image(tmp_path / "p.png")) == expected).all()
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
+def test_cmyk_comes_in_as_the_colour_that_it_prints(tmp_path, kind):
+    Image.new("CMYK", (20, 20), (0, 255, 255, 0)).save(tmp_path / "p", format=kind)
+    red, green, blue = open_image(tmp_path / "p").getpixel((5, 5))
+    assert red > 200 and green < 60 and blue < 60
+
+
+@pytest.mark.parametrize("mode", ["YCbCr", "HSV"])
+def test_other_colour_spaces_are_converted(picture, mode):
+    assert np.abs(pixels(open_image(picture.convert(mode))) - pixels(picture)).max() <= 8
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_sixteen_bits_are_scaled_and_not_clipped(tmp_path, kind):
+    Image.fromarray(ramp(0, 65535).astype(np.uint16)).save(tmp_path / "p", format=kind)
+    opened = pixels(open_image(tmp_path / "p"))
+    assert np.abs(opened[:, :, 1] - ramp(0, 255)).max() <= 1
+
+
+def test_a_dark_sixteen_bit_picture_stays_dark(tmp_path):
+    Image.new("I;16", (20, 20), 200).save(tmp_path / "p.png")
+    assert (pixels(open_image(tmp_path / "p.png")) == 1).all()
+
+
+def test_sixteen_bits_of_either_byte_order_are_the_same():
+    little, big = (Image.new(mode, (20, 20), 25700) for mode in ("I;16", "I;16B"))
+    assert pixels(open_image(little)).max() == 100 and (pixels(open_image(little)) == pixels(open_image(big))).all()
+
+
+@pytest.mark.parametrize(
+    ("mode", "low", "high"),
+    [("F", 0, 1), ("F", 0, 255), ("F", -40, 900), ("I", 0, 255), ("I", 0, 65535), ("I", -1000, 2**30)],
+)
+def test_wide_modes_use_the_whole_range(tmp_path, mode, low, high):
+    values = ramp(low, high).astype({"F": np.float32, "I": np.int32}[mode])
+    Image.fromarray(values, mode=None).save(tmp_path / "p.tif")
+    opened = pixels(open_image(tmp_path / "p.tif"))
+    assert np.abs(opened[:, :, 0] - ramp(0, 255)).max() <= 1
+
+
+def test_an_even_wide_picture_is_no_division_by_zero():
+    assert (pixels(open_image(Image.new("I", (20, 20), 10**6))) == 0).all()
+
+
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP"])
+def test_of_an_animation_the_first_frame_is_taken(tmp_path, kind):
+    frames = [Image.new("RGB", (32, 32), colour) for colour in ((250, 0, 0), (0, 250, 0), (0, 0, 250))]
+    frames[0].save(tmp_path / "p", format=kind, save_all=True, append_images=frames[1:], lossless=True)
+    with Image.open(tmp_path / "p") as animation:
+        assert animation.n_frames == 3
+    assert open_image(tmp_path / "p").getpixel((9, 9)) == (250, 0, 0)
+
+
+@pytest.mark.parametrize("size", [(17, 23), (257, 255), (16, 3000), (3000, 16), (16, 16)])
+def test_odd_sizes_and_extreme_aspects_are_kept(tmp_path, size):
+    Image.new("RGB", size, "teal").save(tmp_path / "p.png")
+    assert open_image(tmp_path / "p.png").size == size
+
+
+@pytest.mark.parametrize(
+    ("array", "expected"),
+    [
+        (np.full((20, 30), 7, np.uint8), (7, 7, 7)),
+        (np.full((20, 30, 1), 7, np.uint8), (7, 7, 7)),
+        (np.full((20, 30, 2), (100, 0), np.uint8), (255, 255, 255)),
+        (np.full((20, 30, 3), (1, 2, 3), np.uint8), (1, 2, 3)),
+        (np.full((20, 30, 4), (1, 2, 3, 0), np.uint8), (255, 255, 255)),
+        (np.full((20, 30), True), (255, 255, 255)),
+        (np.full((20, 30, 3), (0, 0.2, 1)), (0, 51, 255)),
+        (np.full((20, 30, 3), (0, 2.4, 200), np.float32), (0, 2, 200)),
+        (np.full((20, 30, 3), (0, 51, 200), np.int64), (0, 51, 200)),
+        (np.full((20, 30, 3), (0, 51, 200), np.int16), (0, 51, 200)),
+        (np.full((20, 30, 3), (0, 25700, 65535), np.uint16), (0, 100, 255)),
+        (np.full((20, 30, 3), (0, 25700, 65535), np.int32), (0, 100, 255)),
+        (np.full((30, 20, 3), (1, 2, 3), np.uint8).transpose(1, 0, 2)[::-1], (1, 2, 3)),
+    ],
+)
+def test_arrays(array, expected):
+    opened = open_image(array)
+    assert opened.mode == "RGB" and opened.size == (30, 20) and opened.getpixel((4, 4)) == expected
+
+
+# ------------------------------------------------------------------------------------------------- what is refused
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros((3, 64, 64), np.uint8),
+        np.zeros((1, 64, 64, 3), np.uint8),
+        np.zeros(64, np.uint8),
+        np.array(5),
+        np.zeros((0, 64, 3), np.uint8),
+        np.zeros((8, 64, 3), np.uint8),
+        np.zeros((64, 64), complex),
+        np.full((64, 64), "x"),
+        np.full((64, 64), np.nan),
+        np.full((64, 64, 3), np.inf),
+        ramp(-1, 1),
+        ramp(0, 300.0),
+        ramp(-5, 200).astype(int),
+    ],
+)
+def test_arrays_that_are_no_picture_are_refused(array):
+    with pytest.raises(ImageError) as error:
+        open_image(array)
+    one_sentence(error)
+
+
+def test_a_missing_file_is_refused_by_name(tmp_path):
+    with pytest.raises(ImageError, match="There is no file .*nowhere.png") as error:
+        open_image(tmp_path / "nowhere.png")
+    one_sentence(error)
+
+
+def test_a_folder_is_refused(tmp_path):
+    with pytest.raises(ImageError, match="is a folder") as error:
+        open_image(tmp_path)
+    one_sentence(error)
+
+
+def test_zero_bytes_are_refused(tmp_path):
+    (tmp_path / "p.png").touch()
+    with pytest.raises(ImageError, match="zero bytes") as error:
+        open_image(tmp_path / "p.png")
+    one_sentence(error)
+
+
+@pytest.mark.parametrize("content", [b"just some words\n" * 50, b"<svg xmlns='svg'/>", b"\x89PN"])
+def test_a_text_file_named_png_is_refused(tmp_path, content):
+    (tmp_path / "p.png").write_bytes(content)
+    with pytest.raises(ImageError, match="is no picture") as error:
+        open_image(tmp_path / "p.png")
+    one_sentence(error)
+
+
+@pytest.mark.parametrize("source", [None, 5, ["p.png"], object(), {"path": "p.png"}])
+def test_what_is_not_even_a_source_is_refused(source):
+    with pytest.raises(ImageError, match="give a path, a PIL image or an array") as error:
+        open_image(source)
+    one_sentence(error)
+
+
+@pytest.mark.parametrize("name", ["p\0.png", "x" * 5000])
+def test_impossible_names_are_refused(name):
+    with pytest.raises(ImageError, match="cannot be read"):
+        open_image(name)
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no devices here")
+def test_a_device_is_refused():
+    with pytest.raises(ImageError, match="no ordinary file"):
+        open_image("/dev/zero")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_an_unreadable_file_is_refused(picture, tmp_path):
+    picture.save(tmp_path / "p.png")
+    (tmp_path / "p.png").chmod(0)
+    with pytest.raises(ImageError, match="your rights"):
+        open_image(tmp_path / "p.png")
+
+
+def test_a_file_that_may_not_be_opened_is_refused(picture, tmp_path, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    picture.save(tmp_path / "p.png")
+    monkeypatch.setattr(images.Image, "open", refuse)
+    with pytest.raises(ImageError, match="Permission denied.*your rights") as error:
+        open_image(tmp_path / "p.png")
+    one_sentence(error)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"])
+@pytest.mark.parametrize("share", [0.05, 0.5, 0.9])
+def test_truncated_files_are_refused(tmp_path, kind, share):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "whole", format=kind)
+    content = (tmp_path / "whole").read_bytes()
+    (tmp_path / "cut").write_bytes(content[: int(len(content) * share)])
+    open_image(tmp_path / "whole")
+    with pytest.raises(ImageError) as error:
+        open_image(tmp_path / "cut")
+    one_sentence(error)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "TGA", "ICO", "PPM"])
+@pytest.mark.filterwarnings("ignore")
+def test_damaged_files_open_or_are_refused(picture, tmp_path, kind):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture.save(tmp_path / "p", format=kind, exif=exif.tobytes())
+    content = (tmp_path / "p").read_bytes()
+    random = np.random.default_rng(1)
+    for _ in range(60):
+        spoilt = bytearray(content)
+        for at in random.integers(0, min(len(spoilt), 300), random.integers(1, 12)):
+            spoilt[at] = random.integers(256)
+        try:
+            assert open_image(io.BytesIO(bytes(spoilt))).mode == "RGB"
+        except ImageError as error:
+            assert "\n" not in str(error)
+
+
+def test_truncated_data_is_refused_even_when_opened_elsewhere(picture):
+    whole = io.BytesIO()
+    picture.resize((480, 320)).save(whole, format="JPEG")
+    image = Image.open(io.BytesIO(whole.getvalue()[:-900]))
+    with pytest.raises(ImageError, match="The picture cannot be decoded"):
+        open_image(image)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (MIN_SIDE - 1, 500), (500, MIN_SIDE - 1)])
+def test_tiny_pictures_are_refused(tmp_path, size):
+    Image.new("RGB", size).save(tmp_path / "p.png")
+    with pytest.raises(ImageError, match=f"{size[0]}x{size[1]} pixels: both sides must have {MIN_SIDE}") as error:
+        open_image(tmp_path / "p.png")
+    one_sentence(error)
+    with pytest.raises(ImageError, match="both sides"):
+        open_image(Image.new("RGB", size))
+
+
+@pytest.mark.parametrize("side", [10_001, 12_000, 30_000, 60_000])
+@pytest.mark.parametrize("as_file", [True, False])
+def test_a_decompression_bomb_is_refused_before_it_is_decoded(tmp_path, monkeypatch, side, as_file):
+    row = b"\0" * (1 + (side + 7) // 8)
+    bomb = png(side, side, data=row * 16)  # a tiny file, promising up to 3.6 gigapixels
+    (tmp_path / "p.png").write_bytes(bomb)
+    monkeypatch.setattr(images.Image.Image, "load", lambda *_: pytest.fail("pixels were decoded"))
+    with pytest.raises(ImageError, match="more than 100 megapixels: scale it down") as error:
+        open_image(tmp_path / "p.png" if as_file else io.BytesIO(bomb))
+    one_sentence(error)
+    with pytest.raises(ImageError, match="100 megapixels"):
+        read_metadata(tmp_path / "p.png")
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_limit_is_ours_and_pillow_does_not_warn_below_it(monkeypatch):
+    monkeypatch.setattr(images.Image, "MAX_IMAGE_PIXELS", 600)
+    monkeypatch.setattr(images, "MAX_PIXELS", 1000)
+    assert MAX_PIXELS == 100_000_000
+    assert open_image(io.BytesIO(png(40, 25, data=(b"\0" * 6) * 25))).size == (40, 25)
+    with pytest.raises(ImageError, match="41x25 pixels, more than 0.001 megapixels"):
+        open_image(io.BytesIO(png(41, 25, data=(b"\0" * 7) * 25)))
+
+
+def test_our_error_has_the_exit_status_of_bad_input():
+    assert ImageError("x").exit_code == 2 and OutputError("x").exit_code == 2
+    assert issubclass(ImageError, TextEditError)
+
+
+# ------------------------------------------------------------------------------------------------- what goes out
+METADATA = {
+    "textedit": '{"seed": 7, "prompt": "the left car changes to a red car"}',
+    "Latin": "déjà vu",
+    "Beyond": "→ 漢字 🚗",
+    "Long": "x" * 100_000,
+    "Empty": "",
+}
+
+
+def test_pixels_and_text_come_back(picture, tmp_path):
+    save_png(picture, tmp_path / "out.png", METADATA)
+    assert read_metadata(tmp_path / "out.png") == METADATA
+    assert all(type(value) is str for value in read_metadata(tmp_path / "out.png").values())
+    assert (pixels(open_image(tmp_path / "out.png")) == pixels(picture)).all()
+    assert [path.name for path in tmp_path.iterdir()] == ["out.png"]
+
+
+def test_text_lies_in_text_chunks(picture, tmp_path):
+    save_png(picture, tmp_path / "out.png", METADATA)
+    content = (tmp_path / "out.png").read_bytes()
+    assert content.count(b"tEXt") == 4 and content.count(b"iTXt") == 1
+
+
+def test_lone_surrogates_are_written_as_escapes(picture, tmp_path):
+    save_png(picture, tmp_path / "out.png", {"name": "caf\udce9.png"})
+    write_text(tmp_path / "out.json", "caf\udce9.png")
+    assert read_metadata(tmp_path / "out.png") == {"name": "caf\\udce9.png"}
+    assert (tmp_path / "out.json").read_text() == "caf\\udce9.png"
+
+
+def test_a_picture_without_text_has_no_metadata(picture, tmp_path):
+    save_png(picture, tmp_path / "out.png")
+    picture.save(tmp_path / "out.jpg")
+    assert read_metadata(tmp_path / "out.png") == {} and read_metadata(tmp_path / "out.jpg") == {}
+
+
+@pytest.mark.parametrize("content", [b"", b"no picture"])
+def test_metadata_of_no_picture_is_an_error(tmp_path, content):
+    (tmp_path / "p.png").write_bytes(content)
+    for path in (tmp_path / "p.png", tmp_path / "none.png", tmp_path):
+        with pytest.raises(ImageError) as error:
+            read_metadata(path)
+        one_sentence(error)
+
+
+def test_the_same_picture_gives_the_same_bytes(picture, tmp_path):
+    save_png(picture, tmp_path / "a.png", METADATA)
+    save_png(picture, tmp_path / "b.png", METADATA)
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_text_files_are_utf8_with_their_line_ends(tmp_path):
+    write_text(tmp_path / "out.json", "a → b\nc\r\n")
+    assert (tmp_path / "out.json").read_bytes() == "a → b\nc\r\n".encode()
+
+
+@pytest.mark.parametrize("name", ["mask", "out.PNG", "v1.2", "out.png.bak"])
+def test_names_that_promise_no_other_format_are_fine(picture, tmp_path, name):
+    save_png(picture, tmp_path / name)
+    assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("name", ["out.jpg", "out.JPEG", "out.webp", "out.gif"])
+def test_a_png_is_not_written_under_another_formats_name(picture, tmp_path, name):
+    with pytest.raises(OutputError, match="ends in .png") as error:
+        save_png(picture, tmp_path / name)
+    one_sentence(error)
+    assert list(tmp_path.iterdir()) == []
+
+
+def save(path: Path) -> None:
+    save_png(Image.new("RGB", (64, 64), "teal"), path, METADATA)
+
+
+def write(path: Path) -> None:
+    write_text(path, "some text\n" * 10_000)
+
+
+@pytest.fixture(params=[save, write])
+def output(request):
+    """Both ways of writing a file."""
+    return request.param
+
+
+def test_an_existing_file_is_replaced(output, tmp_path):
+    (tmp_path / "out.png").write_text("old")
+    output(tmp_path / "out.png")
+    assert len((tmp_path / "out.png").read_bytes()) > 3 and len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_link_is_followed(output, tmp_path):
+    (tmp_path / "real.png").write_text("old")
+    (tmp_path / "link.png").symlink_to("real.png")
+    output(tmp_path / "link.png")
+    assert (tmp_path / "link.png").is_symlink() and (tmp_path / "real.png").stat().st_size > 3
+
+
+def test_the_file_has_the_rights_that_the_umask_gives(output, tmp_path):
+    (tmp_path / "plain").touch()
+    output(tmp_path / "out.png")
+    assert (tmp_path / "out.png").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_a_missing_folder_is_named(output, tmp_path):
+    with pytest.raises(OutputError, match="There is no folder .*missing") as error:
+        output(tmp_path / "missing" / "out.png")
+    one_sentence(error)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_is_no_file_to_write(output, tmp_path):
+    with pytest.raises(OutputError, match="is a folder") as error:
+        output(tmp_path)
+    one_sentence(error)
+
+
+def test_a_file_is_no_folder_to_write_in(output, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError):
+        output(tmp_path / "file" / "out.png")
+
+
+def test_a_device_is_not_replaced(output):
+    with pytest.raises(OutputError, match="no ordinary file"):
+        output(Path(os.devnull))
+    assert not Path(os.devnull).is_file()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_folder_is_refused(output, tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(OutputError, match="cannot be written"):
+        output(tmp_path / "out.png")
+    tmp_path.chmod(0o700)
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS])
+def test_a_folder_without_rights_is_refused(output, tmp_path, monkeypatch, number):
+    def refuse(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(images, "open", refuse, raising=False)
+    with pytest.raises(OutputError, match=f"cannot be written .{os.strerror(number)}") as error:
+        output(tmp_path / "out.png")
+    one_sentence(error)
+
+
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(output, tmp_path):
+    """A limit on the size of files fails the write half way, as a full disk does, whoever runs it."""
+    (tmp_path / "out.png").write_text("old")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(OutputError, match="free some space") as error:
+            output(tmp_path / "out.png")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    one_sentence(error)
+    assert [path.name for path in tmp_path.iterdir()] == ["out.png"]
+    assert (tmp_path / "out.png").read_text() == "old"
+
+
+@pytest.mark.parametrize(
+    ("problem", "expected"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), OutputError),
+        (OSError("encoder error -2 when writing image file"), OutputError),
+        (KeyboardInterrupt(), KeyboardInterrupt),
+        (MemoryError(), MemoryError),
+    ],
+)
+@pytest.mark.parametrize("when", ["while writing", "while replacing"])
+def test_whatever_happens_no_half_file_stays(output, tmp_path, monkeypatch, problem, expected, when):
+    seen = []
+
+    def fail(*_, **__):
+        seen.extend(path.name for path in tmp_path.iterdir())
+        raise problem
+
+    (tmp_path / "out.png").write_text("old")
+    if when == "while replacing":
+        monkeypatch.setattr(images.os, "replace", fail)
+    elif output is save:
+        monkeypatch.setattr(images.Image.Image, "save", fail)
+    else:
+        monkeypatch.setattr(images, "_encodable", fail)
+    with pytest.raises(expected) as error:
+        output(tmp_path / "out.png")
+    if expected is OutputError:
+        one_sentence(error)
+    assert len(seen) == 2, "the new file grows beside the old one"
+    assert [path.name for path in tmp_path.iterdir()] == ["out.png"]
+    assert (tmp_path / "out.png").read_text() == "old"

@@ -1,0 +1,171 @@
+"""Loading the models: the libraries' own classes, whole files, and one sentence for everything that is wrong."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from textedit_lite.errors import SettingsError, WeightsError
+from textedit_lite.models import CHECKSUMS, check_sums, load_models, write_sums
+from textedit_lite.resources import data_path
+from textedit_lite.vocabulary import COCO_IDS, COLOURS
+
+LITE = data_path("models", "lite")
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """Three small stand-ins for weights, with their checksums."""
+    for name in ("detr", "clip", "inpaint/unet"):
+        path = tmp_path / name / "model.safetensors"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(name.encode() * 100)
+    write_sums(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def copied(tmp_path) -> Path:
+    """The lite models in a folder of their own, where they may be damaged."""
+    return Path(shutil.copytree(LITE, tmp_path / "weights"))
+
+
+# --- what is loaded ----------------------------------------------------------------------------------------------
+
+
+def test_the_lite_models_are_the_libraries_own_classes(models):
+    from diffusers import StableDiffusionInpaintPipeline
+    from transformers import CLIPModel, DetrForObjectDetection
+
+    assert isinstance(models.detr, DetrForObjectDetection) and not models.detr.training
+    assert isinstance(models.clip, CLIPModel) and not models.clip.training
+    assert isinstance(models.painter, StableDiffusionInpaintPipeline)
+    assert models.painter.unet.config.in_channels == 9
+    assert models.painter.safety_checker is None
+    assert (models.name, models.device) == ("lite", "cpu")
+
+
+def test_what_the_models_know_of_themselves(models):
+    assert len(models.categories) >= 12 and set(models.categories) <= set(COCO_IDS)
+    assert set(models.known_words) >= {*models.categories, *COLOURS, "facing the front", "upside down"}
+    assert models.native == models.painter.unet.config.sample_size * models.painter.vae_scale_factor
+    assert models.native % 8 == 0 and models.native < 256
+
+
+def test_weights_are_computed_with_in_float32(models):
+    import torch
+
+    parts = (models.detr, models.clip, models.painter.unet, models.painter.vae, models.painter.text_encoder)
+    assert {parameter.dtype for part in parts for parameter in part.parameters()} == {torch.float32}
+
+
+def test_no_processor_needs_torchvision(models):
+    for processor in (models.detr_processor, models.clip_processor):
+        assert "Fast" not in type(processor).__name__ and "torchvision" not in type(processor).__module__
+
+
+def test_loading_says_nothing(capfd):
+    load_models("lite", device="cpu")
+    assert capfd.readouterr() == ("", "")
+
+
+# --- checksums ---------------------------------------------------------------------------------------------------
+
+
+def test_the_shipped_weights_are_whole():
+    check_sums(LITE)
+
+
+def test_sums_are_in_the_format_of_sha256sum(folder):
+    check_sums(folder)
+    lines = (folder / CHECKSUMS).read_text().splitlines()
+    assert [line.split("  ")[1] for line in lines] == [
+        "clip/model.safetensors", "detr/model.safetensors", "inpaint/unet/model.safetensors"]  # fmt: skip
+    assert all(len(line.split("  ")[0]) == 64 for line in lines)
+
+
+def test_one_wrong_byte_is_noticed(folder):
+    path = folder / "clip/model.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"!")
+    with pytest.raises(WeightsError, match="clip/model.safetensors is damaged"):
+        check_sums(folder)
+
+
+def test_a_missing_an_unlisted_and_an_unreadable_file_are_noticed(folder):
+    (folder / "detr/more.safetensors").write_bytes(b"")
+    with pytest.raises(WeightsError, match="detr/more.safetensors is not listed"):
+        check_sums(folder)
+    (folder / "detr/more.safetensors").unlink()
+    (folder / "detr/model.safetensors").unlink()
+    with pytest.raises(WeightsError, match="detr/model.safetensors is missing"):
+        check_sums(folder)
+    (folder / CHECKSUMS).write_text("one-word-on-a-line\n")
+    with pytest.raises(WeightsError, match="list of checksums"):
+        check_sums(folder)
+    (folder / CHECKSUMS).unlink()
+    with pytest.raises(WeightsError, match="list of checksums"):
+        check_sums(folder)
+
+
+# --- what cannot be loaded ---------------------------------------------------------------------------------------
+
+
+def test_a_folder_that_is_not_there_or_lacks_a_model(tmp_path):
+    with pytest.raises(WeightsError, match="lack detr/, clip/, inpaint/"):
+        load_models(tmp_path / "nowhere")
+    (tmp_path / "detr").mkdir()
+    (tmp_path / "inpaint").mkdir()
+    with pytest.raises(WeightsError, match="lack clip/:"):
+        load_models(tmp_path)
+
+
+def test_a_damaged_weights_file_is_refused_before_it_is_read(copied):
+    path = copied / "clip/model.safetensors"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(WeightsError, match="clip/model.safetensors is damaged"):
+        load_models(copied)
+
+
+NONSENSE = (
+    "truncated", "empty", "no config", "config of another kind", "no weights", "other weights", "another painter",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("what", NONSENSE)
+def test_a_folder_without_sums_that_holds_nonsense(copied, what):
+    (copied / CHECKSUMS).unlink()
+    weights, config = copied / "detr/model.safetensors", copied / "detr/config.json"
+    if what == "truncated":
+        weights.write_bytes(weights.read_bytes()[:5000])
+    elif what == "empty":
+        weights.write_bytes(b"")
+    elif what == "no config":
+        config.unlink()
+    elif what == "config of another kind":
+        config.write_text(json.dumps({"model_type": "clip"}))
+    elif what == "no weights":
+        weights.unlink()
+    elif what == "other weights":
+        shutil.copy(copied / "clip/model.safetensors", weights)
+    else:
+        unet = next((copied / "inpaint/unet").glob("*.safetensors"))
+        shutil.copy(copied / "clip/model.safetensors", unet)
+    with pytest.raises(WeightsError) as caught:
+        load_models(copied)
+    assert str(caught.value).count("\n") == 0 and str(caught.value).endswith(".")
+
+
+def test_a_device_that_is_not_there():
+    with pytest.raises(SettingsError, match="no device 'toaster'"):
+        load_models("lite", device="toaster")
+
+
+def test_a_copy_in_another_folder_is_loaded_under_its_own_name(copied, models):
+    other = load_models(copied, device="cpu")
+    assert other.name == str(copied) and other.categories == models.categories
+    assert all((a == b).all() for a, b in zip(other.clip.parameters(), models.clip.parameters(), strict=True))

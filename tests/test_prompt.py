@@ -1,0 +1,621 @@
+"""Prompts are read as a person means them, and what cannot be read is an error that shows the grammar."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import random
+import time
+
+import pytest
+
+from textedit_lite.errors import PromptError, SettingsError, UnknownWordError
+from textedit_lite.phrases import SOURCE, TARGET
+from textedit_lite.prompt import GRAMMAR, MAX_CHARACTERS, SELECTORS, check_words, parse, task_prompt, unknown_words
+from textedit_lite.vocabulary import COCO_IDS, COLOURS, POSES, TASKS, VIEWS, describe
+
+RED = {"colour": "red"}
+TILTED, UPSIDE_DOWN, UPRIGHT = {"pose": "tilted"}, {"pose": "upside down"}, {"pose": "upright"}
+FRONT, SIDE = {"view": "front"}, {"view": "side"}
+
+
+def check(prompt: str, **expected: object) -> None:
+    """The prompt means what is expected; every field of the source that is not named is None."""
+    read = parse(prompt)
+    blank = dict.fromkeys(("selector", "colour", "view", "pose"))
+    assert {key: getattr(read, key) for key in {**blank, **expected}} == {**blank, **expected}
+
+
+# ------------------------------------------------------------------------------------------------- the forms
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "the car changes to a red car",
+        "the car changes into a red car",
+        "The car CHANGES TO a Red Car.",
+        "  the\tcar   changes \n to a red car !  ",
+        "car changes to red car",
+        "a car changes to red",
+        "change the car to a red car",
+        "change the car to red",
+        "change the car into a red one",
+        "Change car to red, please",
+        "please change this car to a red car",
+        "change the car's colour to red",
+        "change the car’s color to red",
+        "change the colour of the car to red",
+        "the colour of the car changes to red",
+        "the car changes its colour to red",
+        "the car should change to a red car",
+        "the car is changed to a red car",
+        "the car should be red",
+        "make the car red",
+        "make car red",
+        "make the car a red car",
+        "make the car a red one",
+        "make the car into a red car",
+        "make the car be red",
+        "make the car become red",
+        "make the car look red",
+        "make the car red in colour",
+        "paint the car red",
+        "paint the car in red",
+        "colour the car red",
+        "turn the car into a red car",
+        "turn the car red",
+        "transform the car into a red car",
+        "convert the car to a red car",
+        "replace the car with a red car",
+        "the car turns red",
+        "the car becomes red",
+        "the car becomes a red car",
+        "the cars become red",
+        "the car -> a red car",
+        "the car -> red",
+        "car->red",
+        "car --> red",
+        "car => red",
+        "the car → a red car",
+        "the car ⇒ red",
+        "the car ➜ red",
+        "ｔｈｅ ｃａｒ　changes to a red car",
+        "make the automobile red 🚗",
+    ],
+)
+def test_every_form_says_the_same(prompt):
+    check(prompt, category="car", task="color", changes=RED, target="a red car", text=prompt, unknown=())
+
+
+@pytest.mark.parametrize(
+    ("prompt", "task", "changes", "target"),
+    [
+        ("the car changes to a red car", "color", RED, "a red car"),
+        ("the car changes to a car tilted slightly to the left", "tilt", TILTED, "a car tilted slightly to the left"),
+        ("the car changes to a car facing the front", "front", FRONT, "a car facing the front"),
+        ("the car changes to an upside-down car", "updown", UPSIDE_DOWN, "a car upside down"),
+        ("the car changes to a car upside down", "updown", UPSIDE_DOWN, "a car upside down"),
+    ],
+)
+def test_the_papers_four_tasks(prompt, task, changes, target):
+    check(prompt, source="car", noun="car", category="car", task=task, changes=changes, target=target, unknown=())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "tilted slightly to the left", "tilted to the left", "tilted", "slightly tilted", "slightly tilted to the left",
+        "tilted slightly", "tilted slightly left", "tilted left", "tilted a bit to the left", "leaning to the left",
+        "tilt", "a tilted car", "a slightly tilted car", "tilted slightly to left",
+    ],
+)  # fmt: skip
+def test_ways_to_say_tilted(words):
+    check(f"the car changes to {words}", category="car", task="tilt", changes=TILTED, unknown=())
+    check(f"make the left car {words}", category="car", selector="left", task="tilt", changes=TILTED)
+
+
+@pytest.mark.parametrize(
+    "prompt", ["tilt the car", "tilt the car slightly", "tilt the car slightly to the left", "Tilt car left"]
+)
+def test_tilt_as_a_verb(prompt):
+    check(prompt, category="car", task="tilt", changes=TILTED, target="a car tilted slightly to the left")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "upside down", "upside-down", "upsidedown", "flipped upside down", "turned upside down", "flipped", "inverted",
+        "an upside down car", "a car flipped upside down", "a flipped car",
+    ],
+)  # fmt: skip
+def test_ways_to_say_upside_down(words):
+    check(f"the car changes to {words}", category="car", task="updown", changes=UPSIDE_DOWN, target="a car upside down")
+    check(f"make the car {words}", category="car", task="updown", changes=UPSIDE_DOWN)
+
+
+@pytest.mark.parametrize(
+    "prompt", ["flip the car", "flip the car upside down", "flip the car over", "turn the car upside down"]
+)
+def test_flip_as_a_verb(prompt):
+    check(prompt, category="car", task="updown", changes=UPSIDE_DOWN, target="a car upside down")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "facing the front", "facing front", "facing forward", "front view", "a front view", "in front view",
+        "front-facing",
+        "seen from the front", "from the front", "a car seen from the front", "a car in a front view",
+        "a front-view car",
+        "facing the camera", "a car with a front view", "face the front",
+    ],
+)  # fmt: skip
+def test_ways_to_say_front(words):
+    check(f"the car changes to {words}", category="car", task="front", changes=FRONT, target="a car facing the front")
+    check(f"make the car {words}", category="car", task="front", changes=FRONT)
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "change the view of the car to front", "change the car to face forward", "make the car face the front",
+        "turn the car to face the front", "turn the car to the front", "make the car look forward",
+        "make the car look to the front", "make the car point to the front", "change the car's view to the front view",
+    ],
+)  # fmt: skip
+def test_turning_to_the_front(prompt):
+    check(prompt, source="car", category="car", task="front", changes=FRONT, target="a car facing the front")
+
+
+@pytest.mark.parametrize(
+    ("prompt", "changes", "target"),
+    [
+        ("the car changes to an upright car", UPRIGHT, "a car upright"),
+        ("make the car the right way up", UPRIGHT, "a car upright"),
+        ("make the car right side up", UPRIGHT, "a car upright"),
+        ("the car changes to a car seen from the side", SIDE, "a car seen from the side"),
+        ("the car changes to a side view", SIDE, "a car seen from the side"),
+        ("make the car red and upside down", {**RED, **UPSIDE_DOWN}, "a red car upside down"),
+        ("make the car red, upside-down", {**RED, **UPSIDE_DOWN}, "a red car upside down"),
+        ("the car -> a tilted red car", {**RED, **TILTED}, "a red car tilted slightly to the left"),
+        ("the car -> a red bus", {**RED, "category": "bus"}, "a red bus"),
+        ("change the dog to a cat", {"category": "cat"}, "a cat"),
+        ("dog -> cat", {"category": "cat"}, "a cat"),
+        ("turn the dogs into an elephant", {"category": "elephant"}, "an elephant"),
+        ("replace the mug with a teddy bear", {"category": "teddy bear"}, "a teddy bear"),
+        ("change the dog to a wolf", {"category": "wolf"}, "a wolf"),
+        ("make the car look like a tank", {"category": "tank"}, "a tank"),
+        ("the woman changes to a man", {"category": "man"}, "a man"),
+        ("the lamp becomes a clock", {"category": "clock"}, "a clock"),
+    ],
+)
+def test_free_edits_of_known_attributes(prompt, changes, target):
+    read = parse(prompt)
+    assert (read.task, read.changes, read.target, read.unknown) == ("free", changes, target, ())
+
+
+@pytest.mark.parametrize(
+    ("prompt", "changes", "target", "unknown"),
+    [
+        ("make the car rusty", {}, "a rusty car", ("rusty",)),
+        ("make the car old and rusty", {}, "an old and rusty car", ("old", "rusty")),
+        ("make the lamp shiny", {}, "a shiny lamp", ("shiny",)),
+        ("make the car rusty with a flat tyre", {}, "a rusty car with a flat tyre", ("rusty", "with", "flat", "tyre")),
+        ("the car changes to a shiny red car", RED, "a shiny red car", ("shiny",)),
+        ("the car changes to a truck with red wheels", {"category": "truck"}, "a truck with red wheels",
+         ("with", "red", "wheels")),
+        ("a man -> a man wearing a blue hat", {}, "a man wearing a blue hat", ("wearing", "blue", "hat")),
+        ("the car becomes gold-plated", {"colour": "gold"}, "gold plated", ("plated",)),
+        ("dog -> wolf", {}, "wolf", ("wolf",)),
+        ("tilt the car to the right", {}, "a car tilted to the right", ("tilted", "to", "right")),
+        ("make the car tilted to the right", {}, "a car tilted to the right", ("tilted", "to", "right")),
+        ("flip the bus horizontally", {}, "a bus flipped horizontally", ("flipped", "horizontally")),
+        ("make the car red and blue", {}, "a red and blue car", ("red", "blue")),
+        ("the lamp changes to a bigger lamp", {}, "a bigger lamp", ("bigger",)),
+    ],
+)  # fmt: skip
+def test_words_that_the_grammar_does_not_know_reach_the_painter(prompt, changes, target, unknown):
+    read = parse(prompt)
+    assert read.task == "free" and read.changes == {**changes, "text": target}
+    assert (read.target, read.unknown) == (target, unknown)
+
+
+# ------------------------------------------------------------------------------------------------- the source
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("the blue car", {"source": "blue car", "colour": "blue"}),
+        ("the left blue car", {"source": "blue car", "colour": "blue", "selector": "left"}),
+        ("the blue left car", {"source": "blue car", "colour": "blue", "selector": "left"}),
+        ("the blue car on the left", {"source": "blue car", "colour": "blue", "selector": "left"}),
+        ("the upside down car", {"source": "upside down car", "pose": "upside down"}),
+        ("the upside-down blue car", {"source": "upside down blue car", "pose": "upside down", "colour": "blue"}),
+        ("the tilted car", {"source": "tilted car", "pose": "tilted"}),
+        ("the car tilted slightly to the left", {"source": "car tilted slightly to the left", "pose": "tilted"}),
+        ("the right car tilted to the left", {"selector": "right", "pose": "tilted"}),
+        ("the right-side-up car", {"pose": "upright"}),
+        ("the car facing the front", {"view": "front"}),
+        ("the front view car", {"source": "front view car", "view": "front"}),
+        ("the car seen from the side", {"view": "side"}),
+        ("the car from blue", {"source": "blue car", "colour": "blue"}),
+        ("the car in blue", {"source": "car in blue", "colour": "blue"}),
+        ("the dark blue car", {"source": "dark blue car", "colour": "blue", "unknown": ("dark",)}),
+        ("the gray car", {"source": "gray car", "colour": "grey"}),
+        ("the black and white car", {"source": "black and white car", "colour": None, "unknown": ("black", "white")}),
+        ("the parked car", {"source": "parked car", "unknown": ("parked",)}),
+        ("the car parked on the left", {"source": "car parked", "selector": "left", "unknown": ("parked",)}),
+        ("the car next to the bus", {"source": "car next to the bus", "unknown": ("next", "to", "bus")}),
+        ("the car left of the bus", {"source": "car left of the bus", "unknown": ("left", "of", "bus")}),
+        ("the car on the left of the bus",
+         {"source": "car on the left of the bus", "unknown": ("on", "left", "of", "bus")}),
+        ("the car on the left of the picture", {"source": "car", "selector": "left"}),
+        ("the car with blue doors", {"source": "car with blue doors", "unknown": ("with", "blue", "doors")}),
+    ],
+)  # fmt: skip
+def test_what_is_said_of_the_source(words, expected):
+    for prompt in (f"{words} changes to a red car", f"change {words} to a red car", f"{words} -> red"):
+        check(prompt, category="car", noun="car", changes=RED, task="color", **{"unknown": ()} | expected)
+    if not words.endswith((" to the left", " front", " side", " blue")):  # else "make" may ask for both
+        check(f"make {words} red", **{"noun": "car", "changes": RED} | expected)
+
+
+@pytest.mark.parametrize(
+    ("selector", "words"),
+    [
+        ("left", "left, leftmost, left-most, left-hand"),
+        ("right", "right, rightmost, right-hand"),
+        ("top", "top, upper, topmost, uppermost, highest"),
+        ("bottom", "bottom, lower, lowest, bottommost"),
+        ("largest", "largest, biggest, bigger, larger, big, large"),
+        ("smallest", "smallest, smaller, small, little"),
+    ],
+)
+def test_selectors_before_the_noun(selector, words):
+    assert selector in SELECTORS
+    for word in words.split(", "):
+        check(f"the {word} car changes to a red car", source="car", selector=selector, changes=RED)
+        check(f"make the {word} car red", source="car", selector=selector, changes=RED)
+        check(f"change the {word} red car to a green car", source="red car", selector=selector, colour="red")
+
+
+@pytest.mark.parametrize("selector", ["left", "right", "top", "bottom"])
+@pytest.mark.parametrize(
+    "words",
+    ["on the {}", "at the {}", "to the {}", "in the {} half", "on the far {}", "on the {} side", "on {}",
+     "on the {} side of the image", "at the {} of the photo"],
+)  # fmt: skip
+def test_selectors_behind_the_noun(selector, words):
+    place = words.format(selector)
+    for prompt in (
+        f"the car {place} changes to a red car",
+        f"change the car {place} to a red car",
+        f"make the car {place} red",
+        f"turn the car {place} into a red car",
+        f"the car {place} -> red",
+        f"the car {place} becomes red",
+        f"paint the car {place} red",
+    ):
+        check(prompt, source="car", selector=selector, changes=RED, target="a red car", unknown=())
+
+
+def test_the_left_of_a_pose_selects_nothing_and_the_left_of_a_place_tilts_nothing():
+    check("the left car changes to a car tilted to the left", selector="left", changes=TILTED)
+    check("make the car to the left tilted", selector="left", changes=TILTED)
+    check("make the car tilted to the left", changes=TILTED)
+    check("change the right car to a car tilted slightly to the left", selector="right", changes=TILTED)
+    check("the left car changes to a red left car", selector="left", changes=RED, target="a red car")
+
+
+@pytest.mark.parametrize("name", COCO_IDS)
+def test_every_category_is_known_in_singular_and_plural(name):
+    colour = "green" if name == "orange" else "orange"
+    for noun in (name, name.title()):
+        check(f"the left {noun} changes to a {colour} {noun}", noun=name, category=name, selector="left",
+              changes={"colour": colour}, target=describe(name, colour), unknown=())  # fmt: skip
+        check(f"make the {noun} {colour}", noun=name, category=name, changes={"colour": colour})
+        check(f"make the blue {noun} upside down", category=name, colour="blue", changes=UPSIDE_DOWN)
+    plurals = [" ".join(words) for words, meaning in SOURCE.items() if meaning == ("noun", name)]
+    assert name == "orange" or name in plurals
+    assert len(plurals) >= (1 if name in ("scissors", "skis", "orange") else 2)
+    for plural in plurals:
+        check(f"the {plural} change to {colour}", category=name, changes={"colour": colour})
+        check(f"make the {plural} {colour}", category=name, changes={"colour": colour})
+
+
+@pytest.mark.parametrize(
+    ("given", "category"),
+    [
+        ("cars", "car"), ("buses", "bus"), ("knives", "knife"), ("mice", "mouse"), ("people", "person"),
+        ("teddy bears", "teddy bear"), ("sandwiches", "sandwich"), ("couches", "couch"), ("wine glasses", "wine glass"),
+        ("toothbrushes", "toothbrush"), ("oranges", "orange"), ("plane", "airplane"), ("aeroplanes", "airplane"),
+        ("teddy", "teddy bear"), ("teddy-bear", "teddy bear"), ("mug", "cup"), ("mugs", "cup"),
+        ("hydrant", "fire hydrant"),
+        ("sofa", "couch"), ("bike", "bicycle"), ("motorbike", "motorcycle"), ("television", "tv"),
+        ("fridge", "refrigerator"),
+        ("mobile phone", "cell phone"), ("doughnut", "donut"), ("man", "person"), ("women", "person"), ("puppy", "dog"),
+        ("lorry", "truck"), ("ship", "boat"), ("parasol", "umbrella"),
+    ],
+)  # fmt: skip
+def test_plurals_and_synonyms(given, category):
+    check(f"the {given} changes to red", noun=given.replace("-", " "), category=category, changes=RED)
+
+
+@pytest.mark.parametrize(
+    "given", ["lamp", "coffee pot", "bag", "beard", "bearing", "scar", "busker", "cupboard", "car door"]
+)
+def test_a_noun_that_coco_does_not_have_is_kept_as_given(given):
+    for prompt in (f"the {given} changes to a red {given}", f"make the {given} red", f"the left {given} -> red"):
+        read = parse(prompt)
+        assert (read.noun, read.category, read.source) == (given, None, given)
+        assert (read.changes, read.target, read.unknown) == (RED, f"a red {given}", ())
+
+
+def test_a_teddy_bear_is_no_bear_and_a_hot_dog_no_dog():
+    check("make the teddy bear black", category="teddy bear", changes={"colour": "black"}, target="a black teddy bear")
+    check("make the bear black", category="bear", changes={"colour": "black"}, target="a black bear")
+    check("make the hot dog green", category="hot dog", changes={"colour": "green"})
+    check("the bear changes to a teddy bear", category="bear", changes={"category": "teddy bear"})
+
+
+@pytest.mark.parametrize(
+    ("prompt", "source", "colour", "changes", "target"),
+    [
+        ("the orange changes to a red orange", "orange", None, RED, "a red orange"),
+        ("make the orange orange", "orange", None, {"colour": "orange"}, "an orange orange"),
+        ("the orange orange changes to a red orange", "orange orange", "orange", RED, "a red orange"),
+        ("make the red orange green", "red orange", "red", {"colour": "green"}, "a green orange"),
+        ("make the orange car red", "orange car", "orange", RED, "a red car"),
+        ("the car changes to an orange car", "car", None, {"colour": "orange"}, "an orange car"),
+        ("the car becomes orange", "car", None, {"colour": "orange"}, "an orange car"),
+        ("the apple changes to an orange", "apple", None, {"category": "orange"}, "an orange"),
+        ("the apple changes to an orange apple", "apple", None, {"colour": "orange"}, "an orange apple"),
+        ("the lamp changes to an orange lamp", "lamp", None, {"colour": "orange"}, "an orange lamp"),
+        ("make the orange upside down", "orange", None, UPSIDE_DOWN, "an orange upside down"),
+    ],
+)
+def test_orange_is_a_colour_and_a_fruit(prompt, source, colour, changes, target):
+    check(prompt, source=source, colour=colour, changes=changes, target=target, unknown=())
+
+
+def test_what_does_not_change_is_kept_in_the_caption():
+    check("make the blue cup upside down", colour="blue", changes=UPSIDE_DOWN, target="a blue cup upside down")
+    check(
+        "the tilted bus changes to a red bus",
+        pose="tilted",
+        changes=RED,
+        target="a red bus tilted slightly to the left",
+    )
+    check(
+        "the blue car becomes a blue car facing the front",
+        colour="blue",
+        changes=FRONT,
+        target="a blue car facing the front",
+    )
+    check("the blue car changes to a bus", colour="blue", changes={"category": "bus"}, target="a bus")
+
+
+# ------------------------------------------------------------------------------------------------- what is refused
+@pytest.mark.parametrize(
+    ("prompt", "reason"),
+    [
+        ("", "no words"), ("   \n", "no words"), ("...!?", "no words"), ("🚗", "no words"), ("🚗🔴👍🏽 ❤️", "no words"),
+        ("the car", "no change"), ("a nice picture of a car", "no change"), ("remove the car", "no change"),
+        ("the car is red", "no change"), ("hello world", "no change"), ("to", "no change"), ("change", "no change"),
+        ("change the car", "no change"), ("change the car to the left", "no change"),
+        ("change the car red", "no change"),
+        ("make the car", "nothing about the car"), ("make a cat", "nothing about the cat"),
+        ("change the car to", "nothing about the car"), ("the car changes to", "nothing about the car"),
+        ("the car ->", "nothing about the car"), ("make the car 🔴", "nothing about the car"),
+        ("turn the car to the left", "nothing about the car"),
+        ("the car changes to a car", "nothing about the car"),
+        ("the red car changes to a car", "nothing about the car"),
+        ("the red car changes to a red car", "nothing about the car"),
+        ("make the red car red", "nothing about the car"),
+        ("the left car changes to the left car", "nothing about the car"),
+        ("the upside-down car changes to a car upside down", "nothing about the car"),
+        ("the shiny lamp changes to a shiny lamp", "nothing about the shiny lamp"),
+        ("mug -> cup", "nothing about the mug"), ("make the orange an orange", "nothing about the orange"),
+        ("-> red", "nothing to find"), ("->", "nothing to find"), ("changes to a red car", "nothing to find"),
+        ("change to red", "nothing to find"), ("make", "nothing to find"),
+        ("the red changes to blue", "nothing to find"),
+        ("left -> red", "nothing to find"), ("it changes to red", "nothing to find"),
+        ("make it red", "nothing to find"),
+        ("make the left one red", "nothing to find"), ("make everything blue", "nothing to find"),
+        ("make upside down red", "nothing to find"),
+        ("don't make the car red", "should not be"), ("make the car not red", "should not be"),
+        ("make the car red and make the dog blue", "more than one change"),
+        ("car -> red -> blue", "more than one change"),
+        ("the car becomes red and the dog becomes blue", "more than one change"),
+        ("the car and the dog become red", "two objects"), ("make the dog and the cat red", "two objects"),
+    ],
+)  # fmt: skip
+def test_prompts_without_a_clear_change_show_the_grammar(prompt, reason):
+    with pytest.raises(PromptError, match=reason) as error:
+        parse(prompt)
+    text = str(error.value)
+    assert text.endswith(f": {GRAMMAR}.") and "\n" not in text and ". " not in text
+    assert type(error.value) is PromptError and error.value.exit_code == 2
+
+
+def test_the_examples_of_the_grammar_can_be_read():
+    examples = GRAMMAR.split('"')[1::2]
+    assert len(examples) == 2
+    assert [parse(example).task for example in examples] == ["color", "color"]
+
+
+def test_two_places_at_once_are_an_error():
+    for prompt in ("the upper left car changes to red", "make the largest car on the right red"):
+        with pytest.raises(PromptError, match='"(left|largest)" and "(top|right)" at once'):
+            parse(prompt)
+    check("make the leftmost car on the left red", selector="left", changes=RED)
+
+
+@pytest.mark.parametrize("prompt", ["make all cars red", "every car changes to red", "both cars -> red"])
+def test_several_objects_at_once_are_an_error_that_knows_the_way(prompt):
+    with pytest.raises(PromptError, match="--select all"):
+        parse(prompt)
+
+
+@pytest.mark.parametrize("text", [None, 5, b"make the car red", ["make the car red"]])
+def test_what_is_no_text_is_an_error(text):
+    with pytest.raises(PromptError, match="must be text"):
+        parse(text)
+
+
+def test_long_prompts_are_an_error_and_quickly():
+    assert parse("make the car red".ljust(MAX_CHARACTERS)).changes == RED
+    for prompt in ("make the car red".ljust(MAX_CHARACTERS + 1), "x" * 10_000, "make the car red " * 600_000):
+        start = time.perf_counter()
+        with pytest.raises(PromptError, match=f"has {len(prompt)} characters, more than {MAX_CHARACTERS}"):
+            parse(prompt)
+        assert time.perf_counter() - start < 0.1
+
+
+@pytest.mark.parametrize(
+    "unit", ["a ", "to ", "the left ", "make a ", "orange ", "tilted slightly to the ", "car with a "]
+)
+def test_the_longest_prompts_are_read_quickly(unit):
+    prompt = ("make the " + unit * MAX_CHARACTERS)[: MAX_CHARACTERS - 4] + " red"
+    start = time.perf_counter()
+    with contextlib.suppress(PromptError):
+        parse(prompt)
+    assert time.perf_counter() - start < 1
+
+
+def test_random_prompts_are_read_or_refused():
+    """Whatever is typed, the answer is an EditPrompt that holds together, or a PromptError."""
+    rng = random.Random(0)
+    words = [
+        *(" ".join(words) for words in {**SOURCE, **TARGET}),
+        *"change make turn tilt flip to into -> becomes".split(),
+    ]
+    words += [
+        "changes to",
+        "paint",
+        "replace",
+        "with",
+        "its",
+        "colour",
+        "of",
+        "'s",
+        "lamp",
+        "wearing",
+        "not",
+        "🚗",
+        "é",
+        "漢字",
+    ]
+    read = 0
+    for _ in range(3000):
+        if rng.random() < 0.3:
+            ranges = [(0, 0x80), (0, 0x500), (0, 0x10FFFF), (0x2190, 0x2800), (0xD800, 0xE000)]
+            prompt = "".join(chr(rng.randrange(*rng.choice(ranges))) for _ in range(rng.randrange(60)))
+            prompt = rng.choice(["", "make the ", "car -> "]) + prompt
+        else:
+            prompt = " ".join(rng.choice(words) for _ in range(rng.randrange(12)))
+        try:
+            edit = parse(prompt)
+        except PromptError as error:
+            assert "\n" not in str(error)
+            continue
+        read += 1
+        assert edit.noun and edit.source and edit.target and edit.changes and edit.text == prompt
+        assert edit.category is None or edit.category in COCO_IDS
+        assert edit.selector is None or edit.selector in SELECTORS
+        assert edit.task in (*TASKS, "free")
+        assert set(edit.changes) <= {"colour", "view", "pose", "category", "text"}
+        assert edit.changes.get("pose", "upright") in POSES and edit.changes.get("view", "front") in VIEWS
+        assert edit.changes.get("text", edit.target) == edit.target
+    assert read > 300
+
+
+# ------------------------------------------------------------------------------------------------- the dataclass
+def test_a_prompt_is_a_value():
+    edit = parse("the left car changes to a red car")
+    assert edit == parse("the left car changes to a red car") and len({edit, parse(edit.text)}) == 1
+    assert json.loads(json.dumps(dataclasses.asdict(edit)))["changes"] == RED
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        edit.task = "free"
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("category", ["car", "teddy bear", "orange", "umbrella", "fire hydrant"])
+@pytest.mark.parametrize("source_colour", [None, "orange", "blue"])
+@pytest.mark.parametrize("selector", [None, *SELECTORS])
+def test_task_prompts_are_read_back(task, category, source_colour, selector):
+    colours = [colour for colour in COLOURS if colour != source_colour] if task == "color" else [None]
+    for colour in colours:
+        attribute, value = TASKS[task]
+        prompt = task_prompt(task, category, colour=colour, source_colour=source_colour, selector=selector)
+        check(prompt, category=category, noun=category, colour=source_colour, selector=selector, task=task,
+              changes={attribute: value or colour}, unknown=())  # fmt: skip
+
+
+def test_task_prompts_are_the_papers():
+    assert task_prompt("color", "car", "red", "blue", "left") == "the left blue car changes to a red car"
+    assert task_prompt("tilt", "car") == "the car changes to a car tilted slightly to the left"
+    assert task_prompt("front", "umbrella") == "the umbrella changes to an umbrella facing the front"
+    assert task_prompt("updown", "cup") == "the cup changes to a cup upside down"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ({"task": "colour", "category": "car", "colour": "red"}, "color, tilt, front, updown"),
+        ({"task": "color", "category": "car"}, "needs a colour"),
+        ({"task": "color", "category": "car", "colour": "red", "source_colour": "red"}, "needs a colour"),
+        ({"task": "tilt", "category": "car", "selector": "middle"}, "left, right, top"),
+    ],
+)
+def test_task_prompts_that_ask_for_nothing_are_an_error(arguments, reason):
+    with pytest.raises(SettingsError, match=reason):
+        task_prompt(**arguments)
+
+
+# ------------------------------------------------------------------------------------------------- small vocabularies
+KNOWN = ["car", "teddy bear", "fire hydrant", "cup", *COLOURS, *VIEWS.values(), *POSES.values()]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "unknown"),
+    [
+        ("the left car changes to a red car", []),
+        ("make the blue teddy bear upside down", []),
+        ("the upside-down mugs become tilted", []),
+        ("the car changes to a car facing the front tilted slightly to the left", []),
+        ("change the car to a cup", []),
+        ("make the bear red", ["bear"]),
+        ("make the lamp red", ["lamp"]),
+        ("change the car to a bear", ["bear"]),
+        ("change the giraffe to a lamp", ["giraffe", "lamp"]),
+        ("make the pink car silver", ["pink", "silver"]),
+        ("make the car shiny and red", ["shiny"]),
+        ("the rusty old car changes to a red car", ["rusty", "old"]),
+        ("change the car left of the cup to red", ["left", "of"]),
+        ("tilt the car to the right", ["tilted", "to", "right"]),
+        ("the shiny car changes to a shiny red car", ["shiny"]),
+    ],
+)
+def test_unknown_words_are_named(prompt, unknown):
+    assert unknown_words(parse(prompt), KNOWN) == unknown
+    assert unknown_words(parse(prompt), iter([word.upper() for word in KNOWN])) == unknown
+    if not unknown:
+        check_words(parse(prompt), KNOWN)
+        return
+    with pytest.raises(UnknownWordError) as error:
+        check_words(parse(prompt), iter(KNOWN))
+    text = str(error.value)
+    assert all(f'"{word}"' in text for word in unknown) and ", ".join(KNOWN) in text
+    assert text.endswith(".") and ". " not in text and error.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "known", [[*COLOURS, "car", *VIEWS, *POSES], [*COLOURS, "car", "facing", "the", "front", "upside", "down"]]
+)
+def test_attributes_may_be_known_by_name_by_caption_or_word_by_word(known):
+    assert unknown_words(parse("the red car changes to a car facing the front upside down"), known) == []
+
+
+def test_with_nothing_known_everything_is_unknown():
+    prompt = parse("the blue car seen from the side changes to a red car upside down")
+    assert unknown_words(prompt, []) == ["car", "blue", "red", "side", "upside down"]

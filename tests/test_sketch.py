@@ -1,0 +1,81 @@
+"""The sketch: a background that is guessed, colours that move, objects that turn, and nothing outside of the mask."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from textedit_lite.mask import build_mask
+from textedit_lite.sketch import PALETTE, fill_in, recolour, sketch
+from textedit_lite.world.backgrounds import Background
+from textedit_lite.world.scenes import Scene, SceneObject, boxes, ideal_edit, render
+
+NOW = {"colour": "blue", "view": "side", "pose": "upright"}
+CAR = SceneObject("car", "blue", "side", "upright", 0.5, 0.5, 0.4)
+SCENE = Scene("test", 0, 0, 256, 256, Background("gradient", 5, None), (CAR,))
+
+
+def sketched(change: dict, scene: Scene = SCENE) -> tuple[Image.Image, np.ndarray, Image.Image | None]:
+    image, box = render(scene), boxes(scene)[0]
+    mask = build_mask(image.size, box, change.get("pose"))
+    return image, np.asarray(mask) > 0, sketch(image, mask, box, NOW, NOW | change)
+
+
+def test_a_hole_in_a_plain_ground_takes_its_colour():
+    pixels = np.full((23, 37, 3), (10.0, 120.0, 200.0), np.float32)
+    hole = np.zeros((23, 37), bool)
+    hole[5:18, 8:30] = True
+    spoilt = np.where(hole[..., None], 255, pixels)
+    assert np.allclose(fill_in(spoilt, hole), pixels, atol=1e-3)
+
+
+def test_a_hole_between_two_colours_is_filled_from_one_to_the_other():
+    pixels = np.repeat(np.linspace(0, 200, 41, dtype=np.float32)[None, :, None], 21, 0).repeat(3, 2)
+    hole = np.zeros((21, 41), bool)
+    hole[4:17, 10:31] = True
+    filled = fill_in(np.where(hole[..., None], 0, pixels), hole)
+    assert np.abs(filled - pixels)[hole].mean() < 20
+    assert filled[10, 11, 0] + 40 < filled[10, 29, 0]
+    assert np.array_equal(filled[~hole], pixels[~hole])
+
+
+def test_what_is_all_known_or_all_unknown_stays():
+    pixels = np.random.default_rng(0).uniform(0, 255, (8, 9, 3)).astype(np.float32)
+    for hole in (np.zeros((8, 9), bool), np.ones((8, 9), bool)):
+        assert np.array_equal(fill_in(pixels, hole), pixels)
+
+
+@pytest.mark.parametrize("old", PALETTE)
+@pytest.mark.parametrize("new", PALETTE)
+def test_every_colour_becomes_every_other(old, new):
+    painted = recolour(np.array([[PALETTE[old]]], np.float32), old, new)[0, 0]
+    nearest = min(PALETTE, key=lambda name: np.abs(painted - PALETTE[name]).sum())
+    assert nearest == new
+
+
+def test_a_window_keeps_its_colour():
+    window = np.array([[(190, 215, 230)]], np.float32)
+    assert np.abs(recolour(window, "red", "green") - window).max() < 25
+
+
+@pytest.mark.parametrize("change", [{"colour": "red"}, {"pose": "tilted"}, {"pose": "upside down"}])
+def test_a_sketch_is_near_the_ideal_edit_and_only_inside_of_the_mask(change):
+    image, inside, drawn = sketched(change)
+    before, after = np.asarray(image, float), np.asarray(drawn, float)
+    ideal = np.asarray(ideal_edit(SCENE, 0, change), float)
+    assert np.array_equal(before[~inside], after[~inside])
+    assert np.abs(after - ideal)[inside].mean() < 0.4 * np.abs(before - ideal)[inside].mean()
+
+
+def test_what_cannot_be_sketched_is_not():
+    assert sketched({"view": "front"})[2] is None
+    assert sketched({})[2] is None
+    assert sketched({"colour": "pink"})[2] is None
+
+
+def test_a_mask_at_the_border_is_no_trouble():
+    corner = Scene("test", 0, 0, 200, 120, Background("gradient", 5, None), (SceneObject("car", "blue", "side", "upright", 0.1, 0.1, 0.5),))
+    image, inside, drawn = sketched({"pose": "upside down"}, corner)
+    assert drawn.size == image.size
+    assert np.array_equal(np.asarray(image)[~inside], np.asarray(drawn)[~inside])

@@ -1,0 +1,127 @@
+"""The trainers of the autoencoder and of the painter: what they are fed, and that what they save can be used."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from textedit_lite import data_path
+from textedit_lite.boxes import context_window
+from textedit_lite.errors import SettingsError
+from textedit_lite.world.scenes import boxes, make_scene, render
+
+LITE = data_path("models", "lite")
+
+
+def test_a_sample_is_a_box_in_a_window_of_the_scene():
+    from textedit_lite.training.inpaint import NATIVE, sample_window
+
+    for index in range(12):
+        scene = make_scene(index, "train", 1)
+        box = boxes(scene)[-1]
+        picture, mask, caption = sample_window(scene, len(scene.objects) - 1, box, np.random.default_rng(index))
+        assert picture.shape == (NATIVE, NATIVE, 3) and mask.shape == (NATIVE, NATIVE)
+        assert scene.objects[-1].category in caption
+        ys, xs = np.nonzero(mask)
+        assert 0.2 < mask.mean() < 0.75
+        assert mask[ys.min() : ys.max() + 1, xs.min() : xs.max() + 1].mean() > 0.99, "the mask is a box"
+    whole = render(scene)
+    window = context_window(box, whole.size)
+    assert np.array_equal(np.asarray(render(scene, window)), np.asarray(whole.crop(window)))
+
+
+def test_captions_are_all_there_and_shorten_to_their_parts():
+    from textedit_lite.training.inpaint import every_caption
+
+    captions, shorter = every_caption()
+    assert captions[0] == "" and len(set(captions)) == len(captions) == 1 + 12 * 9 * 3 * 4
+    row = shorter[captions.index("a red car facing the front upside down")]
+    assert {captions[i] for i in row} == {
+        "a red car facing the front upside down", "a red car facing the front", "a red car upside down", "a red car",
+        "a car facing the front upside down", "a car facing the front", "a car upside down", "a car",
+    }  # fmt: skip
+
+
+def test_the_schedule_ends_in_pure_noise():
+    from textedit_lite.training.inpaint import noise_schedule
+
+    signal = noise_schedule().alphas_cumprod
+    assert float(signal[0]) > 0.99 and float(signal[-1]) == pytest.approx(0, abs=1e-6)
+
+
+def test_training_without_time_is_refused(tmp_path):
+    from textedit_lite.training import vae
+
+    with pytest.raises(SettingsError, match="time"):
+        vae.train(tmp_path, 0)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_autoencoder_trains_saves_and_goes_on(tmp_path, monkeypatch):
+    from diffusers import AutoencoderTiny
+
+    from textedit_lite.training import data, vae
+
+    monkeypatch.setattr(data, "PART", 20)
+    results = vae.train(tmp_path, 0.05, count=20, scored=4, progress=False)
+    assert 0 < results["psnr"] < 60
+    model = AutoencoderTiny.from_pretrained(tmp_path / "vae")
+    assert model.config.scaling_factor == pytest.approx(1 / results["latent_deviation"], rel=0.01)
+    steps = [json.loads(line)["step"] for line in (tmp_path / "training" / "log.jsonl").read_text().splitlines()]
+    vae.train(tmp_path, 0.1, count=20, scored=4, progress=False)
+    again = [json.loads(line)["step"] for line in (tmp_path / "training" / "log.jsonl").read_text().splitlines()]
+    assert again[-1] > steps[-1]
+    assert "psnr" in (tmp_path / "README.md").read_text()
+
+    decoder_only = tmp_path / "more"
+    vae.train(decoder_only, 0.05, count=20, scored=4, progress=False, init=tmp_path / "vae", scenes=tmp_path / "scenes")
+    more = AutoencoderTiny.from_pretrained(decoder_only / "vae")
+    kept = AutoencoderTiny.from_pretrained(tmp_path / "vae")
+    for (name, a), b in zip(more.encoder.named_parameters(), kept.encoder.parameters()):
+        assert a.equal(b), f"{name} of the encoder moved"
+    assert not all(a.equal(b) for a, b in zip(more.decoder.parameters(), kept.decoder.parameters()))
+
+
+def test_the_painter_trains_and_its_folder_is_a_pipeline(tmp_path, monkeypatch):
+    from diffusers import StableDiffusionInpaintPipeline
+
+    from textedit_lite.training import inpaint
+
+    monkeypatch.setattr(inpaint, "PART", 40)
+    monkeypatch.setattr(inpaint, "_draw_part", _draw_forty)
+    monkeypatch.setattr(inpaint.multiprocessing, "get_context", lambda kind: _NoProcesses())
+    inpaint.train(tmp_path, 0.05, vae=LITE / "inpaint" / "vae", clip=LITE / "clip", count=40, progress=False)
+    pipeline = StableDiffusionInpaintPipeline.from_pretrained(tmp_path)
+    assert pipeline.unet.config.in_channels == 9 and pipeline.scheduler.config.prediction_type == "v_prediction"
+    assert (tmp_path / "README.md").exists() and (tmp_path / "unet" / "diffusion_pytorch_model.safetensors").exists()
+
+
+def _draw_forty(job):
+    from textedit_lite.training import inpaint
+
+    path, part, seed = job
+    rng = np.random.default_rng(0)
+    rows = []
+    for index in range(40):
+        scene = make_scene(index, "train", seed + 1)
+        rows.append(inpaint.sample_window(scene, len(scene.objects) - 1, boxes(scene)[-1], rng))
+    np.savez(path, pictures=np.stack([row[0] for row in rows]), captions=np.array([row[2] for row in rows]),
+             masks=np.packbits(np.stack([row[1] for row in rows]), axis=None))  # fmt: skip
+
+
+class _NoProcesses:
+    """Stands in for a multiprocessing context where patched names would not reach another process."""
+
+    def Pool(self, count):
+        return self
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        return False
+
+    def imap(self, function, jobs):
+        return map(function, jobs)
