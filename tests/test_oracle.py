@@ -242,7 +242,9 @@ def test_a_perfect_edit_measures_perfectly(case):
 def test_each_fault_is_measured(case):
     image, ideal = render(case.scene), ideal_edit(case.scene, 0, case.change)
     row = measure(case, image, edited(case, ideal_edit(case.scene, 0, {**case.change, "colour": "blue"})))
-    assert row["success"] and not row["kept"]
+    assert row["success"] and not row["kept"] and not row["kept_if_seen"]
+    row = measure(case, image, edited(case, render(replace(case.scene, objects=case.scene.objects[1:]))))
+    assert not row["kept"] and "kept_if_seen" not in row, "nothing is left that could be kept"
     row = measure(case, image, edited(case, ideal.filter(ImageFilter.GaussianBlur(2))))
     assert row["sharpness"] < 0.5 and row["background_changed"] > 0
     touched = ideal.copy()

@@ -259,7 +259,7 @@ def build_parser() -> argparse.ArgumentParser:
     taught.add_argument("--clip", metavar="DIR", type=Path, help="the CLIP to read captions with (inpaint)")
 
     measured = command(score, "Measure a lite model, or the whole editor, on test scenes.")
-    measured.add_argument("model", choices=("detr", "clip", "vae", "editor"))
+    measured.add_argument("model", choices=("detr", "clip", "vae", "editor", "oracle"))
     measured.add_argument("--count", metavar="N", type=int, default=1000, help="how many scenes (default: 1000)")
     measured.add_argument("--seed", metavar="S", type=int, default=0, help="of the test scenes (default: 0)")
     measured.add_argument("--weights", metavar="lite|DIR", default="lite", help="what to measure (default: lite)")

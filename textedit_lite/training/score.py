@@ -13,7 +13,7 @@ from ..resources import data_path
 from ..world.scenes import make_scene, render
 from .data import label
 
-MEASURED = ("detr", "clip", "vae", "editor")
+MEASURED = ("detr", "clip", "vae", "editor", "oracle")
 BATCH = 25  # scenes
 
 
@@ -25,7 +25,8 @@ def score(
     Args:
         what: "detr" -> `ap`, `ap50` (box AP by pycocotools); "clip" -> `category`, `colour_category`, `view`, `pose`,
             `everything` (shares of true crops read rightly); "vae" -> `psnr` (dB, there and back); "editor" ->
-            `target`, `color`, `updown`, `tilt`, `front`, `kept`, `sharpness`, `background_changed`.
+            `target`, `color`, `updown`, `tilt`, `front`, `kept`, `sharpness`, `background_changed`; "oracle" -> how
+            often the judge of the editor is right, with its confusion tables on stderr.
         weights: "lite", or a folder that holds detr/, clip/ and inpaint/, or what one trainer wrote.
 
     Raises: SettingsError for a name or a count that is none; WeightsError if the weights are not there.
@@ -39,7 +40,11 @@ def score(
         from ..models import load_models
         from .score_editor import score_editor
 
-        return score_editor(load_models(weights), count, seed)
+        return score_editor(load_models(weights), count, seed, progress=progress)
+    if what == "oracle":
+        from .score_oracle import score_oracle
+
+        return score_oracle(count, seed, progress)
     folder = _folder(weights, "inpaint" if what == "vae" else what)
     if what == "detr":
         from .detr import score as detr

@@ -125,6 +125,8 @@ def measure(case: Case, image: Image.Image, result: Any) -> dict[str, Any]:
     if row["target"] and support.any():  # of an object that was not touched, all is kept
         names = ("view", "pose") if case.task == "color" else ("colour",)
         row["kept"] = all(verdict.kept[name] for name in names)
+        if verdict.category:
+            row["kept_if_seen"] = row["kept"]
         row["all_kept"] = verdict.category == case.scene.objects[case.index].category and all(verdict.kept.values())
         ideal = gradient_energy(ideal_edit(case.scene, case.index, case.change), support)
         row["sharpness"] = gradient_energy(edited, support) / max(ideal, 1e-6)
@@ -156,8 +158,9 @@ def score_editor(
     Returns shares of edits (0 to 1), where an edit that found nothing is a failure: `target` (the right object chosen,
     which the prompt names by its category, or by colour and category among several), `color`, `updown`, `tilt`, `front`
     (the change is there and the object is still of its category). Of the edits of the right object: `kept` (colour
-    under updown, tilt and front; view and pose under color), `all_kept` (all that is not named), `sharpness` (median
-    of the gradient energy in the mask over that of the ideal edit). And `background_changed` (pixels outside of the
+    under updown, tilt and front; view and pose under color; never where no object is recognised), `kept_if_seen` (the
+    same among those in which one is), `all_kept` (all that is not named), `sharpness` (median of the gradient energy in
+    the mask over that of the ideal edit). And `background_changed` (pixels outside of the
     masks that differ, in all edits together), `verified_rightly` (the editor's own verdict is the oracle's),
     `seconds` an edit, `statuses`, and `intervals` (95 %, bootstrap).
     Raises SettingsError for a count or batch under 1. Taught in notebook 05.
@@ -202,7 +205,7 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     values = {"target": [row["target"] for row in rows]}
     for task in ("color", "updown", "tilt", "front"):
         values[task] = [row["success"] for row in rows if row["task"] == task]
-    for name in ("kept", "all_kept", "sharpness"):
+    for name in ("kept", "kept_if_seen", "all_kept", "sharpness"):
         values[name] = [row[name] for row in rows if name in row]
     statistics = {name: np.median if name == "sharpness" else np.mean for name in values}
     return {
