@@ -26,7 +26,7 @@ from textedit_lite.training.score_editor import (
 )
 from textedit_lite.training.score_oracle import as_text, confusion
 from textedit_lite.training.spoil import EMPTY, SPOILED
-from textedit_lite.vocabulary import COLOURS, TASKS
+from textedit_lite.vocabulary import COLOUR_RGB, COLOURS, TASKS
 from textedit_lite.world.backgrounds import Background
 from textedit_lite.world.oracle import judge, palette_shares
 from textedit_lite.world.scenes import (
@@ -40,7 +40,6 @@ from textedit_lite.world.scenes import (
     render,
     visible_masks,
 )
-from textedit_lite.world.sprites_pen import COLOUR_RGB
 
 ATTRIBUTES = ("category", "colour", "view", "pose")
 

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from textedit_lite.mask import build_mask
-from textedit_lite.sketch import PALETTE, fill_in, recolour, sketch
+from textedit_lite.sketch import fill_in, recolour, sketch
+from textedit_lite.vocabulary import COLOUR_RGB
 from textedit_lite.world.backgrounds import Background
 from textedit_lite.world.scenes import Scene, SceneObject, boxes, ideal_edit, render
 
@@ -46,11 +47,11 @@ def test_what_is_all_known_or_all_unknown_stays():
         assert np.array_equal(fill_in(pixels, hole), pixels)
 
 
-@pytest.mark.parametrize("old", PALETTE)
-@pytest.mark.parametrize("new", PALETTE)
+@pytest.mark.parametrize("old", COLOUR_RGB)
+@pytest.mark.parametrize("new", COLOUR_RGB)
 def test_every_colour_becomes_every_other(old, new):
-    painted = recolour(np.array([[PALETTE[old]]], np.float32), old, new)[0, 0]
-    nearest = min(PALETTE, key=lambda name: np.abs(painted - PALETTE[name]).sum())
+    painted = recolour(np.array([[COLOUR_RGB[old]]], np.float32), old, new)[0, 0]
+    nearest = min(COLOUR_RGB, key=lambda name: np.abs(painted - COLOUR_RGB[name]).sum())
     assert nearest == new
 
 

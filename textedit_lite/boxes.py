@@ -14,7 +14,6 @@ CLIP_SIDE = 1.15  # side of CLIP's square crop, in longest sides of the box
 LARGEST_CROP = 1024  # pixels a side; no CLIP takes in more
 CONTEXT = 4 / 3  # side of the painter's window, in longest sides of the mask: the mask fills three quarters of it
 GROW = 0.08  # how far a mask reaches beyond its box on each side, in longest sides of the box
-TILT_DEGREES = 24.0  # the turn that a mask for "tilted slightly" makes room for
 
 
 def cxcywh_to_xyxy(boxes: np.ndarray) -> np.ndarray:

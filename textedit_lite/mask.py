@@ -6,8 +6,9 @@ from numbers import Real
 
 from PIL import Image
 
-from .boxes import GROW, TILT_DEGREES, grow_box
+from .boxes import GROW, grow_box
 from .errors import MaskError, SettingsError
+from .vocabulary import TILT_DEGREES
 
 
 def build_mask(size: tuple[int, int], box, pose: str | None = None, grow: float = GROW) -> Image.Image:

@@ -10,13 +10,8 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from .boxes import TILT_DEGREES
+from .vocabulary import COLOUR_RGB, POSE_DEGREES
 
-DEGREES = {"upright": 0.0, "tilted": TILT_DEGREES, "upside down": 180.0}  # counter-clockwise
-PALETTE = {
-    "red": (215, 40, 40), "orange": (240, 130, 30), "yellow": (245, 210, 40), "green": (50, 165, 70),
-    "blue": (45, 95, 215), "purple": (135, 60, 175), "white": (240, 240, 238), "black": (45, 45, 50),
-}  # fmt: skip
 STRANGE = 45.0  # distance (of 255) from the line of a colour's shades at which a pixel is of another colour
 MATTE = (10.0, 34.0)  # distances from the estimated background at which a pixel begins to be, and is, object
 
@@ -30,7 +25,7 @@ def sketch(image: Image.Image, mask: Image.Image, box, now: dict[str, str], want
     changes. Taught in notebook 04.
     """
     changes = {name for name in ("colour", "view", "pose") if name in wanted and wanted[name] != now.get(name)}
-    if not changes or "view" in changes or not {wanted.get("colour"), now.get("colour")} <= PALETTE.keys():
+    if not changes or "view" in changes or not {wanted.get("colour"), now.get("colour")} <= COLOUR_RGB.keys():
         return None
     x0, y0, x1, y1 = mask.getbbox()
     x0, y0, x1, y1 = max(x0 - 2, 0), max(y0 - 2, 0), min(x1 + 2, image.width), min(y1 + 2, image.height)
@@ -44,7 +39,7 @@ def sketch(image: Image.Image, mask: Image.Image, box, now: dict[str, str], want
         coloured = recolour(pixels, now["colour"], wanted["colour"])
         pixels = pixels + matte[..., None] * (coloured - pixels)
     if "pose" in changes:
-        turn = DEGREES[wanted["pose"]] - DEGREES[now["pose"]]
+        turn = POSE_DEGREES[wanted["pose"]] - POSE_DEGREES[now["pose"]]
         centre = ((box[0] + box[2]) / 2 - x0, (box[1] + box[3]) / 2 - y0)
         layers = [Image.fromarray(np.rint(v).clip(0, 255).astype(np.uint8)) for v in (pixels, 255 * matte)]
         pixels, matte = (np.asarray(v.rotate(turn, Image.Resampling.BICUBIC, center=centre), np.float32) for v in layers)
@@ -95,7 +90,7 @@ def recolour(pixels: np.ndarray, old: str, new: str) -> np.ndarray:
     A pixel p = s b + r, with b the old colour, s = p.b / b.b its shade and r the rest, becomes s b' + r as far as r is
     small; a window or a tyre has a large r and stays. Taught in notebook 04.
     """
-    base, target = (np.array(PALETTE[name], np.float32) for name in (old, new))
+    base, target = (np.array(COLOUR_RGB[name], np.float32) for name in (old, new))
     if old in ("white", "black"):
         return _recolour_grey(pixels, old, target)
     shade = (pixels @ base / (base @ base))[..., None]
@@ -106,7 +101,7 @@ def recolour(pixels: np.ndarray, old: str, new: str) -> np.ndarray:
 
 def _recolour_grey(pixels: np.ndarray, old: str, target: np.ndarray) -> np.ndarray:
     """White and black have no hue to tell them by: the lightest (or darkest) greys take the colour, lines a dark shade."""
-    light, base = pixels.mean(-1, keepdims=True), float(np.mean(PALETTE[old]))
+    light, base = pixels.mean(-1, keepdims=True), float(np.mean(COLOUR_RGB[old]))
     grey = np.clip((40 - (pixels.max(-1, keepdims=True) - pixels.min(-1, keepdims=True))) / 15, 0, 1)
     if old == "white":
         body, line = np.clip((light - 185) / 20, 0, 1), np.clip((150 - light) / 20, 0, 1)

@@ -1,4 +1,4 @@
-"""The words that prompts, captions, detectors and CLIP share: COCO's categories, colours, views and poses."""
+"""The words that prompts, captions, detectors and CLIP share, COCO's categories, colours, views and poses, in numbers too."""
 
 from __future__ import annotations
 
@@ -17,13 +17,20 @@ COCO_IDS: dict[str, int] = {
     "clock": 85, "vase": 86, "scissors": 87, "teddy bear": 88, "hair drier": 89, "toothbrush": 90,
 }  # fmt: skip
 
-COLOURS: tuple[str, ...] = ("red", "orange", "yellow", "green", "blue", "purple", "white", "black")
+# What the small world paints its objects with, its oracle tells them by, and a sketch recolours them to.
+COLOUR_RGB: dict[str, tuple[int, int, int]] = {
+    "red": (215, 40, 40), "orange": (240, 130, 30), "yellow": (245, 210, 40), "green": (50, 165, 70),
+    "blue": (45, 95, 215), "purple": (135, 60, 175), "white": (240, 240, 238), "black": (45, 45, 50),
+}  # fmt: skip
+COLOURS: tuple[str, ...] = tuple(COLOUR_RGB)
 VIEWS: dict[str, str] = {"front": "facing the front", "side": "seen from the side"}
 POSES: dict[str, str] = {
     "upright": "upright",
     "tilted": "tilted slightly to the left",
     "upside down": "upside down",
 }
+TILT_DEGREES = 24.0  # what "tilted slightly to the left" means, counter-clockwise
+POSE_DEGREES: dict[str, float] = {"upright": 0.0, "tilted": TILT_DEGREES, "upside down": 180.0}
 
 # The paper's four tasks: the attribute that each changes, and the value it asks for (COLOR takes any colour).
 TASKS: dict[str, tuple[str, str | None]] = {

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..boxes import GROW, TILT_DEGREES, context_window, grow_box
-from ..vocabulary import COLOURS, POSES, VIEWS, describe
+from ..boxes import GROW, context_window, grow_box
+from ..vocabulary import COLOURS, POSES, TILT_DEGREES, VIEWS, describe
 from ..world.scenes import changed, full_mask, make_scene, mask_box, render, visible_masks
 from .card import write_card
 from .clip import text_encoder

@@ -10,11 +10,10 @@ import numpy as np
 from PIL import Image, ImageFilter
 from scipy import ndimage
 
-from ..boxes import TILT_DEGREES, grow_box
-from ..vocabulary import COLOURS, POSES, VIEWS
+from ..boxes import grow_box
+from ..vocabulary import COLOUR_RGB, COLOURS, POSES, TILT_DEGREES, VIEWS
 from ..world.scenes import Scene, changed, full_mask, ideal_edit, mask_box, render, visible_masks
 from ..world.sprites import CATEGORIES
-from ..world.sprites_pen import COLOUR_RGB
 
 VALUES = {"category": CATEGORIES, "colour": COLOURS, "view": tuple(VIEWS), "pose": tuple(POSES)}
 Spoiler = Callable[[Scene, int, dict, np.random.Generator], Image.Image]

@@ -13,10 +13,9 @@ import numpy as np
 from PIL import Image
 
 from ..errors import SettingsError
-from ..vocabulary import COLOURS
+from ..vocabulary import COLOUR_RGB, COLOURS
 from .fitting import UNIT, WINDOW, Match, Patch, examined, laid_out, refine, search
 from .scenes import Scene, full_mask, render
-from .sprites_pen import COLOUR_RGB
 
 MIN_LIKENESS = 0.7  # 98 % of bent objects reach 0.74, of grey boxes 0.64 at most, scribbles in the right colour 0.67
 MIN_EXPLAINED = 0.1  # share of the difference to the empty background that the drawing must explain

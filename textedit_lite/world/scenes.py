@@ -9,14 +9,12 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from ..errors import SettingsError
-from ..vocabulary import COLOURS, POSES, VIEWS, describe
+from ..vocabulary import COLOURS, POSE_DEGREES, POSES, VIEWS, describe
 from .backgrounds import KINDS, Background, draw_background, make_background
 from .sprites import CATEGORIES, sprite
 
 # The split is part of every scene's random seed, so that no scene of one split can occur in another.
 SPLITS = {"train": 101, "validation": 102, "test": 103}
-TILT_DEGREES = 24.0  # what "tilted slightly to the left" means here, counter-clockwise
-ROTATION = {"upright": 0.0, "tilted": TILT_DEGREES, "upside down": 180.0}
 SIZE_RANGE = (0.22, 0.44)  # side of an object's canvas, as a fraction of the picture's short side
 MAX_HIDDEN = 0.4  # how much of an object's box others may cover
 MAX_OUTSIDE = 0.25  # how much of an object's canvas may lie outside of the picture
@@ -68,7 +66,7 @@ def stamp(category: str, colour: str, view: str, pose: str, side: int) -> Image.
     canvas.paste(drawn, ((canvas.width - side) // 2,) * 2)
     if pose == "upside down":
         return canvas.transpose(Image.Transpose.ROTATE_180)
-    return canvas.rotate(ROTATION[pose], Image.Resampling.BICUBIC) if ROTATION[pose] else canvas
+    return canvas.rotate(POSE_DEGREES[pose], Image.Resampling.BICUBIC) if POSE_DEGREES[pose] else canvas
 
 
 @lru_cache(maxsize=4096)

@@ -12,10 +12,11 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from ..errors import SettingsError
+from ..vocabulary import COLOUR_RGB
 from . import sprites_animals as animals
 from . import sprites_things as things
 from . import sprites_vehicles as vehicles
-from .sprites_pen import COLOUR_RGB, Pen
+from .sprites_pen import Pen
 
 FILL = 0.92  # longest side of an object, as a fraction of its canvas
 SUPERSAMPLING = 3

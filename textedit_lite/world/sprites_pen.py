@@ -11,16 +11,8 @@ import math
 import numpy as np
 from PIL import Image, ImageDraw
 
-COLOUR_RGB: dict[str, tuple[int, int, int]] = {
-    "red": (215, 40, 40),
-    "orange": (240, 130, 30),
-    "yellow": (245, 210, 40),
-    "green": (50, 165, 70),
-    "blue": (45, 95, 215),
-    "purple": (135, 60, 175),
-    "white": (240, 240, 238),
-    "black": (45, 45, 50),
-}
+from ..vocabulary import COLOUR_RGB
+
 OUTLINE = 0.025  # width of the dark outline, as a fraction of the canvas
 
 # Accents are nearly grey on purpose: a hue histogram must see the object's own colour and nothing else.
