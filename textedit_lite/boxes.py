@@ -64,17 +64,20 @@ def scale_boxes(boxes: np.ndarray, old: tuple[int, int], new: tuple[int, int]) -
 
 
 def grow_box(
-    box: np.ndarray, size: tuple[int, int], grow: float = GROW, degrees: float = 0.0
+    box: np.ndarray, size: tuple[int, int], grow: float = GROW, degrees: float = 0.0, square: bool = False
 ) -> tuple[int, int, int, int]:
     """The box of a mask: what `box` turned by `degrees` fills, grown by `grow` of its longest side, in whole pixels.
 
     size: (width, height) of the picture, at whose borders the box is cut. A box of w x h turned by an angle t needs
-    w cos t + h sin t by w sin t + h cos t. Taught in notebook 03.
+    w cos t + h sin t by w sin t + h cos t. square: first make it as wide as it is high, for what is to be seen from
+    another side: a bus is long from the side and tall from the front. Taught in notebook 03.
     """
     cx, cy, w, h = (float(v) for v in xyxy_to_cxcywh(box))
     margin = grow * max(w, h)
     t = math.radians(degrees)
     w, h = w * math.cos(t) + h * math.sin(t), w * math.sin(t) + h * math.cos(t)
+    if square:
+        w = h = max(w, h)
     w, h = w / 2 + margin, h / 2 + margin
     x0, y0 = max(0, math.floor(cx - w)), max(0, math.floor(cy - h))
     x1, y1 = min(size[0], math.ceil(cx + w)), min(size[1], math.ceil(cy + h))

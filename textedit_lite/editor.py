@@ -151,8 +151,8 @@ def algorithm_1(
     # In words of the user's own, the wish must beat what was there before.
     contrary = (description, describe(noun, **now.values)) if "text" in prompt.changes else None
     # Stage 3: the mask.
-    turned = wanted.get("pose") if wanted.get("pose") != now.values["pose"] else None
-    mask = own_mask or build_mask(image.size, box, turned, GROW if settings.grow is None else settings.grow)
+    pose, view = (wanted.get(name) if wanted.get(name) != now.values[name] else None for name in ("pose", "view"))
+    mask = own_mask or build_mask(image.size, box, pose, GROW if settings.grow is None else settings.grow, view)
     # Stage 4: paint, from a sketch where the change can be sketched, until the edit is complete.
     start = None if own_mask or {"category", "text"} & prompt.changes.keys() else sketch(image, mask, box, now.values, wanted)
     best, seed = None, settings.seed

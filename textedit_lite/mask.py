@@ -11,19 +11,22 @@ from .errors import MaskError, SettingsError
 from .vocabulary import TILT_DEGREES
 
 
-def build_mask(size: tuple[int, int], box, pose: str | None = None, grow: float = GROW) -> Image.Image:
+def build_mask(
+    size: tuple[int, int], box, pose: str | None = None, grow: float = GROW, view: str | None = None
+) -> Image.Image:
     """A mask of the box that is to be repainted: mode L at the picture's size (width, height), 255 = repaint.
 
     The box (xyxy, pixels) is dilated by `grow` of its longest side on each side, as a detector's box cuts off edges
     and the object's shadow lies outside of it. If the object is to become "tilted" (`pose`: what it changes TO), the
-    box is first turned by 24 degrees, so that the turned object has room; upside down, or seen from another side, it
-    needs no more room than it has. The mask ends at the picture's borders.
+    box is first turned by 24 degrees, so that the turned object has room; if it is to be seen from another side (`view`:
+    the view that it changes TO), the box becomes a square, as what is long from the side may be tall from the front;
+    upside down it needs no more room than it has. The mask ends at the picture's borders.
 
     Raises SettingsError for a `grow` outside of 0..1, MaskError for a box without area in the picture.
     Taught in notebook 03.
     """
     check_grow(grow)
-    x0, y0, x1, y1 = grow_box(box, size, grow, TILT_DEGREES if pose == "tilted" else 0.0)
+    x0, y0, x1, y1 = grow_box(box, size, grow, TILT_DEGREES if pose == "tilted" else 0.0, square=view is not None)
     if x1 <= x0 or y1 <= y0:
         place = ", ".join(f"{float(v):.0f}" for v in box)
         raise MaskError(f"The box ({place}) lies outside of the picture: choose another one.")

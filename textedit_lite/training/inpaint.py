@@ -20,6 +20,8 @@ from .vae import drop_needless_keys
 
 NATIVE = 112  # pixels a side of the crop that the painter works on
 SAMPLES = 40_000
+ASKED = ((), ("view",), ("pose",), ("view", "pose"))  # what an edit changes besides the colour,
+ASKED_SHARES = (0.12, 0.55, 0.18, 0.15)  # and how often: a new view has no sketch, so it must be learned best
 PART = 2000
 BATCH = 16
 WORDS_DROPPED = 0.1  # captions left empty, for classifier-free guidance (Ho & Salimans, 2022)
@@ -39,15 +41,16 @@ def sample_window(scene, index: int, box, rng: np.random.Generator):
     from PIL import Image
 
     thing = scene.objects[index]
-    change = {
-        "colour": str(rng.choice(COLOURS)),
-        "view": thing.view if rng.random() < 0.5 else str(rng.choice(list(VIEWS))),
-        "pose": thing.pose if rng.random() < 0.4 else str(rng.choice(list(POSES))),
-    }
+    change = {"colour": str(rng.choice(COLOURS)), "view": thing.view, "pose": thing.pose}
+    asked = ASKED[int(rng.choice(len(ASKED), p=ASKED_SHARES))]
+    for name in asked:
+        others = [value for value in (VIEWS if name == "view" else POSES) if value != change[name]]
+        change[name] = str(rng.choice(others))
     turn = TILT_DEGREES if change["pose"] != thing.pose and change["pose"] == "tilted" else 0.0
-    jitter = rng.normal(0, 0.015, 4) * max(box[2] - box[0], box[3] - box[1])  # a detector's boxes are not exact
-    grow = GROW * rng.uniform(0.6, 1.6)
-    region = grow_box(np.asarray(box) + jitter, (scene.width, scene.height), grow, turn)
+    jitter = rng.normal(0, 0.012, 4) * max(box[2] - box[0], box[3] - box[1])  # a detector's boxes are not exact
+    # Mostly the mask that the editor builds, so that its size says where the object goes; now and then another.
+    grow = GROW * (rng.uniform(0.9, 1.15) if rng.random() < 0.75 else rng.uniform(0.6, 1.6))
+    region = grow_box(np.asarray(box) + jitter, (scene.width, scene.height), grow, turn, square="view" in asked)
     window = context_window(region, (scene.width, scene.height))
     before = render(scene, window)
     after = render(changed(scene, index, **change), window)
@@ -190,7 +193,7 @@ def timesteps(count: int, generator):
     """Times of the diffusion, long [count]: more of the noisy half, where the object's shape is decided."""
     import torch
 
-    drawn = torch.sigmoid(torch.randn(count, generator=generator) * 1.3 + 0.5)
+    drawn = torch.sigmoid(torch.randn(count, generator=generator) * 1.3 + 0.8)
     uniform = torch.rand(count, generator=generator)
     drawn = torch.where(torch.rand(count, generator=generator) < 0.25, uniform, drawn)
     return (drawn * 1000).long().clamp_(0, 999)
@@ -261,14 +264,15 @@ def assemble(unet, vae, clip: Path | str, folder: Path | str) -> None:
 
 
 def train(out: Path | str, minutes: float, *, vae: Path | str, clip: Path | str, seed: int = 0, scenes: Path | str | None = None,
-          count: int = SAMPLES, progress: bool = True) -> dict:  # fmt: skip
+          count: int = SAMPLES, init: Path | str | None = None, progress: bool = True) -> dict:  # fmt: skip
     """Train for `minutes` into `out` (goes on with what is there), save the whole pipeline and its card there.
 
     vae, clip: folders of the trained autoencoder and CLIP, which stay as they are. scenes: folder of drawn samples.
+    init: folder of a trained pipeline whose UNet training goes on from (learned on latents of the same autoencoder).
     Taught in notebook 09.
     """
     import torch
-    from diffusers import AutoencoderTiny
+    from diffusers import AutoencoderTiny, UNet2DConditionModel
     from diffusers.models.attention_processor import AttnProcessor
 
     out = Path(out)
@@ -277,7 +281,10 @@ def train(out: Path | str, minutes: float, *, vae: Path | str, clip: Path | str,
     samples = Samples(draw_samples(Path(scenes or out / "samples"), count), autoencoder, {text: i for i, text in enumerate(captions)})
     states = caption_states(clip, captions)
     torch.manual_seed(seed)
-    unet = build(states.shape[-1]).to(memory_format=torch.channels_last)
+    unet = build(states.shape[-1])
+    if init is not None:
+        unet = UNet2DConditionModel.from_pretrained(init, subfolder="unet", torch_dtype=torch.float32)
+    unet.to(memory_format=torch.channels_last)
     unet.set_attn_processor(AttnProcessor())  # its backward pass is quicker on a CPU than that of the fused attention
     done = run(
         unet, batch_maker(samples, shorter), velocity_loss(noise_schedule(), states), out / "training", minutes, 1e-3,
