@@ -8,12 +8,13 @@ INSTALLED := .venv/.installed
 BIN       := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lab lint benchmark clean
+.PHONY: help demo test lab notebooks lint benchmark clean
 
 help:
 	@echo "make demo       install, edit a sample picture, say where the result is"
 	@echo "make test       install, run the tests and the notebooks"
 	@echo "make lab        open the notebooks in JupyterLab"
+	@echo "make notebooks  run the notebooks anew out of their text, and store what they show"
 	@echo "make lint       ruff and the import contracts"
 	@echo "make benchmark  our editor against the plain way, on this machine"
 	@echo "make clean      remove .venv and everything that was made"
@@ -39,6 +40,9 @@ test: $(INSTALLED)
 
 lab: $(INSTALLED)
 	@$(BIN)/jupyter lab notebooks
+
+notebooks: $(INSTALLED)
+	@$(BIN)/python notebooks/build.py
 
 lint: $(INSTALLED)
 	@$(BIN)/ruff check .

@@ -1,0 +1,284 @@
+# %% [markdown]
+# # 02 · CLIP picks the one that you mean
+#
+# **Time:** 45 minutes. **Before:** [01, DETR](01_detr_detection.ipynb). **Next:** [03, masks](03_mask_building.ipynb). **Code:** [`match.py`](../textedit_lite/match.py), [`vocabulary.py`](../textedit_lite/vocabulary.py).
+#
+# DETR gave us boxes with labels. The prompt says *the blue bus*. Stage 2 asks CLIP which box these words fit best, and whether they fit any.
+#
+# When you are through, you can
+# - cut what CLIP sees, embed crops and words, and read a similarity matrix;
+# - turn similarities into probabilities, and say *against which alternatives*;
+# - fuse two models' opinions, and say what $\lambda$ does;
+# - tell "not there" and "which one?" from "this one".
+
+# %%
+import sys
+
+if "google.colab" in sys.modules:  # upload the wheel first; torch and the rest stay as they are
+    # %pip install --quiet --no-deps textedit_lite-*.whl
+
+# %%
+# %matplotlib inline
+from textedit_lite import detect, load_models, parse, plots
+from textedit_lite.world import scenes
+
+models = load_models("lite")
+image = scenes.render(scenes.make_scene(81))
+found = detect(image, models.detr, models.detr_processor)
+print(found.labels)
+
+# %%
+plots.draw_boxes(image, found.boxes, found.labels, found.scores).figure
+
+# %% [markdown]
+# ## 1. What CLIP sees
+#
+# CLIP wants a square picture. A box squeezed into a square would make every bus a cube, so `square_crop` cuts a square *around* the box; its side is 1.15 times the box's longest side. What lies beyond the picture's border repeats the last pixels.
+
+# %%
+from textedit_lite.boxes import square_crop
+
+crops = [square_crop(image, box) for box in found.boxes]
+titles = [f"{label}, {crop.width} px" for label, crop in zip(found.labels, crops)]
+plots.image_grid(crops, titles, side=1.5)
+
+# %% [markdown]
+# How wide should it be? Too tight, and the outline is lost; too wide, and the neighbours come in.
+
+# %%
+factors = (0.8, 1.15, 2, 3)
+cuts = [square_crop(image, found.boxes[0], factor) for factor in factors]
+plots.image_grid(cuts, [f"{factor} x the box" for factor in factors], side=1.5)
+
+# %% [markdown]
+# ## 2. Pictures and words in one space
+#
+# CLIP (Radford et al., 2021) has two towers. One maps a crop to a vector $I_i$, the other a caption to a vector $T_j$ of the same length, both normalised. Their **cosine similarity** is a dot product:
+#
+# $$ S_{ij} = I_i \cdot T_j, \qquad \lVert I_i \rVert = \lVert T_j \rVert = 1 $$
+#
+# In [`match.py`](../textedit_lite/match.py): `image_features`, `text_features`, `similarity`.
+
+# %%
+import numpy as np
+
+from textedit_lite.match import image_features, similarity, text_features
+
+vectors = image_features(crops, models)
+words = text_features(["a blue bus", "a green bus"], models)
+print(vectors.shape, words.shape, "| length 1:", np.allclose((vectors**2).sum(1), 1))
+
+# %% [markdown]
+# Captions have one sentence shape, the one that the lite models were trained on: `describe`.
+
+# %%
+from textedit_lite.vocabulary import describe
+
+print(describe("bus", "red"), "|", describe("umbrella", pose="upside down"))
+print(describe("car", "blue", "front", "tilted"))
+
+# %% [markdown]
+# **The similarity matrix**: a row for each crop, a column for each caption; the largest of each row is framed. Cover the pictures with your hand and find the green bus.
+
+# %%
+captions = ["a bus", "a blue bus", "a green bus", "a red bus"]
+captions += ["an umbrella", "a white umbrella", "a car"]
+matrix = similarity(crops, captions, models)
+plots.similarity_matrix(matrix, crops, captions).figure
+
+# %% [markdown]
+# All crops go through CLIP **in one batch**. Asking one by one gives the same numbers and takes longer; on a GPU, much longer.
+
+# %%
+one_by_one = np.concatenate([similarity([crop], captions, models) for crop in crops])
+print("the same:", np.allclose(matrix, one_by_one, atol=1e-3))
+
+# %% [markdown]
+# ## 3. A similarity is not a probability
+#
+# Is 0.3 much? A cosine means something only in comparison. `contrast` compares each caption with the others by a softmax, with the scale $s$ that CLIP learned:
+#
+# $$ p_{ij} = \frac{\exp(s \, I_i \cdot T_j)}{\sum_k \exp(s \, I_i \cdot T_k)} $$
+#
+# So one always asks *against what*. The same crop and the same caption, with two sets of rivals:
+
+# %%
+from textedit_lite.match import contrast
+
+for rivals in (["a bus", "a cup"], ["a bus", "a blue bus"]):
+    share = contrast(vectors[:1], rivals, models)[0, 0]
+    print("a bus, against", rivals[1], "->", "sure" if share > 0.8 else "not sure")
+
+# %%
+scale = float(models.clip.logit_scale.detach().exp())
+figure, axes = plots.panels(1, 3, width=2.9, height=2.2)
+for ax, s in zip(axes, (1, 10, scale)):
+    weights = np.exp(s * matrix[0])
+    plots.bars(dict(zip(captions, weights / weights.sum())), f"softmax, s = {s:.0f}", ax)
+figure
+
+# %% [markdown]
+# With $s = 1$ all captions look alike, with the learned scale CLIP speaks its mind. `read_categories` asks for the noun against the detector's other ones:
+
+# %%
+from textedit_lite.match import read_categories
+
+table = read_categories(crops, models.categories, models)
+print([models.categories[i] for i in table.argmax(1)], "| DETR said", list(found.labels))
+
+# %%
+plots.similarity_matrix(table, crops, models.categories).figure
+
+# %% [markdown]
+# ## 4. Reading an object
+#
+# To keep what the prompt does *not* name (a tilted car shall keep its colour) we must know how the object looks now. `read_attributes` compares all combinations of colour, view and pose, and sums over the others for one attribute's own probability:
+#
+# $$ p(\text{colour}) = \sum_{\text{view}} \sum_{\text{pose}} p(\text{colour}, \text{view}, \text{pose}) $$
+
+# %%
+from textedit_lite.match import read_attributes
+
+readings = read_attributes(crops, found.labels, models)
+for label, reading in zip(found.labels, readings):
+    print(label, reading.values)
+
+# %%
+figure, axes = plots.panels(1, 3, width=2.9, height=2.2)
+for ax, (name, table) in zip(axes, readings[0].probabilities.items()):
+    plots.bars(table, f"candidate 0: {name}", ax)
+figure
+
+# %% [markdown]
+# ## 5. Two opinions, one score
+#
+# DETR says how sure it is that something is there, CLIP how well the words fit. The paper fuses both with a weight $\lambda$; here as a weighted geometric mean (`fuse`):
+#
+# $$ s = p_\text{CLIP}^{\,\lambda} \cdot p_\text{DETR}^{\,1 - \lambda} $$
+#
+# Why a product? In a sum, a model that says *certainly not* can be outvoted. Let CLIP say 0.02 (it is the wrong colour) and DETR 0.99 (it certainly is a bus):
+
+# %%
+from textedit_lite.match import FUSION, fuse
+
+clip_says, detr_says = 0.02, 0.99
+print("sum:    ", round(FUSION * clip_says + (1 - FUSION) * detr_says, 2))
+print("product:", round(fuse(clip_says, detr_says), 2), "| lambda =", FUSION)
+
+# %% [markdown]
+# What $\lambda$ does, for three made-up candidates:
+
+# %%
+three = {"right words, half hidden": (0.95, 0.55), "wrong colour, plain to see": (0.1, 0.99)}
+three["so-so"] = (0.6, 0.8)
+lambdas = np.linspace(0, 1, 101)
+figure, (ax,) = plots.panels(width=5.5, height=2.8)
+for name, (c, d) in three.items():
+    ax.plot(lambdas, [fuse(c, d, weight) for weight in lambdas], label=name)
+ax.axvline(FUSION, color="0.5", linestyle="--", linewidth=1)
+ax.set(xlabel="lambda (0: DETR alone, 1: CLIP alone)", ylabel="fused score", ylim=(0, 1))
+ax.legend(fontsize=8)
+figure
+
+# %% [markdown]
+# At $\lambda = 0$ the words do not matter, and the plainest object wins; at $\lambda = 1$ a shadow that happens to look blue may win. Ablation: how often is the right object on top? (How well CLIP itself reads 1,000 objects is what `textedit-lite score clip` measures.)
+
+# %%
+from textedit_lite.boxes import iou
+from textedit_lite.detect import detect_batch
+
+many = [scenes.make_scene(i) for i in range(100, 130)]
+names = [{(thing.category, thing.colour) for thing in other.objects} for other in many]
+others = [other for other, name in zip(many, names) if len(name) == len(other.objects) > 1]
+pictures = [scenes.render(other) for other in others]
+detections = detect_batch(pictures, models.detr, models.detr_processor)
+print(len(others), "scenes in which category and colour name one object each")
+
+# %%
+cases = []
+for other, picture, seen in zip(others, pictures, detections):
+    right = iou(scenes.boxes(other), seen.boxes) > 0.5
+    asked = [describe(thing.category, thing.colour) for thing in other.objects]
+    seen_crops = [square_crop(picture, box) for box in seen.boxes]
+    shares = contrast(image_features(seen_crops, models), asked, models)
+    cases += [(shares[:, i], seen.scores, right[i]) for i in range(len(asked))]
+
+# %%
+figure, (ax,) = plots.panels(width=5.5, height=2.4)
+for weight in lambdas[::5]:
+    fused = [clip**weight * detr ** (1 - weight) for clip, detr, _ in cases]
+    hits = np.mean([ok[scores.argmax()] for scores, (_, _, ok) in zip(fused, cases)])
+    ax.plot(weight, hits, "o", color="#1864ab", markersize=4)
+ax.axvline(FUSION, color="0.5", linestyle="--", linewidth=1)
+ax.set(xlabel="lambda", ylabel="right object on top", ylim=(0, 1.03))
+figure
+
+# %% [markdown]
+# ## 6. The whole stage: `match`
+#
+# `match` puts this together. For each candidate it multiplies the noun's probability and that of each attribute that the prompt names, fuses the product with DETR's score, and notes whether every word **fits**. Then `choose` decides.
+
+# %%
+from textedit_lite import match
+
+chosen = match(image, found, parse("the blue bus changes to a red bus"), models)
+print(chosen.status, "-> candidate", chosen.index)
+print("fits:", [candidate.fits for candidate in chosen.candidates])
+
+# %%
+scores = [candidate.score for candidate in chosen.candidates]
+plots.draw_boxes(image, found.boxes, found.labels, scores, chosen.index).figure
+
+# %% [markdown]
+# The **margin** is the distance to the next best candidate. And three answers are possible:
+
+# %%
+for noun in ("green bus", "car", "yellow bus", "bus"):
+    answer = match(image, found, parse(f"the {noun} becomes red"), models)
+    print(f"{noun:11} {answer.status:10} {answer.index}")
+
+# %% [markdown]
+# *not found*: there is no car, and no yellow bus either; a blue one is no substitute. *ambiguous*: two buses fit equally well, and guessing would repaint the wrong one half of the time. A place or a size settles it, from the boxes alone:
+
+# %%
+for noun in ("left bus", "top bus", "largest bus"):
+    print(f"{noun:11}", match(image, found, parse(f"the {noun} becomes red"), models).index)
+print("by number  ", match(image, found, parse("the bus becomes red"), models, select=1).index)
+
+# %% [markdown]
+# `choose` works on plain data, so we can build the borderline by hand. Two candidates that fit, ever closer:
+
+# %%
+from dataclasses import replace
+
+from textedit_lite.match import AMBIGUOUS, choose
+
+first = replace(chosen.candidates[0], score=0.9, fits=True)
+for gap in (0.3, 0.2, 0.1, 0.0):
+    rival = replace(first, box=(150, 10, 190, 50), score=0.9 - gap)
+    print(f"margin {gap}: {choose([first, rival]).status}")
+print("the bar:", AMBIGUOUS)
+
+# %% [markdown]
+# ## 7. Words that nobody taught
+#
+# The lite models know the words of their world. `check_words` refuses the rest *before* anything is computed, and names what is known. The full models know all of English.
+
+# %%
+from textedit_lite import TextEditError
+from textedit_lite.prompt import check_words, unknown_words
+
+print(unknown_words(parse("the shiny zebra becomes red"), models.known_words))
+try:
+    check_words(parse("the zebra becomes red"), models.known_words)
+except TextEditError as error:
+    print(str(error).split(":")[0])
+
+# %% [markdown]
+# ## What to remember
+#
+# - A similarity is read against alternatives; name them.
+# - A product of probabilities lets each model veto; $\lambda$ says whose doubt weighs more.
+# - "Not found" and "ambiguous" are answers. The margin is the number to look at before you trust a choice.
+#
+# We know *which* object. Which *pixels* may change is next: **[03, masks](03_mask_building.ipynb)**.
