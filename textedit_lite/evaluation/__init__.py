@@ -1,0 +1,1 @@
+"""COCO sets in, edits graded, a table out: the run that resumes, the measures, and the report."""
