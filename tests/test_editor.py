@@ -430,6 +430,27 @@ def test_an_edit_is_made_again_bit_for_bit(models, photo, tmp_path):
     assert again.image.tobytes() == chosen.image.tobytes() and again.mask.tobytes() == chosen.mask.tobytes()
 
 
+def test_a_feather_of_the_users_own_travels_with_the_picture(models, photo, quick, tmp_path):
+    hard = Editor(models).edit(photo, CUP, seed=4, feather=0, **QUICK)
+    wide = Editor(models).edit(photo, CUP, seed=4, feather=np.float32(0.3), **QUICK)
+    assert hard.mask.tobytes() == wide.mask.tobytes() == quick.mask.tobytes()
+    assert len({result.image.tobytes() for result in (hard, wide, quick)}) == 3
+    assert not (differs(wide, open_image(photo)) & (np.asarray(wide.mask) == 0)).any()
+    wide.save(tmp_path / "out.png")
+    assert replay(tmp_path / "out.png", models).image.tobytes() == wide.image.tobytes()
+    with pytest.raises(SettingsError, match="feather"):
+        Editor(models).edit(photo, CUP, feather=0.7, **QUICK)
+
+
+def test_a_picture_from_before_there_were_feathers_is_made_again(models, photo, tmp_path):
+    first = Editor(models).edit(photo, CUP, seed=4, **QUICK)
+    carried = {name: value for name, value in first.settings.__dict__.items() if name != "feather"}
+    info = PngInfo()
+    info.add_text(METADATA, json.dumps(carried))
+    first.image.save(tmp_path / "old.png", pnginfo=info)
+    assert replay(tmp_path / "old.png", models).image.tobytes() == first.image.tobytes()
+
+
 def test_what_cannot_be_made_again_says_why(models, editor, image, photo, quick, tmp_path):
     out = tmp_path / "out.png"
     with pytest.raises(ImageError, match="no settings"):

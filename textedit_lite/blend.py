@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from numbers import Real
+
 import numpy as np
 from PIL import Image
+
+from .errors import SettingsError
 
 FEATHER = 0.04  # width of the feather, in short sides of the mask's box
 SEAM_DEPTH = 0.12  # how deep the correction of the seam reaches, in short sides of the mask's box
@@ -61,16 +65,23 @@ def refine_boundary(
     return np.where(mask[..., None], painted + carried * fade[..., None], painted).clip(0, 255)
 
 
+def check_feather(width: float) -> None:
+    """Raises SettingsError for a width that no feather can have."""
+    if not (isinstance(width, Real) and 0 <= width <= 0.5):
+        raise SettingsError(f"The feather cannot be {width} wide: give a share of the mask's short side from 0 to 0.5.")
+
+
 def paste_back(
-    image: Image.Image, painted: Image.Image, mask: Image.Image, window: tuple[int, int, int, int]
+    image: Image.Image, painted: Image.Image, mask: Image.Image, window: tuple[int, int, int, int], width: float = FEATHER
 ) -> Image.Image:
     """The picture with `painted`, the repainted `window` (xyxy) of it, put in where the mask is; all else is untouched.
 
     Every pixel outside of the mask equals the picture's own, bit for bit: only the rounded feathered mixture is
-    written, and only inside. painted: RGB, square, of any size; it is scaled to the window's. Taught in notebook 04.
+    written, and only inside. painted: RGB, square, of any size; it is scaled to the window's. width: of the feather, in
+    short sides of the mask's box, 0 to 0.5. Taught in notebook 04.
     """
     x0, y0, x1, y1 = mask.getbbox()
-    radius = FEATHER * min(x1 - x0, y1 - y0)
+    radius = width * min(x1 - x0, y1 - y0)
     # One pixel more on every side, so that the feather sees where the mask ends and where the picture does.
     x0, y0, x1, y1 = max(x0 - 1, 0), max(y0 - 1, 0), min(x1 + 1, image.width), min(y1 + 1, image.height)
     alpha = feather(mask.crop((x0, y0, x1, y1)), radius)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from .blend import FEATHER, check_feather
 from .boxes import GROW, iou, square_crop
 from .detect import Detections, check_threshold, detect_batch
 from .errors import ImageError, OutputError, PromptError, SettingsError
@@ -53,6 +54,7 @@ class Settings:
     image_sha256: str | None = None
     mask: str | None = None
     mask_sha256: str | None = None
+    feather: float | None = None
 
 
 @dataclass
@@ -145,14 +147,13 @@ def algorithm_1(
     # What is to be seen: what CLIP reads on the object now, and the change in it.
     noun = prompt.category or prompt.noun
     now = read_attributes([square_crop(image, box)], [noun], models)[0]
-    wanted = _wanted(prompt, now)
+    wanted = wished(prompt, now)
     target = prompt.changes.get("category", noun)
     description = prompt.changes.get("text") or describe(target, **wanted)
     # In words of the user's own, the wish must beat what was there before.
     contrary = (description, describe(noun, **now.values)) if "text" in prompt.changes else None
     # Stage 3: the mask.
-    pose, view = (wanted.get(name) if wanted.get(name) != now.values[name] else None for name in ("pose", "view"))
-    mask = own_mask or build_mask(image.size, box, pose, GROW if settings.grow is None else settings.grow, view)
+    mask = own_mask or build_mask(image.size, box, grow=GROW if settings.grow is None else settings.grow, **turns(wanted, now))
     # Stage 4: paint, from a sketch where the change can be sketched, until the edit is complete.
     start = None if own_mask or {"category", "text"} & prompt.changes.keys() else sketch(image, mask, box, now.values, wanted)
     best, seed = None, settings.seed
@@ -161,7 +162,8 @@ def algorithm_1(
         seed += len(seeds)
         # In halves, so that edits of much the same guidance can be painted in one batch.
         guidance = round(2 * guidance_scale(settings.guidance, now.probability(wanted), r)) / 2
-        jobs = tuple(Job(image, mask, description, s, start) for s in seeds)
+        feather = FEATHER if settings.feather is None else settings.feather
+        jobs = tuple(Job(image, mask, description, s, start, feather) for s in seeds)
         steps = step_schedule(r, settings.steps)
         # However few the steps, one of them must be taken.
         strength = max(STRENGTHS[min(r, len(STRENGTHS) - 1)], min(1.0, 1.001 / steps)) if start else 1.0
@@ -219,12 +221,20 @@ def _under(mask: Image.Image, chosen: Match) -> Match:
     return replace(chosen, index=best if best is not None and overlaps[best] > 0.1 else None, status="found")
 
 
-def _wanted(prompt: EditPrompt, now: Reading) -> dict[str, str]:
-    """Colour, view and pose after the edit: as the prompt says, else as it names them, else as CLIP is sure of them."""
+def wished(prompt: EditPrompt, now: Reading) -> dict[str, str]:
+    """Colour, view and pose after the edit: as the prompt says, else as it names them, else as CLIP is sure of them.
+
+    Taught in notebook 05.
+    """
     sure = {name: value for name, value in now.values.items() if now.probabilities[name][value] >= SURE}
     named = {name: value for name in ("colour", "view", "pose") if (value := getattr(prompt, name))}
     changes = {name: value for name, value in prompt.changes.items() if name in ("colour", "view", "pose")}
     return sure | named | changes
+
+
+def turns(wanted: dict[str, str], now: Reading) -> dict[str, str | None]:
+    """The pose and the view that the object changes to, None where it keeps its own. Taught in notebook 05."""
+    return {name: wanted.get(name) if wanted.get(name) != now.values[name] else None for name in ("pose", "view")}
 
 
 def _why(chosen, prompt: EditPrompt) -> str:
@@ -259,18 +269,19 @@ class Editor:
     def edit(
         self, image, prompt: str, *, seed: int = 0, steps: int | None = None, guidance: float | None = None,
         threshold: float | None = None, select: str | int | None = None, mask=None, grow: float | None = None,
-        rounds: int = ROUNDS, progress: Callable[[int, int], None] | None = None,
+        rounds: int = ROUNDS, progress: Callable[[int, int], None] | None = None, feather: float | None = None,
     ) -> EditResult:
         """Edit one picture as a prompt says, e.g. "the left car changes to a red car".
 
         image, mask: PIL, path, or array; the mask (L, same size, 255 = repaint) stands in for stage 3. steps, guidance,
         threshold: of the stages, None for the defaults. select: "best", "left", ..., or a candidate's index.
-        rounds: how often at most it paints. progress(step, steps) is called while it paints.
+        rounds: how often at most it paints. progress(step, steps) is called while it paints. grow, feather: of the mask,
+        in longest and in short sides of its box.
 
         Raises PromptError, UnknownWordError, ImageError, MaskError, SettingsError, each with one sentence. What is not
         there, or not clear, is no error but a status of the result. Taught in notebook 05.
         """
-        settings = self.settings(prompt, seed, steps, guidance, threshold, select, grow, rounds)
+        settings = self.settings(prompt, seed, steps, guidance, threshold, select, grow, rounds, feather)
         settings = replace(settings, **_origin("image", image), **_origin("mask", mask))
         if select == "all":
             return self._edit_all(image, settings, mask, progress)
@@ -317,7 +328,9 @@ class Editor:
             running.append(self._start(image, self.settings(prompt, seed, **options), mask))
         return self._drive(running)
 
-    def settings(self, prompt, seed=0, steps=None, guidance=None, threshold=None, select=None, grow=None, rounds=ROUNDS) -> Settings:
+    def settings(
+        self, prompt, seed=0, steps=None, guidance=None, threshold=None, select=None, grow=None, rounds=ROUNDS, feather=None
+    ) -> Settings:
         """Checked settings with the models' defaults filled in."""
         steps = self.models.steps if steps is None else steps
         guidance = self.models.guidance if guidance is None else guidance
@@ -330,10 +343,13 @@ class Editor:
         check_threshold(threshold)
         if grow is not None:
             check_grow(grow)
+        if feather is not None:
+            check_feather(feather)
         # Plain numbers, as they are written to JSON; numpy's are not.
-        threshold, grow = (None if value is None else float(value) for value in (threshold, grow))
+        threshold, grow, feather = (None if value is None else float(value) for value in (threshold, grow, feather))
         select = int(select) if isinstance(select, Integral) else select
-        return Settings(prompt, int(seed), int(steps), float(guidance), threshold, select, grow, int(rounds), self.models.name)
+        plain = Settings(prompt, int(seed), int(steps), float(guidance), threshold, select, grow, int(rounds), self.models.name)
+        return replace(plain, feather=feather)
 
     def detections(self, image: Image.Image, threshold: float | None = None) -> Detections:
         """Stage 1 alone, from memory where the picture was seen before. Taught in notebook 01."""
@@ -461,5 +477,5 @@ def replay(path: Path | str, models: Models | None = None, progress=None) -> Edi
     return Editor(models).edit(
         settings.image, settings.prompt, seed=settings.seed, steps=settings.steps, guidance=settings.guidance,
         threshold=settings.threshold, select=settings.select, mask=settings.mask, grow=settings.grow,
-        rounds=settings.rounds, progress=progress,
+        rounds=settings.rounds, progress=progress, feather=settings.feather,
     )  # fmt: skip

@@ -10,7 +10,7 @@ from numbers import Integral, Real
 import numpy as np
 from PIL import Image
 
-from .blend import paste_back, refine_boundary
+from .blend import FEATHER, check_feather, paste_back, refine_boundary
 from .boxes import context_window, zoom
 from .errors import MaskError, SettingsError
 from .models import native_side
@@ -25,7 +25,8 @@ Progress = Callable[[int, int], None]  # (step, steps), after each step
 class Job:
     """What is to be painted: the picture, the mask (L, 255 = repaint), the caption, and the seed of the noise.
 
-    start: the picture whose noised latents a strength below 1 starts from (`sketch.sketch`), where it is not `image`.
+    start: the picture whose noised latents a strength below 1 starts from (`sketch.sketch`), where it is not `image`;
+    feather: how wide the painting fades in, in short sides of the mask's box.
     """
 
     image: Image.Image
@@ -33,6 +34,7 @@ class Job:
     description: str
     seed: int = 0
     start: Image.Image | None = None
+    feather: float = FEATHER
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ def check_settings(steps: int, guidance: float, strength: float = 1.0) -> None:
 def inpaint(
     image: Image.Image, mask: Image.Image, description: str, painter, *, seeds: Sequence[int] = (0,), steps: int = 12,
     guidance: float = 3.0, strength: float = 1.0, negative: str = "", progress: Progress | None = None,
-    refine: bool = True,
+    refine: bool = True, feather: float = FEATHER,
 ) -> list[Painting]:  # fmt: skip
     """Repaint the masked place of a picture so that `description` is true there: one painting a seed, in one batch.
 
@@ -101,12 +103,13 @@ def inpaint(
     feathered inwards, so everything outside of the mask equals the input bit for bit (Rombach et al., 2022; paper,
     stage 4). The same seeds give the same pictures on the same machine; alone or beside others, a seed's picture is
     the same up to the last digit of the arithmetic. negative: words to keep away from; strength: below 1 the picture
-    under the mask shines through; progress(step, steps) is called after each step.
+    under the mask shines through; progress(step, steps) is called after each step; feather: in short sides of the mask.
 
     Raises MaskError for an empty mask or one of another size, SettingsError for settings out of range.
     Taught in notebook 04.
     """
-    jobs = [Job(image, mask, description, seed) for seed in seeds]
+    check_feather(feather)
+    jobs = [Job(image, mask, description, seed, feather=feather) for seed in seeds]
     return inpaint_batch(jobs, painter, steps, guidance, strength, negative, progress, refine)
 
 
@@ -133,7 +136,7 @@ def inpaint_batch(
         if refine:
             pixels = refine_boundary(np.asarray(native.image), pixels, np.asarray(native.mask) > 0)
         painted = Image.fromarray(np.rint(pixels).clip(0, 255).astype(np.uint8))
-        paintings.append(Painting(paste_back(job.image, painted, job.mask, native.window), job.seed))
+        paintings.append(Painting(paste_back(job.image, painted, job.mask, native.window, job.feather), job.seed))
     return paintings
 
 
