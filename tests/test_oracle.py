@@ -11,19 +11,9 @@ import pytest
 from PIL import Image, ImageFilter
 
 from textedit_lite.errors import SettingsError
-from textedit_lite.training.score_editor import (
-    Case,
-    asked_change,
-    cases,
-    contact_sheet,
-    gradient_energy,
-    interval,
-    measure,
-    name_of,
-    score_editor,
-    summary,
-    targets,
-)
+from textedit_lite.evaluation.cases import asked_change, name_of, targets
+from textedit_lite.evaluation.verdict import gradient_energy
+from textedit_lite.training.score_editor import Case, cases, contact_sheet, interval, measure, score_editor, summary
 from textedit_lite.training.score_oracle import as_text, confusion
 from textedit_lite.training.spoil import EMPTY, SPOILED
 from textedit_lite.vocabulary import COLOUR_RGB, COLOURS, TASKS

@@ -12,15 +12,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ..boxes import iou
 from ..errors import OutputError, SettingsError
+from ..evaluation.cases import asked_change, name_of, targets
+from ..evaluation.verdict import as_words, background_changed, by_oracle, hits, support
 from ..prompt import task_prompt
-from ..vocabulary import COLOURS, TASKS, describe
-from ..world.oracle import Judgement, judge
-from ..world.scenes import Scene, SceneObject, boxes, full_mask, ideal_edit, make_scene, mask_box, render, visible_masks
+from ..vocabulary import TASKS
+from ..world.scenes import Scene, boxes, ideal_edit, make_scene, render
 
-VISIBLE = 0.7  # of an object's pixels must show for it to be edited
-MATCHED = 0.5  # IoU from which a box is the object's
 SHOWN = 24  # edits on the contact sheet
 RESAMPLES = 1000
 
@@ -38,41 +36,6 @@ class Case:
 
 
 # --- what is edited ----------------------------------------------------------------------------------------------
-
-
-def targets(scene: Scene, task: str) -> list[int]:
-    """The objects of a scene that an edit of `task` can be judged on.
-
-    Those of which at least 70 % shows, which the border does not cut, and which do not show already what the task asks.
-    Raises SettingsError for an unknown task. Taught in notebook 05.
-    """
-    if task not in TASKS:
-        raise SettingsError(f"There is no task {task!r}: choose one of {', '.join(TASKS)}.")
-    attribute, value = TASKS[task]
-    visible = visible_masks(scene)
-    found = []
-    for i, thing in enumerate(scene.objects):
-        full = full_mask(scene, i)
-        x0, y0, x1, y1 = mask_box(full)
-        inside = 0 < x0 and 0 < y0 and x1 < scene.width and y1 < scene.height
-        if inside and visible[i].sum() >= VISIBLE * full.sum() and getattr(thing, attribute) != value:
-            found.append(i)
-    return found
-
-
-def asked_change(task: str, thing: SceneObject, rng: np.random.Generator) -> dict[str, str]:
-    """What an edit of `task` asks of an object: attribute -> value; COLOR asks for any colour but its own, by lot."""
-    attribute, value = TASKS[task]
-    return {attribute: value or str(rng.choice([colour for colour in COLOURS if colour != thing.colour]))}
-
-
-def name_of(scene: Scene, index: int) -> tuple[str, str | None] | None:
-    """(category, None) if an object alone is of its category, (category, colour) if that tells it apart, else None."""
-    thing = scene.objects[index]
-    alike = [other for other in scene.objects if other.category == thing.category]
-    if len(alike) == 1:
-        return thing.category, None
-    return (thing.category, thing.colour) if sum(other.colour == thing.colour for other in alike) == 1 else None
 
 
 def cases(count: int, seed: int, task: str) -> list[Case]:
@@ -95,42 +58,20 @@ def cases(count: int, seed: int, task: str) -> list[Case]:
 # --- how an edit is measured -------------------------------------------------------------------------------------
 
 
-def gradient_energy(image: Image.Image, mask: np.ndarray) -> float:
-    """Mean squared difference in luminance, 0 to 255, of neighbours that both lie in `mask` (bool [H, W])."""
-    light = np.asarray(image.convert("L"), np.float64)
-    across, down = mask[:, 1:] & mask[:, :-1], mask[1:] & mask[:-1]
-    total = (np.diff(light, axis=1)[across] ** 2).sum() + (np.diff(light, axis=0)[down] ** 2).sum()
-    return float(total / max(across.sum() + down.sum(), 1))
-
-
 def measure(case: Case, image: Image.Image, result: Any) -> dict[str, Any]:
     """What one edit came to; `result` is the editor's EditResult for the rendered scene `image`.
 
-    target: the chosen box has an IoU over 0.5 with the object's and with no other's a higher one. success and kept are
-    the oracle's. sharpness: gradient energy in the mask, edit over ideal edit. background_changed: number of pixels
-    outside of the mask's support that differ.
+    target: `hits`, whether the chosen box is the object's. success, kept and sharpness: `by_oracle`.
+    background_changed: number of pixels outside of the mask's support that differ.
     """
     edited = result.image if result.image is not None else image
-    verdict = judge(case.scene, case.index, case.change, edited)
-    overlaps = iou(result.box, boxes(case.scene))[0] if result.box is not None else np.zeros(len(case.scene.objects))
-    row: dict[str, Any] = {
+    target = hits(result.box, boxes(case.scene), case.index)
+    return {
         "task": case.task, "scene": case.scene.index, "object": case.index, "prompt": case.prompt,
-        "status": result.status,
-        "target": bool(overlaps.argmax() == case.index and overlaps[case.index] > MATCHED),
-        "success": verdict.success, "verified": bool(result.verified), "verdict": verdict, "edited": edited,
+        "status": result.status, "target": target, "verified": bool(result.verified), "edited": edited,
+        "background_changed": background_changed(image, edited, result.mask),
+        **by_oracle(case.scene, case.index, case.change, edited, support(result.mask, image.size), target),
     }  # fmt: skip
-    differs = (np.asarray(edited) != np.asarray(image)).any(-1)
-    support = np.asarray(result.mask) > 0 if result.mask is not None else np.zeros_like(differs)
-    row["background_changed"] = int((differs & ~support).sum())
-    if row["target"] and support.any():  # of an object that was not touched, all is kept
-        names = ("view", "pose") if case.task == "color" else ("colour",)
-        row["kept"] = all(verdict.kept[name] for name in names)
-        if verdict.category:
-            row["kept_if_seen"] = row["kept"]
-        row["all_kept"] = verdict.category == case.scene.objects[case.index].category and all(verdict.kept.values())
-        ideal = gradient_energy(ideal_edit(case.scene, case.index, case.change), support)
-        row["sharpness"] = gradient_energy(edited, support) / max(ideal, 1e-6)
-    return row
 
 
 def interval(values: list[float], statistic=np.mean, seed: int = 0) -> list[float]:
@@ -229,12 +170,6 @@ def _folder(out: Path | str | None) -> Path | None:
 
 
 # --- the contact sheet -------------------------------------------------------------------------------------------
-
-
-def as_words(verdict: Judgement) -> str:
-    """What the oracle saw, e.g. "a red car facing the front upright", and how sure it is."""
-    seen = describe(verdict.category, verdict.colour, verdict.view, verdict.pose) if verdict.category else "nothing"
-    return f"{'success' if verdict.success else 'failure'}: {seen} ({verdict.likeness:.2f})"
 
 
 def contact_sheet(shown: list[tuple[Case, Image.Image, dict]], columns: int = 3, side: int = 192) -> Image.Image:

@@ -8,10 +8,10 @@ from collections import Counter
 import numpy as np
 
 from ..errors import SettingsError
+from ..evaluation.cases import asked_change, targets
 from ..vocabulary import TASKS
 from ..world.oracle import judge
 from ..world.scenes import ideal_edit, make_scene
-from .score_editor import asked_change, targets
 from .spoil import EMPTY, SPOILED, VALUES, wrong_edits
 
 SHARE = 3  # each scene is spoiled, and emptied, in a third of the ways
