@@ -52,6 +52,35 @@ def dynamic_threshold(scores: np.ndarray, low: float = LOWEST, high: float = HIG
     return float(between[gap : gap + 2].mean())
 
 
+def class_probabilities(logits: np.ndarray) -> np.ndarray:
+    """The probability of each class for each query: float32 [Q, C], out of logits [Q, C + 1], of which the last is "no object".
+
+    p_q = softmax(logits_q) over all C + 1, and then without the last: so a query that sees nothing has small ones.
+    Taught in notebook 01.
+    """
+    logits = np.asarray(logits, np.float32)
+    weights = np.exp(logits - logits.max(-1, keepdims=True))
+    return (weights / weights.sum(-1, keepdims=True))[..., :-1]
+
+
+def keep_best(boxes: np.ndarray, probabilities: np.ndarray, threshold: float) -> list[int]:
+    """The queries that are objects, best first, one a label and place.
+
+    A query's label is its likeliest class, its score that class's probability. It is kept if the score reaches the
+    threshold, its box is at least a pixel wide and high, and no better one that is kept has the same label and overlaps
+    it by an IoU above 0.7. boxes: [Q, 4], xyxy, pixels; probabilities: [Q, C]. Taught in notebook 01.
+    """
+    labels, scores = probabilities.argmax(-1), probabilities.max(-1)
+    overlaps, sides = iou(boxes, boxes), boxes[:, 2:] - boxes[:, :2]
+    kept: list[int] = []
+    for i in np.argsort(-scores, kind="stable").tolist():
+        if scores[i] < threshold or sides[i].min() < 1:
+            continue
+        if all(labels[i] != labels[j] or overlaps[i, j] <= DUPLICATE for j in kept):
+            kept.append(i)
+    return kept
+
+
 def detect(image: Image.Image, model, processor, threshold: float | None = None) -> Detections:
     """Find the objects in one image with DETR (Carion et al., 2020; paper, stage 1).
 
@@ -123,20 +152,14 @@ def _reduced(image: Image.Image, processor) -> Image.Image:
 def _plain(output, row: int, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """One image's boxes [queries, 4] in its pixels, and probabilities [queries, classes] without "no object"."""
     boxes = scale_boxes(cxcywh_to_xyxy(output.pred_boxes[row].float().cpu().numpy()), (1, 1), size)
-    return clip_boxes(boxes, size), output.logits[row].float().softmax(-1)[:, :-1].cpu().numpy()
+    return clip_boxes(boxes, size), class_probabilities(output.logits[row].float().cpu().numpy())
 
 
 def _select(boxes, probabilities, names, threshold) -> tuple[Detections, list[int]]:
     """The boxes whose score reaches the threshold, best first, one a label and place; and their queries."""
     labels, scores = probabilities.argmax(-1), probabilities.max(-1)
     tau = dynamic_threshold(scores) if threshold is None else float(threshold)
-    overlaps, sides = iou(boxes, boxes), boxes[:, 2:] - boxes[:, :2]
-    kept: list[int] = []
-    for i in np.argsort(-scores, kind="stable").tolist():
-        if scores[i] < tau or sides[i].min() < 1:
-            continue
-        if all(labels[i] != labels[j] or overlaps[i, j] <= DUPLICATE for j in kept):
-            kept.append(i)
+    kept = keep_best(boxes, probabilities, tau)
     found = Detections(
         boxes[kept].reshape(-1, 4), scores[kept].astype(np.float32), tuple(names[int(labels[i])] for i in kept), tau
     )
