@@ -30,7 +30,8 @@ from textedit_lite import data_path, load_models, open_image, parse, plots
 from textedit_lite.world import scenes
 
 models = load_models("lite")
-print(models.name, "knows", len(models.categories), "categories:", ", ".join(models.categories))
+print(models.name, "knows", len(models.categories), "categories:")
+print(", ".join(models.categories))
 
 # %% [markdown]
 # `load_models("lite")` loads three small networks that were trained for this course; `load_models("full")` loads the large ones of the paper, for photographs. Every function below takes either.
@@ -85,7 +86,8 @@ from textedit_lite.prompt import task_prompt
 from textedit_lite.vocabulary import TASKS
 
 for task in TASKS:
-    print(f"{task:7}", task_prompt(task, "bus", colour="red" if task == "color" else None))
+    colour = "red" if task == "color" else None
+    print(f"{task:7}", task_prompt(task, "bus", colour))
 
 # %% [markdown]
 # ## 3. What DETR says
@@ -131,7 +133,8 @@ in_detector = scale_boxes(in_image, image.size, (192, 192))
 # %%
 # NBVAL_IGNORE_OUTPUT
 best = scores.argmax()
-for name, box in [("relative", relative), ("detector", in_detector), ("image", in_image)]:
+three = {"relative": relative, "detector": in_detector, "image": in_image}
+for name, box in three.items():
     print(f"{name:9}", " ".join(f"{value:7.2f}" for value in box[best]))
 
 # %% [markdown]
@@ -140,8 +143,9 @@ for name, box in [("relative", relative), ("detector", in_detector), ("image", i
 # %%
 import numpy as np
 
-print(np.allclose(scale_boxes(in_detector, (192, 192), image.size), in_image, atol=1e-3))
-print(np.allclose(cxcywh_to_xyxy(xyxy_to_cxcywh(in_image)), in_image, atol=1e-3))
+scaled = scale_boxes(in_detector, (192, 192), image.size)
+turned = cxcywh_to_xyxy(xyxy_to_cxcywh(in_image))
+print([np.allclose(back, in_image, atol=1e-3) for back in (scaled, turned)])
 
 # %% [markdown]
 # ## 5. From scores to detections: the threshold
@@ -197,9 +201,10 @@ print(strict != note.value, "|", note.value)
 # %%
 from textedit_lite.detect import HIGHEST, LOWEST, dynamic_threshold
 
-# Inside of 0.3 .. 0.7 lie 0.35, 0.42 and 0.62; the widest gap is that from 0.42 to 0.62.
+# Inside of 0.3 .. 0.7 lie 0.35, 0.42 and 0.62; the widest gap: from 0.42 to 0.62.
 by_hand = (0.42 + 0.62) / 2
-print(round(by_hand, 2), round(dynamic_threshold(np.array([0.05, 0.35, 0.42, 0.62, 0.98])), 2))
+by_code = dynamic_threshold(np.array([0.05, 0.35, 0.42, 0.62, 0.98]))
+print(round(by_hand, 2), round(by_code, 2))
 print("nothing inside:", dynamic_threshold(np.array([0.01, 0.99])))
 
 # %% [markdown]
@@ -272,7 +277,8 @@ figure
 from textedit_lite.detect import attention_maps
 
 found, maps = attention_maps(image, models.detr, models.detr_processor)
-print("maps", maps.shape, "| each sums to 1:", np.allclose(maps.sum((1, 2)), 1, atol=1e-3))
+print("maps", maps.shape)
+print("each sums to 1:", np.allclose(maps.sum((1, 2)), 1, atol=1e-3))
 
 # %%
 figure, axes = plots.panels(1, len(found))
@@ -293,7 +299,8 @@ clean = [scenes.render(other) for other in others]
 seen = detect_batch(clean, models.detr, models.detr_processor)
 overlaps = [iou(scenes.boxes(other), f.boxes) for other, f in zip(others, seen)]
 hits = [best for overlap in overlaps for best in overlap.max(1, initial=0)]
-print(sum(hit > 0.5 for hit in hits), "of", len(hits), "found, mean IoU", round(np.mean(hits), 2))
+print(sum(hit > 0.5 for hit in hits), "of", len(hits), "found")
+print("mean IoU", round(np.mean(hits), 2))
 
 # %% [markdown]
 # A wrong setting is answered with a sentence, as everywhere in this package:

@@ -114,7 +114,8 @@ scale = float(models.clip.logit_scale.detach().exp())
 figure, axes = plots.panels(1, 3, width=2.9, height=2.2)
 for ax, s in zip(axes, (1, 10, scale)):
     weights = np.exp(s * matrix[0])
-    plots.bars(dict(zip(captions, weights / weights.sum())), f"softmax, s = {s:.0f}", ax)
+    shares = dict(zip(captions, weights / weights.sum()))
+    plots.bars(shares, f"softmax, s = {s:.0f}", ax)
 figure
 
 # %% [markdown]
@@ -124,7 +125,8 @@ figure
 from textedit_lite.match import read_categories
 
 table = read_categories(crops, models.categories, models)
-print([models.categories[i] for i in table.argmax(1)], "| DETR said", list(found.labels))
+print("CLIP says", [models.categories[i] for i in table.argmax(1)])
+print("DETR said", list(found.labels))
 
 # %%
 plots.similarity_matrix(table, crops, models.categories).figure
@@ -169,14 +171,15 @@ print("product:", round(fuse(clip_says, detr_says), 2), "| lambda =", FUSION)
 # What $\lambda$ does, for three made-up candidates:
 
 # %%
-three = {"right words, half hidden": (0.95, 0.55), "wrong colour, plain to see": (0.1, 0.99)}
-three["so-so"] = (0.6, 0.8)
+three = {"right words, half hidden": (0.95, 0.55), "so-so": (0.6, 0.8)}
+three["wrong colour, plain to see"] = (0.1, 0.99)
 lambdas = np.linspace(0, 1, 101)
 figure, (ax,) = plots.panels(width=5.5, height=2.8)
 for name, (c, d) in three.items():
     ax.plot(lambdas, [fuse(c, d, weight) for weight in lambdas], label=name)
 ax.axvline(FUSION, color="0.5", linestyle="--", linewidth=1)
-ax.set(xlabel="lambda (0: DETR alone, 1: CLIP alone)", ylabel="fused score", ylim=(0, 1))
+ax.set(xlabel="lambda (0: DETR alone, 1: CLIP alone)", ylabel="fused score")
+ax.set_ylim(0, 1)
 ax.legend(fontsize=8)
 figure
 
@@ -189,7 +192,8 @@ from textedit_lite.detect import detect_batch
 
 many = [scenes.make_scene(i) for i in range(100, 130)]
 names = [{(thing.category, thing.colour) for thing in other.objects} for other in many]
-others = [other for other, name in zip(many, names) if len(name) == len(other.objects) > 1]
+plain = [len(name) == len(other.objects) > 1 for other, name in zip(many, names)]
+others = [other for other, fine in zip(many, plain) if fine]
 pictures = [scenes.render(other) for other in others]
 detections = detect_batch(pictures, models.detr, models.detr_processor)
 print(len(others), "scenes in which category and colour name one object each")
@@ -242,8 +246,10 @@ for noun in ("green bus", "car", "yellow bus", "bus"):
 
 # %%
 for noun in ("left bus", "top bus", "largest bus"):
-    print(f"{noun:11}", match(image, found, parse(f"the {noun} becomes red"), models).index)
-print("by number  ", match(image, found, parse("the bus becomes red"), models, select=1).index)
+    told = parse(f"the {noun} becomes red")
+    print(f"{noun:11}", match(image, found, told, models).index)
+bus = parse("the bus becomes red")
+print("by number  ", match(image, found, bus, models, select=1).index)
 
 # %% [markdown]
 # `choose` works on plain data, so we can build the borderline by hand. Two candidates that fit, ever closer:

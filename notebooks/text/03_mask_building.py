@@ -54,7 +54,8 @@ plots.mask_overlay(image, mask).figure
 # %%
 figure, axes = plots.panels(1, 4, width=2.2, height=2.4)
 for ax, grow in zip(axes, (0.0, 0.08, 0.25, 0.6)):
-    plots.mask_overlay(image, build_mask(image.size, box, grow=grow), f"grow = {grow}", ax)
+    grown = build_mask(image.size, box, grow=grow)
+    plots.mask_overlay(image, grown, f"grow = {grow}", ax)
 figure
 
 # %%
@@ -97,7 +98,8 @@ from textedit_lite.boxes import grow_box
 from textedit_lite.vocabulary import TILT_DEGREES
 
 w, h, t = 80, 40, np.radians(TILT_DEGREES)
-x0, y0, x1, y1 = grow_box((60, 60, 60 + w, 60 + h), (200, 200), grow=0, degrees=TILT_DEGREES)
+flat = (60, 60, 60 + w, 60 + h)
+x0, y0, x1, y1 = grow_box(flat, (200, 200), grow=0, degrees=TILT_DEGREES)
 wide, tall = w * np.cos(t) + h * np.sin(t), w * np.sin(t) + h * np.cos(t)
 print("by the formula:", round(wide), "x", round(tall))
 print("by grow_box:   ", x1 - x0, "x", y1 - y0, "(rounded outwards)")
@@ -174,7 +176,8 @@ before = np.asarray(image, float)
 for name, alpha in [("feather", weight), ("blurred", blurred)]:
     after = np.rint(before + alpha[..., None] * (128 - before))
     outside = ((after != before).any(-1) & ~inside).sum()
-    print(f"{name}: pixels changed outside of the mask:", "over a thousand" if outside > 1000 else outside)
+    told = "over a thousand" if outside > 1000 else outside
+    print(f"{name}: pixels changed outside of the mask:", told)
 
 # %% [markdown]
 # **That zero is the promise.** It holds bit for bit, at the picture's own size, whatever the painter returns, because a pixel outside is never written. How wide the feather should be is a matter of taste; move the slider.
@@ -224,8 +227,9 @@ faulty = np.clip(ideal.astype(int) + 14, 0, 255).astype(np.uint8)
 # %%
 refined = refine_boundary(original, faulty, hole)
 patches = (original, faulty, refined)
-pasted = [np.where(hole[..., None], patch, original).astype(np.uint8) for patch in patches]
-plots.image_grid(pasted, ["input", "pasted: a box shows", "after refine_boundary"], side=2.6)
+pasted = [np.where(hole[..., None], p, original).astype(np.uint8) for p in patches]
+titles = ["input", "pasted: a box shows", "after refine_boundary"]
+plots.image_grid(pasted, titles, side=2.6)
 
 # %% [markdown]
 # The step across the mask's left edge, in grey levels, before and after:
@@ -234,7 +238,8 @@ plots.image_grid(pasted, ["input", "pasted: a box shows", "after refine_boundary
 line = original.shape[0] // 2
 start = int(np.flatnonzero(hole[line])[0])
 step = [abs(p[line, start].mean() - original[line, start - 1].mean()) for p in pasted]
-print("before: more than 10 levels:", step[1] > 10, "| after: less than 5:", step[2] < 5)
+print("before: more than 10 levels:", step[1] > 10)
+print("after: less than 5 levels:", step[2] < 5)
 
 # %%
 figure, (ax,) = plots.panels(width=6, height=2.6)
@@ -252,7 +257,8 @@ figure
 cut = original.copy()
 cut[:, :start] = 255 - cut[:, :start]  # a wholly different surrounding on the left
 kept = refine_boundary(cut, faulty, hole)
-print("left edge left alone:", np.abs(kept[line, start] - faulty[line, start]).max() < 3)
+carried = np.abs(kept[line, start] - faulty[line, start]).max()
+print("left edge left alone:", carried < 3)
 
 # %% [markdown]
 # ### On a real painting

@@ -71,7 +71,9 @@ figure
 # Stable Diffusion (Rombach et al., 2022) does not paint pixels but **latents**: an autoencoder makes the picture a few times smaller, with four channels. Whatever goes through it comes back slightly changed.
 
 # %%
-from diffusers.pipelines.stable_diffusion import pipeline_stable_diffusion_inpaint as library
+from diffusers.pipelines.stable_diffusion import (
+    pipeline_stable_diffusion_inpaint as library,
+)
 
 pixels = painter.image_processor.preprocess(seen)
 with torch.inference_mode():
@@ -212,7 +214,8 @@ figure
 # %%
 print("round 1 by hand:", 12 * (1 + 1 / 2))
 print("steps of four rounds:", [step_schedule(r, 12) for r in range(4)])
-print("guidance of a new wish:", [round(guidance_scale(3.0, 0.0, r), 2) for r in range(4)])
+scales = [round(guidance_scale(3.0, 0.0, r), 2) for r in range(4)]
+print("guidance of a new wish:", scales)
 
 # %% [markdown]
 # More steps cost time in proportion. What do they buy?
@@ -220,7 +223,8 @@ print("guidance of a new wish:", [round(guidance_scale(3.0, 0.0, r), 2) for r in
 # %%
 counts = (1, 2, 4, 8, 16)
 by_steps = [inpaint(image, mask, caption, painter, steps=n)[0].image for n in counts]
-plots.image_grid(closer(by_steps), [f"steps = {n}" for n in counts], columns=5, side=1.7)
+titles = [f"steps = {n}" for n in counts]
+plots.image_grid(closer(by_steps), titles, columns=5, side=1.7)
 
 # %% [markdown]
 # ## 5. Words that keep
@@ -254,7 +258,8 @@ from textedit_lite.sketch import sketch
 now = {"colour": "blue", "view": "side", "pose": "upright"}
 wishes = ({"colour": "red"}, {"pose": "tilted"}, {"pose": "upside down"})
 drawn = [sketch(image, roomy, box, now, now | wish) for wish in wishes]
-plots.image_grid([zoom(picture, around, 160) for picture in drawn], ["red", "tilted", "upside down"], columns=3, side=1.7)
+views = [zoom(picture, around, 160) for picture in drawn]
+plots.image_grid(views, ["red", "tilted", "upside down"], side=1.7)
 
 # %% [markdown]
 # What a sketch gets wrong, its seams and its smeared background, the painter mends: noise is added to the sketch and taken away again (SDEdit, Meng et al., 2022). The *strength* says how much noise: with $s$ of $n$ steps, only the last $\lfloor s\,n \rfloor$ are taken.
@@ -267,13 +272,15 @@ from textedit_lite.inpaint import Job, inpaint_batch
 red, strengths = describe("bus", "red", "side", "upright"), (0.2, 0.4, 0.6, 0.8, 1.0)
 job = Job(image, roomy, red, 0, drawn[0])
 mended = [inpaint_batch([job], painter, strength=s)[0].image for s in strengths]
-plots.image_grid([zoom(picture, around, 160) for picture in mended], [f"s = {s:g}" for s in strengths], columns=5, side=1.7)
+views = [zoom(picture, around, 160) for picture in mended]
+plots.image_grid(views, [f"s = {s:g}" for s in strengths], columns=5, side=1.7)
 
 # %% [markdown]
 # The editor begins with $s = 0.1$ and paints more boldly in each further round. A new *view* cannot be sketched from what is seen; there the painter starts from noise, and it shows.
 
 # %%
-print("a sketch of another view:", sketch(image, mask, box, now, now | {"view": "front"}))
+turned = now | {"view": "front"}
+print("a sketch of another view:", sketch(image, mask, box, now, turned))
 
 # %% [markdown]
 # ## 7. Back into the picture
@@ -284,7 +291,8 @@ print("a sketch of another view:", sketch(image, mask, box, now, now | {"view": 
 result = paintings[0].image
 changed = (np.asarray(result) != np.asarray(image)).any(-1)
 inside = np.asarray(mask) > 0
-print("changed inside:", changed[inside].any(), "| outside:", changed[~inside].sum(), "pixels")
+print("changed inside:", changed[inside].any())
+print("changed outside:", changed[~inside].sum(), "pixels")
 
 # %% [markdown]
 # Now the plain way, for comparison: squeeze the whole picture to the native size, send it through the pipeline, stretch it back.
@@ -292,7 +300,8 @@ print("changed inside:", changed[inside].any(), "| outside:", changed[~inside].s
 # %%
 small, small_mask = image.resize((side, side)), mask.resize((side, side))
 generator = torch.Generator("cpu").manual_seed(0)
-settings = {"num_inference_steps": 12, "guidance_scale": 3.0, "height": side, "width": side}
+settings = {"num_inference_steps": 12, "guidance_scale": 3.0}
+settings |= {"height": side, "width": side}
 output = painter(caption, small, small_mask, generator=generator, **settings)
 plain = output.images[0].resize(image.size)
 spoilt = (np.asarray(plain) != np.asarray(image)).any(-1)[~inside].mean()
@@ -301,7 +310,7 @@ print("background pixels that changed: more than 90 %:", spoilt > 0.9)
 # %%
 figure, axes = plots.panels(2, 2, width=2.7, height=2.9)
 plots.show(result, "window and exact paste", axes[0])
-plots.difference_map(image, result, mask, "its difference to the input: zero outside", axes[1])
+plots.difference_map(image, result, mask, "its difference: zero outside", axes[1])
 plots.show(plain, "the plain way", axes[2])
 plots.difference_map(image, plain, mask, "its difference to the input", axes[3])
 figure
@@ -315,8 +324,9 @@ for size in ((640, 300), (200, 500), (97, 131)):
     picture = scenes.render(wide)
     cover = build_mask(picture.size, scenes.boxes(wide)[0])
     painted = inpaint(picture, cover, "a green cup", painter, steps=2)[0].image
-    changed = (np.asarray(painted) != np.asarray(picture)).any(-1) & (np.asarray(cover) == 0)
-    print(painted.size, changed.sum(), "pixels changed outside")
+    changed = (np.asarray(painted) != np.asarray(picture)).any(-1)
+    outside = np.asarray(cover) == 0
+    print(painted.size, changed[outside].sum(), "pixels changed outside")
 
 # %% [markdown]
 # Settings that no painting can have get a sentence, not a stack of frames from the depths of a library:
@@ -324,7 +334,8 @@ for size in ((640, 300), (200, 500), (97, 131)):
 # %%
 from textedit_lite import TextEditError
 
-for settings in ({"steps": 0}, {"guidance": float("nan")}, {"steps": 4, "strength": 0.1}):
+wrong = ({"steps": 0}, {"guidance": float("nan")}, {"steps": 4, "strength": 0.1})
+for settings in wrong:
     try:
         inpaint(image, mask, caption, painter, **settings)
     except TextEditError as error:

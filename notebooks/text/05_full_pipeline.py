@@ -47,13 +47,14 @@ edit_figure(result)
 
 # %%
 for number, candidate in enumerate(result.candidates):
-    print(number, candidate.label, "| fits:", candidate.fits, "| chosen:", number == result.index)
+    chosen = number == result.index
+    print(number, candidate.label, "| fits:", candidate.fits, "| chosen:", chosen)
 print("margin above the bar:", result.margin > 0.15)
 
 # %%
 print(sorted(result.to_dict()))
 used = result.settings
-print("seed", used.seed, "steps", used.steps, "guidance", used.guidance, "weights", used.weights)
+print("seed", used.seed, "steps", used.steps, "guidance", used.guidance)
 
 # %%
 figure, (ax,) = plots.panels(width=5.5, height=1.9)
@@ -140,7 +141,8 @@ from textedit_lite.inpaint import guidance_scale, step_schedule
 
 for r, seeds in enumerate(SEEDS):
     strongest = round(guidance_scale(3.0, 0.0, r), 2)
-    print(f"round {r}: seeds {seeds}, steps {step_schedule(r, 12)}, guidance up to {strongest}")
+    steps = step_schedule(r, 12)
+    print(f"round {r}: seeds {seeds}, steps {steps}, guidance up to {strongest}")
 
 # %%
 wish = "the blue bus changes to a bus facing the front"
@@ -187,13 +189,15 @@ changes = {"color": {"colour": "red"}, "tilt": {"pose": "tilted"}}
 changes |= {"front": {"view": "front"}, "updown": {"pose": "upside down"}}
 ideals = {task: scenes.ideal_edit(scene, 0, change) for task, change in changes.items()}
 for task, change in changes.items():
-    perfect, untouched = (judge(scene, 0, change, picture) for picture in (ideals[task], image))
-    print(f"{task:7} ideal edit: {perfect.success}, untouched picture: {untouched.success}")
+    ideal = judge(scene, 0, change, ideals[task]).success
+    untouched = judge(scene, 0, change, image).success
+    print(f"{task:7} ideal edit: {ideal}, untouched picture: {untouched}")
 
 # %%
 for task, change in changes.items():
     verdict = judge(scene, 0, change, results[task].image)
-    print(f"{task:7} {results[task].status:10} oracle: {verdict.success}, kept: {verdict.kept}")
+    print(f"{task:7} {results[task].status:10}", end=" ")
+    print(f"oracle: {verdict.success}, kept: {verdict.kept}")
 
 # %%
 rows = [*(results[task].image for task in changes), *(ideals[task] for task in changes)]
@@ -259,7 +263,8 @@ print(sorted(path.name for path in Path(folder.name).iterdir()))
 import json
 
 carried = json.loads(read_metadata(out)["textedit-lite"])
-print({name: carried[name] for name in ("prompt", "seed", "steps", "guidance", "weights")})
+names = ("prompt", "seed", "steps", "guidance", "weights")
+print({name: carried[name] for name in names})
 
 # %%
 again = replay(out, models)
