@@ -1,0 +1,178 @@
+"""Distances between two SETS of pictures, by their features: Frechet, KID, CMMD, and the FID where its network is there.
+
+None of them looks at a single edit. All are computed in float64. A figure without its features, its N and its
+reference says nothing: `distance_caption` writes them down.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import SettingsError, WeightsError
+from ..images import ImageSource, open_image
+from ..match import image_features
+
+SUBSETS, SUBSET_SIZE = 100, 1000  # of the KID
+CMMD_SIGMA, CMMD_SCALE = 10.0, 1000.0
+INCEPTION = 2048  # features of the FID's network
+ROWS = 1024  # of a kernel matrix that are held at once
+
+
+# --- features ----------------------------------------------------------------------------------------------------
+
+
+def clip_features_of(images: Iterable[ImageSource], models: Any, batch: int = 64) -> np.ndarray:
+    """CLIP's unit features of whole pictures, read `batch` at a time, so that a set need not fit into memory: float64 [N, D].
+
+    images: paths, PIL or arrays, from a list or a generator; each is resized as the CLIP in use wants it.
+    Raises SettingsError for no pictures, or a batch under 1. Taught in notebook 06.
+    """
+    if batch < 1:
+        raise SettingsError("Pictures are read in batches of at least 1, as in batch=64.")
+    rest = iter(images)
+    parts = []
+    while some := [open_image(image) for image in itertools.islice(rest, batch)]:
+        parts.append(image_features(some, models).astype(np.float64))
+    if not parts:
+        raise SettingsError("There are no pictures to take features of: give at least one.")
+    return np.concatenate(parts)
+
+
+def inception_features(images: Iterable[ImageSource], weights: Path | str | None = None) -> np.ndarray:
+    """The 2048 pooled features of the FID's own Inception network, of each picture: float64 [N, 2048].
+
+    The network is torch-fidelity's (`inception-v3-compat`, TensorFlow's weights), run by torchmetrics without its
+    antialiased resizing, as the FID was defined. weights: a file of them; by default torch-fidelity fetches them.
+    Raises WeightsError where torch-fidelity, a working torchvision or the weights are not there; SettingsError for no pictures.
+    """
+    import torch
+
+    advice = "install torch-fidelity and a torchvision that fits your torch, or use KID and CMMD over CLIP"
+    try:
+        from torchmetrics.image.fid import NoTrainInceptionV3
+
+        path = None if weights is None else str(weights)
+        network = NoTrainInceptionV3("inception-v3-compat", [str(INCEPTION)], path, antialias=False)
+    except (ImportError, OSError, RuntimeError, AttributeError) as error:  # torchvision fails in its own ways
+        reason = " ".join(str(error).split()).split(". ")[0][:120].rstrip(".")
+        raise WeightsError(f"The Inception network of the FID cannot be loaded ({reason}): {advice}.") from error
+    parts = []
+    for image in images:
+        pixels = torch.from_numpy(np.array(open_image(image))).permute(2, 0, 1)[None]  # uint8
+        with torch.inference_mode():
+            parts.append(network(pixels).reshape(1, -1).double().numpy())
+    if not parts:
+        raise SettingsError("There are no pictures to take features of: give at least one.")
+    return np.concatenate(parts)
+
+
+# --- distances ---------------------------------------------------------------------------------------------------
+
+
+def frechet_distance(features_a: np.ndarray, features_b: np.ndarray) -> float:
+    """Squared Frechet distance of two Gaussians fitted to features [N, D] and [M, D].
+
+    d^2 = |m_a - m_b|^2 + tr(S_a + S_b - 2 (S_a S_b)^(1/2)), means m, covariances S (Dowson and Landau, 1982; Heusel et
+    al., 2017, the FID, where the features are Inception's: over others it must not be called FID).
+
+    With S = R^t R, R the triangle of a QR decomposition of the centred features, the last trace is the sum of the
+    singular values of R_a R_b^t. So nothing is inverted, no root of a matrix is taken, and fewer pictures than features,
+    where S has no full rank, need no special case. They need caution: at N <= D the distance of two sets of the
+    same kind is far from 0, and falls as N grows.
+
+    Raises SettingsError for fewer than 2 rows, or for features of different kinds. Taught in notebook 06.
+    """
+    a, b = _pair(features_a, features_b)
+    shift = a.mean(0) - b.mean(0)
+    roots = [np.linalg.qr(x - x.mean(0), mode="r") / np.sqrt(len(x) - 1) for x in (a, b)]
+    traces = sum((root**2).sum() for root in roots)
+    shared = np.linalg.svd(roots[0] @ roots[1].T, compute_uv=False).sum()
+    return float(max(0.0, shift @ shift + traces - 2 * shared))
+
+
+def kid(
+    features_a: np.ndarray, features_b: np.ndarray, subsets: int = SUBSETS, subset_size: int = SUBSET_SIZE, seed: int = 0
+) -> tuple[float, float]:  # fmt: skip
+    """Kernel distance (KID, where the features are Inception's): its mean and deviation over random subsets.
+
+    The unbiased squared MMD with the kernel k(x, y) = (x . y / D + 1)^3, of `subsets` pairs of subsets of `subset_size`
+    rows each, at most all (Binkowski et al., 2018). Unbiased: about 0, also below, for sets of one kind at any N. The
+    deviation is that between subsets; where they hold all rows it is 0 and says nothing.
+
+    Raises SettingsError for fewer than 2 rows, or for features of different kinds. Taught in notebook 06.
+    """
+    a, b = _pair(features_a, features_b)
+    size = min(subset_size, len(a), len(b))
+    if size < 2 or subsets < 1:
+        raise SettingsError("KID needs at least 1 subset of at least 2 rows, as in subsets=100, subset_size=1000.")
+    rng = np.random.default_rng(seed)
+    found = []
+    for _ in range(subsets if size < max(len(a), len(b)) else 1):
+        x, y = (rows[rng.permutation(len(rows))[:size]] for rows in (a, b))
+        xx, yy, xy = ((p @ q.T / a.shape[1] + 1) ** 3 for p, q in ((x, x), (y, y), (x, y)))
+        within = (xx.sum() - np.trace(xx) + yy.sum() - np.trace(yy)) / (size * (size - 1))
+        found.append(within - 2 * xy.mean())
+    return float(np.mean(found)), float(np.std(found))
+
+
+def cmmd(features_a: np.ndarray, features_b: np.ndarray) -> float:
+    """CMMD: 1000 times the squared MMD of unit CLIP features with the kernel exp(-|x - y|^2 / (2 sigma^2)), sigma = 10.
+
+    MMD^2 = mean k(a, a') + mean k(b, b') - 2 mean k(a, b) over all pairs, a row with itself included (Jayasumana et al.,
+    2024, and their code). Theirs is CLIP ViT-L/14 at 336 pixels; over another CLIP the figures compare only with each
+    other. It assumes no Gaussian, and is 0 for the same set.
+
+    Raises SettingsError for fewer than 2 rows, or for features of different kinds. Taught in notebook 06.
+    """
+    a, b = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in _pair(features_a, features_b))
+
+    def mean_kernel(x: np.ndarray, y: np.ndarray) -> float:  # |x - y|^2 = 2 - 2 x . y between unit vectors
+        parts = (np.exp((x[at : at + ROWS] @ y.T - 1) / CMMD_SIGMA**2).sum() for at in range(0, len(x), ROWS))
+        return sum(parts) / (len(x) * len(y))
+
+    return float(CMMD_SCALE * (mean_kernel(a, a) + mean_kernel(b, b) - 2 * mean_kernel(a, b)))
+
+
+def inception_fid(
+    images_a: Iterable[ImageSource], images_b: Iterable[ImageSource], weights: Path | str | None = None
+) -> float:
+    """The FID proper: `frechet_distance` over the features of its own Inception network (Heusel et al., 2017).
+
+    Raises WeightsError where that network is not at hand, saying how to get it. Taught in notebook 06.
+    """
+    return frechet_distance(inception_features(images_a, weights), inception_features(images_b, weights))
+
+
+def distance_caption(
+    measure: str, features: str, dimension: int, counts: tuple[int, int], paired: bool, reference: str
+) -> str:
+    """What must stand under a distance, e.g. "KID over CLIP lite (64-d), N = 40, paired, reference: the originals".
+
+    paired: picture i of one set was made from picture i of the other, which makes every distance small.
+    Raises SettingsError for an "FID" over other features than Inception's: it must carry another name.
+    Taught in notebook 06.
+    """
+    if measure.upper() == "FID" and "inception" not in features.lower():
+        raise SettingsError(f"An FID over {features} is none: call it Frechet distance.")
+    n, m = counts
+    caption = f"{measure} over {features} ({dimension}-d), N = {n if n == m else f'{n} and {m}'}, "
+    caption += f"{'paired' if paired else 'unpaired'}, reference: {reference}"
+    if measure.lower() in ("fid", "frechet distance") and min(counts) <= dimension:
+        caption += f"; N <= {dimension}: biased upwards, compare at this N only"
+    return caption
+
+
+def _pair(*features: np.ndarray) -> list[np.ndarray]:
+    """Two sets of features as float64, checked."""
+    pair = [np.asarray(x, np.float64) for x in features]
+    if any(x.ndim != 2 or len(x) < 2 for x in pair) or pair[0].shape[1] != pair[1].shape[1]:
+        shapes = " and ".join("x".join(map(str, x.shape)) for x in pair)
+        raise SettingsError(f"Features of {shapes} cannot be compared: give 2 rows or more of one number of columns.")
+    if not all(np.isfinite(x).all() for x in pair):
+        raise SettingsError("Some features are no numbers: leave out the pictures that gave NaN or infinity.")
+    return pair
