@@ -91,7 +91,8 @@ def score(folder: Path | str, count: int = 1000, seed: int = 0, progress: bool =
     """
     import torch
     from tqdm import tqdm
-    from transformers import AutoImageProcessor, DetrForObjectDetection
+    from transformers import DetrForObjectDetection
+    from transformers.models.auto.image_processing_auto import AutoImageProcessor  # as in models.py
 
     if not (Path(folder) / "config.json").exists():
         raise WeightsError(f"No detector lies in {folder}: train one with `textedit-lite train detr --out {folder}`.")
