@@ -22,7 +22,19 @@ from .errors import ImageError, OutputError, PromptError, SettingsError
 from .images import open_image, read_metadata, save_png, write_text
 from .inpaint import Job, Painting, check_settings, guidance_scale, inpaint_batch, step_schedule
 from .mask import build_mask, check_grow, check_mask
-from .match import Candidate, Match, Reading, check_select, contrast, fuse, image_features, match, read_attributes, read_categories
+from .match import (
+    FUSION,
+    Candidate,
+    Match,
+    Reading,
+    check_select,
+    contrast,
+    fuse,
+    image_features,
+    match,
+    read_attributes,
+    read_categories,
+)
 from .models import Models, load_models
 from .prompt import EditPrompt, check_words, parse
 from .sketch import sketch
@@ -31,6 +43,7 @@ from .vocabulary import describe
 SEEDS = (1, 2, 4)  # paintings a round: the first try alone, then several at once
 ROUNDS = len(SEEDS)
 STRENGTHS = (0.1, 0.3, 0.5)  # how much of a sketch each round paints over; without a sketch it is 1, all of it
+ABLATIONS = ("fusion", "crop", "refine", "guidance", "steps")  # what an edit can do without, to see what it is worth
 SURE = 0.5  # an attribute that CLIP reads with less is left out of the description
 METADATA = "textedit-lite"  # the key of the settings in the PNG
 PAINTED_AT_ONCE = 16
@@ -55,6 +68,8 @@ class Settings:
     mask: str | None = None
     mask_sha256: str | None = None
     feather: float | None = None
+    sketch: bool | None = None  # whether the painter starts from a sketch; None: not under a mask of the user's own
+    ablate: str | None = None  # one of ABLATIONS
 
 
 @dataclass
@@ -123,6 +138,7 @@ class Paint:
     steps: int
     guidance: float
     strength: float = 1.0
+    refine: bool = True
 
 
 def algorithm_1(
@@ -133,11 +149,12 @@ def algorithm_1(
 
     found: the objects, if they are known already. Taught in notebook 05.
     """
+    without = settings.ablate
     # Stage 1: find all objects.
     if found is None:
         found = yield Find(image, settings.threshold)
     # Stage 2: pick the one that the words mean.
-    chosen = match(image, found, prompt, models, settings.select)
+    chosen = match(image, found, prompt, models, settings.select, 1.0 if without == "fusion" else FUSION)
     if own_mask is not None:  # the user has shown the place, whatever else would fit the words
         chosen = _under(own_mask, chosen)
     result = EditResult(chosen.status, _why(chosen, prompt), candidates=chosen.candidates, index=chosen.index, margin=chosen.margin)
@@ -155,19 +172,22 @@ def algorithm_1(
     # Stage 3: the mask.
     mask = own_mask or build_mask(image.size, box, grow=GROW if settings.grow is None else settings.grow, **turns(wanted, now))
     # Stage 4: paint, from a sketch where the change can be sketched, until the edit is complete.
-    start = None if own_mask or {"category", "text"} & prompt.changes.keys() else sketch(image, mask, box, now.values, wanted)
+    sketched = own_mask is None if settings.sketch is None else settings.sketch
+    can_be_sketched = sketched and not {"category", "text"} & prompt.changes.keys()
+    start = sketch(image, mask, box, now.values, wanted) if can_be_sketched else None
     best, seed = None, settings.seed
     for r in range(settings.rounds):
         seeds = range(seed, seed + SEEDS[min(r, len(SEEDS) - 1)])
         seed += len(seeds)
         # In halves, so that edits of much the same guidance can be painted in one batch.
         guidance = round(2 * guidance_scale(settings.guidance, now.probability(wanted), r)) / 2
+        guidance = settings.guidance if without == "guidance" else guidance
         feather = FEATHER if settings.feather is None else settings.feather
-        jobs = tuple(Job(image, mask, description, s, start, feather) for s in seeds)
-        steps = step_schedule(r, settings.steps)
+        jobs = tuple(Job(image, mask, description, s, start, feather, without == "crop") for s in seeds)
+        steps = step_schedule(0 if without == "steps" else r, settings.steps)
         # However few the steps, one of them must be taken.
         strength = max(STRENGTHS[min(r, len(STRENGTHS) - 1)], min(1.0, 1.001 / steps)) if start else 1.0
-        paintings = yield Paint(jobs, steps, guidance, strength)
+        paintings = yield Paint(jobs, steps, guidance, strength, without != "refine")
         for painting in paintings:
             seen: Detections = yield Find(painting.image, None)
             judged = _judge(painting, seen, box, mask, target, wanted, models, contrary)
@@ -270,18 +290,21 @@ class Editor:
         self, image, prompt: str, *, seed: int = 0, steps: int | None = None, guidance: float | None = None,
         threshold: float | None = None, select: str | int | None = None, mask=None, grow: float | None = None,
         rounds: int = ROUNDS, progress: Callable[[int, int], None] | None = None, feather: float | None = None,
+        sketch: bool | None = None, ablate: str | None = None,
     ) -> EditResult:
         """Edit one picture as a prompt says, e.g. "the left car changes to a red car".
 
         image, mask: PIL, path, or array; the mask (L, same size, 255 = repaint) stands in for stage 3. steps, guidance,
         threshold: of the stages, None for the defaults. select: "best", "left", ..., or a candidate's index.
         rounds: how often at most it paints. progress(step, steps) is called while it paints. grow, feather: of the mask,
-        in longest and in short sides of its box.
+        in longest and in short sides of its box. sketch: whether the painter starts from a sketch, by default not under
+        a mask of your own. ablate: one of ABLATIONS, to do without: CLIP alone chooses ("fusion"), the painter sees the
+        whole picture ("crop"), the boundary is not refined ("refine"), guidance or steps stay as they are.
 
         Raises PromptError, UnknownWordError, ImageError, MaskError, SettingsError, each with one sentence. What is not
         there, or not clear, is no error but a status of the result. Taught in notebook 05.
         """
-        settings = self.settings(prompt, seed, steps, guidance, threshold, select, grow, rounds, feather)
+        settings = self.settings(prompt, seed, steps, guidance, threshold, select, grow, rounds, feather, sketch, ablate)
         settings = replace(settings, **_origin("image", image), **_origin("mask", mask))
         if select == "all":
             return self._edit_all(image, settings, mask, progress)
@@ -292,7 +315,7 @@ class Editor:
         if mask is not None:
             raise SettingsError("A mask of your own and --select all exclude each other: leave one of them out.")
         source = open_image(image)
-        prompt = self._parse(settings.prompt)
+        prompt = self.parse(settings.prompt)
         found = self.detections(source, settings.threshold)
         chosen = match(source, found, prompt, self.models, "best")
         fitting = [i for i, candidate in enumerate(chosen.candidates) if candidate.fits]
@@ -329,7 +352,8 @@ class Editor:
         return self._drive(running)
 
     def settings(
-        self, prompt, seed=0, steps=None, guidance=None, threshold=None, select=None, grow=None, rounds=ROUNDS, feather=None
+        self, prompt, seed=0, steps=None, guidance=None, threshold=None, select=None, grow=None, rounds=ROUNDS, feather=None,
+        sketch=None, ablate=None,
     ) -> Settings:
         """Checked settings with the models' defaults filled in."""
         steps = self.models.steps if steps is None else steps
@@ -345,11 +369,13 @@ class Editor:
             check_grow(grow)
         if feather is not None:
             check_feather(feather)
+        if ablate is not None and ablate not in ABLATIONS:
+            raise SettingsError(f"An edit cannot do without {ablate!r}: choose one of {', '.join(ABLATIONS)}.")
         # Plain numbers, as they are written to JSON; numpy's are not.
         threshold, grow, feather = (None if value is None else float(value) for value in (threshold, grow, feather))
         select = int(select) if isinstance(select, Integral) else select
         plain = Settings(prompt, int(seed), int(steps), float(guidance), threshold, select, grow, int(rounds), self.models.name)
-        return replace(plain, feather=feather)
+        return replace(plain, feather=feather, sketch=None if sketch is None else bool(sketch), ablate=ablate)
 
     def detections(self, image: Image.Image, threshold: float | None = None) -> Detections:
         """Stage 1 alone, from memory where the picture was seen before. Taught in notebook 01."""
@@ -357,7 +383,8 @@ class Editor:
 
     # --- driving the algorithm -----------------------------------------------------------------------------------
 
-    def _parse(self, text: str) -> EditPrompt:
+    def parse(self, text: str) -> EditPrompt:
+        """A prompt as `prompt.parse` reads it; raises UnknownWordError and PromptError for what these models cannot paint."""
         prompt = parse(text)
         if self.models.known_words is not None:
             check_words(prompt, self.models.known_words)
@@ -366,7 +393,7 @@ class Editor:
         return prompt
 
     def _start(self, image, settings: Settings, mask):
-        prompt = self._parse(settings.prompt)
+        prompt = self.parse(settings.prompt)
         image = open_image(image)
         if mask is not None and not isinstance(mask, Image.Image):
             mask = open_image(mask, under="black")
@@ -414,7 +441,7 @@ class Editor:
         first = asked[0][1]
         alike, jobs = [], 0
         for i, request in asked:
-            alike_settings = (request.steps, request.guidance, request.strength) == (first.steps, first.guidance, first.strength)
+            alike_settings = replace(request, jobs=()) == replace(first, jobs=())
             if alike_settings and jobs < PAINTED_AT_ONCE:
                 alike.append(i)
                 jobs += len(request.jobs)
@@ -423,7 +450,9 @@ class Editor:
     def _paint(self, requests: list[Paint], progress) -> list[list[Painting]]:
         jobs = [job for request in requests for job in request.jobs]
         first = requests[0]
-        painted = inpaint_batch(jobs, self.models.painter, first.steps, first.guidance, first.strength, progress=progress)
+        painted = inpaint_batch(
+            jobs, self.models.painter, first.steps, first.guidance, first.strength, progress=progress, refine=first.refine
+        )
         return [[painted.pop(0) for _ in request.jobs] for request in requests]
 
     def _find(self, requests: list[Find]) -> list[Detections]:
@@ -477,5 +506,5 @@ def replay(path: Path | str, models: Models | None = None, progress=None) -> Edi
     return Editor(models).edit(
         settings.image, settings.prompt, seed=settings.seed, steps=settings.steps, guidance=settings.guidance,
         threshold=settings.threshold, select=settings.select, mask=settings.mask, grow=settings.grow,
-        rounds=settings.rounds, progress=progress, feather=settings.feather,
+        rounds=settings.rounds, progress=progress, feather=settings.feather, sketch=settings.sketch, ablate=settings.ablate,
     )  # fmt: skip

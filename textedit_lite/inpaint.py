@@ -26,7 +26,8 @@ class Job:
     """What is to be painted: the picture, the mask (L, 255 = repaint), the caption, and the seed of the noise.
 
     start: the picture whose noised latents a strength below 1 starts from (`sketch.sketch`), where it is not `image`;
-    feather: how wide the painting fades in, in short sides of the mask's box.
+    feather: how wide the painting fades in, in short sides of the mask's box; whole: the painter sees all of the
+    picture, not the window around the mask.
     """
 
     image: Image.Image
@@ -35,6 +36,7 @@ class Job:
     seed: int = 0
     start: Image.Image | None = None
     feather: float = FEATHER
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -166,7 +168,8 @@ def denoising(
 def _native(job: Job, side: int) -> _Native:
     if job.mask.size != job.image.size or job.mask.getextrema()[1] < 128:
         raise MaskError("The mask is empty or not of the picture's size: paint white what is to be repainted.")
-    window = context_window(job.mask.getbbox(), job.image.size)
+    size = job.image.size
+    window = context_window((0, 0, *size), size, 1.0) if job.whole else context_window(job.mask.getbbox(), size)
     image = zoom(job.image, window, side)
     # Black beyond the picture's borders, where nothing is pasted back.
     mask = zoom(job.mask, window, side, Image.Resampling.BILINEAR, "constant")

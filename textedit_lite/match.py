@@ -102,15 +102,33 @@ def similarity(crops: Sequence[Image.Image], captions: Sequence[str], models) ->
 
     CLIP: Radford et al., 2021; paper, stage 2. Taught in notebook 02.
     """
-    return image_features(crops, models) @ text_features(captions, models).T
+    return cosine(image_features(crops, models), text_features(captions, models))
+
+
+def cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Cosine similarity of every row of `a` [N, D] with every row of `b` [M, D]: float32 [N, M], 0 for a row of zeros.
+
+    S_ij = a_i . b_j / (|a_i| |b_j|). Taught in notebook 02.
+    """
+    a, b = (rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12) for rows in (a, b))
+    return a @ b.T
+
+
+def softmax(similarities: np.ndarray, scale: float = 1.0) -> np.ndarray:
+    """Similarities [N, M] as probabilities of the M against each other, row by row: float32 [N, M], each row sums to 1.
+
+    p_ij = exp(s S_ij) / sum_k exp(s S_ik); s, the inverse of a temperature, says how much a difference counts.
+    Taught in notebook 02.
+    """
+    logits = scale * similarities
+    weights = np.exp(logits - logits.max(-1, keepdims=True))
+    return weights / weights.sum(-1, keepdims=True)
 
 
 def contrast(images: np.ndarray, captions: Sequence[str], models) -> np.ndarray:
     """Probability of each caption against the others, softmax over captions of scaled cosine similarity: [N, M]."""
     scale = float(models.clip.logit_scale.detach().exp())
-    logits = scale * images @ text_features(captions, models).T
-    weights = np.exp(logits - logits.max(1, keepdims=True))
-    return weights / weights.sum(1, keepdims=True)
+    return softmax(cosine(images, text_features(captions, models)), scale)
 
 
 # --- reading -----------------------------------------------------------------------------------------------------
@@ -151,7 +169,9 @@ def fuse(clip_score: float, detr_score: float, weight: float = FUSION) -> float:
     return float(clip_score**weight * detr_score ** (1 - weight))
 
 
-def match(image: Image.Image, detections, prompt, models, select: str | int | None = None) -> Match:
+def match(
+    image: Image.Image, detections, prompt, models, select: str | int | None = None, weight: float = FUSION
+) -> Match:
     """Choose the object that a prompt means: CLIP looks at the crops of all detections in ONE batch.
 
     A candidate's CLIP score is the probability that its crop is the asked category (against the detector's other
@@ -160,7 +180,7 @@ def match(image: Image.Image, detections, prompt, models, select: str | int | No
     else the best score, unless the two best are within 0.15 of each other ("ambiguous").
 
     select: "best" (never ambiguous; nor is "all", whose best one is the index), a selector, or the index of a candidate;
-    None leaves it to the prompt.
+    None leaves it to the prompt. weight: of CLIP in the fused score; 1 is CLIP alone, 0 is DETR alone.
     Raises SettingsError for an index that no candidate has. Taught in notebook 02.
     """
     count = len(detections.labels)
@@ -183,7 +203,7 @@ def match(image: Image.Image, detections, prompt, models, select: str | int | No
         share *= table[:, 0]
         fits &= table[:, 0] >= FITS * table.max(1)
     doubted = np.where(labelled | (noun not in models.categories), 1.0, DOUBT) * detections.scores
-    scores = [fuse(c, d) for c, d in zip(share, doubted)]
+    scores = [fuse(c, d, weight) for c, d in zip(share, doubted)]
     candidates = tuple(
         Candidate(tuple(float(v) for v in box), label, float(detr), float(clip), score, bool(fit))
         for box, label, detr, clip, score, fit in zip(detections.boxes, detections.labels, detections.scores, share, scores, fits)
@@ -199,14 +219,36 @@ def choose(candidates: Sequence[Candidate], select: str | int | None = None) -> 
         if not 0 <= select < len(candidates):
             raise SettingsError(f"There is no candidate {select}: choose from 0 to {len(candidates) - 1}.")
         return Match(candidates, int(select), "found", 0.0)
-    fitting = sorted((i for i, candidate in enumerate(candidates) if candidate.fits), key=lambda i: -candidates[i].score)
+    scores, fits = [candidate.score for candidate in candidates], [candidate.fits for candidate in candidates]
+    index, status, margin = verdict(scores, fits, AMBIGUOUS if select is None else 0.0)
+    if select in SELECTORS and index is not None:
+        fitting = sorted(np.flatnonzero(fits).tolist(), key=lambda i: -scores[i])
+        index = fitting[pick([candidates[i].box for i in fitting], select)]
+    return Match(candidates, index, status, margin)
+
+
+def verdict(scores: Sequence[float], fits: Sequence[bool], bar: float = AMBIGUOUS) -> tuple[int | None, str, float]:
+    """Which of N scored candidates is meant, and whether that is clear: (index or None, status, margin).
+
+    Only those that fit count. The margin is the best one's score minus the second best's (or minus 0 where there is
+    none). Without any the status is "not_found" and the margin 0; with two or more closer than `bar` it is "ambiguous";
+    else "found", and then alone there is an index. Taught in notebook 02.
+    """
+    fitting = sorted((i for i, fit in enumerate(fits) if fit), key=lambda i: -scores[i])
     if not fitting:
-        return Match(candidates, None, "not_found", 0.0)
-    margin = candidates[fitting[0]].score - (candidates[fitting[1]].score if len(fitting) > 1 else 0.0)
-    if select in (None, "best", "all"):
-        unsure = select is None and len(fitting) > 1 and margin < AMBIGUOUS
-        return Match(candidates, None if unsure else fitting[0], "ambiguous" if unsure else "found", margin)
-    return Match(candidates, min(fitting, key=lambda i: _place(candidates[i].box, select)), "found", margin)
+        return None, "not_found", 0.0
+    margin = float(scores[fitting[0]] - (scores[fitting[1]] if len(fitting) > 1 else 0.0))
+    if len(fitting) > 1 and margin < bar:
+        return None, "ambiguous", margin
+    return fitting[0], "found", margin
+
+
+def pick(boxes: Sequence[Sequence[float]], selector: str) -> int:
+    """The index of the box (xyxy, pixels) that a selector means: one of SELECTORS. Places are those of the centres, sizes areas.
+
+    Of two that tie, the first. Taught in notebook 02.
+    """
+    return min(range(len(boxes)), key=lambda i: _place(boxes[i], selector))
 
 
 def check_select(select: str | int | None) -> None:
