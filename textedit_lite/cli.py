@@ -179,6 +179,16 @@ def score(args: argparse.Namespace) -> int:
     return 0
 
 
+def stamp(args: argparse.Namespace) -> int:
+    from textedit_lite.stamp import address
+    from textedit_lite.stamp import stamp as write
+
+    changed = write(args.root, args.repo, args.ref)
+    now = address(args.root)
+    print(f"The course is at {now.repo}, {now.ref}: {len(changed)} file{'s' * (len(changed) != 1)} changed.")
+    return 0
+
+
 def version(args: argparse.Namespace) -> int:
     for name in ("textedit-lite", "torch", "transformers", "diffusers"):
         print(name, installed(name))
@@ -264,6 +274,11 @@ def build_parser() -> argparse.ArgumentParser:
     measured.add_argument("--seed", metavar="S", type=int, default=0, help="of the test scenes (default: 0)")
     measured.add_argument("--weights", metavar="lite|DIR", default="lite", help="what to measure (default: lite)")
     measured.add_argument("--json", action="store_true", help="print one JSON object")
+
+    stamped = command(stamp, "Set the repository that the notebooks' badges and first cells lead to, for a fork.")
+    stamped.add_argument("--repo", metavar="OWNER/NAME", help="on GitHub (default: as pyproject.toml has it)")
+    stamped.add_argument("--ref", metavar="TAG", help="a tag or branch of it (default: as pyproject.toml has it)")
+    stamped.add_argument("--root", metavar="DIR", type=Path, default=Path(), help="the checkout (default: here)")
 
     command(version, "Print the versions that are installed.")
     return parser

@@ -1,6 +1,8 @@
 # %% [markdown]
 # # 01 · DETR finds the objects
 #
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/textedit-lite/textedit-lite/blob/v0.1.0/notebooks/01_detr_detection.ipynb)
+#
 # **Time:** 40 minutes. **Next:** [02, CLIP matching](02_clip_matching.ipynb). **Code:** [`detect.py`](../textedit_lite/detect.py), [`boxes.py`](../textedit_lite/boxes.py).
 #
 # You type *"the left bus changes to a red bus"*, and one place in a picture is repainted. Before anything can be painted, somebody has to say **where the buses are**. That is stage 1 of the paper's four:
@@ -19,10 +21,19 @@
 # - see where a query looked.
 
 # %%
+# NBVAL_IGNORE_OUTPUT
 import sys
+from pathlib import Path
 
-if "google.colab" in sys.modules:  # upload the wheel first; torch and the rest stay as they are
-    # %pip install --quiet --no-deps textedit_lite-*.whl
+if "google.colab" in sys.modules:  # torch, numpy and ipywidgets stay as they are
+    release = "https://github.com/textedit-lite/textedit-lite/archive/v0.1.0.zip"
+    wheels = sorted(str(wheel) for wheel in Path().glob("textedit_lite-*.whl"))
+    package = wheels[-1] if wheels else release
+    # %pip install --quiet --no-deps {package} torchmetrics lightning-utilities
+
+from textedit_lite.doctor import doctor
+
+doctor()
 
 # %%
 # %matplotlib inline

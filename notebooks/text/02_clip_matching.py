@@ -1,6 +1,8 @@
 # %% [markdown]
 # # 02 · CLIP picks the one that you mean
 #
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/textedit-lite/textedit-lite/blob/v0.1.0/notebooks/02_clip_matching.ipynb)
+#
 # **Time:** 45 minutes. **Before:** [01, DETR](01_detr_detection.ipynb). **Next:** [03, masks](03_mask_building.ipynb). **Code:** [`match.py`](../textedit_lite/match.py), [`vocabulary.py`](../textedit_lite/vocabulary.py).
 #
 # DETR gave us boxes with labels. The prompt says *the blue bus*. Stage 2 asks CLIP which box these words fit best, and whether they fit any.
@@ -12,10 +14,19 @@
 # - tell "not there" and "which one?" from "this one".
 
 # %%
+# NBVAL_IGNORE_OUTPUT
 import sys
+from pathlib import Path
 
-if "google.colab" in sys.modules:  # upload the wheel first; torch and the rest stay as they are
-    # %pip install --quiet --no-deps textedit_lite-*.whl
+if "google.colab" in sys.modules:  # torch, numpy and ipywidgets stay as they are
+    release = "https://github.com/textedit-lite/textedit-lite/archive/v0.1.0.zip"
+    wheels = sorted(str(wheel) for wheel in Path().glob("textedit_lite-*.whl"))
+    package = wheels[-1] if wheels else release
+    # %pip install --quiet --no-deps {package} torchmetrics lightning-utilities
+
+from textedit_lite.doctor import doctor
+
+doctor()
 
 # %%
 # %matplotlib inline

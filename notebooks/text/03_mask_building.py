@@ -1,6 +1,8 @@
 # %% [markdown]
 # # 03 · The mask: which pixels may change
 #
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/textedit-lite/textedit-lite/blob/v0.1.0/notebooks/03_mask_building.ipynb)
+#
 # **Time:** 40 minutes. **Before:** [02, CLIP](02_clip_matching.ipynb). **Next:** [04, inpainting](04_inpainting.ipynb). **Code:** [`mask.py`](../textedit_lite/mask.py), [`blend.py`](../textedit_lite/blend.py), [`boxes.py`](../textedit_lite/boxes.py).
 #
 # A mask is a grey picture of the input's size: **255 = repaint, 0 = keep**. It is a promise, too: where it is black, the result equals the input *exactly*. This notebook builds masks, and shows how a painted patch comes back without a seam and without breaking the promise.
@@ -12,10 +14,19 @@
 # - take the seam out of a patch whose shade is slightly wrong.
 
 # %%
+# NBVAL_IGNORE_OUTPUT
 import sys
+from pathlib import Path
 
-if "google.colab" in sys.modules:  # upload the wheel first; torch and the rest stay as they are
-    # %pip install --quiet --no-deps textedit_lite-*.whl
+if "google.colab" in sys.modules:  # torch, numpy and ipywidgets stay as they are
+    release = "https://github.com/textedit-lite/textedit-lite/archive/v0.1.0.zip"
+    wheels = sorted(str(wheel) for wheel in Path().glob("textedit_lite-*.whl"))
+    package = wheels[-1] if wheels else release
+    # %pip install --quiet --no-deps {package} torchmetrics lightning-utilities
+
+from textedit_lite.doctor import doctor
+
+doctor()
 
 # %%
 # %matplotlib inline

@@ -1,6 +1,8 @@
 # %% [markdown]
 # # 04 · Stable Diffusion paints the place
 #
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/textedit-lite/textedit-lite/blob/v0.1.0/notebooks/04_inpainting.ipynb)
+#
 # **Time:** 50 minutes. **Before:** [03, masks](03_mask_building.ipynb). **Next:** [05, the whole pipeline](05_full_pipeline.ipynb). **Code:** [`inpaint.py`](../textedit_lite/inpaint.py), [`blend.py`](../textedit_lite/blend.py).
 #
 # We have a picture, a mask, and words. Stage 4 fills the hole so that the words are true there. This notebook opens the painter: what it gets to see, how a picture comes out of noise, what seeds, steps and guidance do, and why nothing outside of the mask changes.
@@ -12,10 +14,19 @@
 # - prove with one subtraction that the background is exact.
 
 # %%
+# NBVAL_IGNORE_OUTPUT
 import sys
+from pathlib import Path
 
-if "google.colab" in sys.modules:  # upload the wheel first; torch and the rest stay as they are
-    # %pip install --quiet --no-deps textedit_lite-*.whl
+if "google.colab" in sys.modules:  # torch, numpy and ipywidgets stay as they are
+    release = "https://github.com/textedit-lite/textedit-lite/archive/v0.1.0.zip"
+    wheels = sorted(str(wheel) for wheel in Path().glob("textedit_lite-*.whl"))
+    package = wheels[-1] if wheels else release
+    # %pip install --quiet --no-deps {package} torchmetrics lightning-utilities
+
+from textedit_lite.doctor import doctor
+
+doctor()
 
 # %%
 # %matplotlib inline

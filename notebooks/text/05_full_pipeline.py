@@ -1,6 +1,8 @@
 # %% [markdown]
 # # 05 · The whole pipeline: Algorithm 1
 #
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/textedit-lite/textedit-lite/blob/v0.1.0/notebooks/05_full_pipeline.ipynb)
+#
 # **Time:** 45 minutes. **Before:** [04, inpainting](04_inpainting.ipynb). **Code:** [`editor.py`](../textedit_lite/editor.py), [`world/oracle.py`](../textedit_lite/world/oracle.py).
 #
 # Four stages, one call. This notebook runs the editor, reads the paper's algorithm beside the code, makes it say no, lets it try again, and grades it against the truth.
@@ -13,10 +15,19 @@
 # - grade an edit by pixels, without asking another network.
 
 # %%
+# NBVAL_IGNORE_OUTPUT
 import sys
+from pathlib import Path
 
-if "google.colab" in sys.modules:  # upload the wheel first; torch and the rest stay as they are
-    # %pip install --quiet --no-deps textedit_lite-*.whl
+if "google.colab" in sys.modules:  # torch, numpy and ipywidgets stay as they are
+    release = "https://github.com/textedit-lite/textedit-lite/archive/v0.1.0.zip"
+    wheels = sorted(str(wheel) for wheel in Path().glob("textedit_lite-*.whl"))
+    package = wheels[-1] if wheels else release
+    # %pip install --quiet --no-deps {package} torchmetrics lightning-utilities
+
+from textedit_lite.doctor import doctor
+
+doctor()
 
 # %%
 # %matplotlib inline
