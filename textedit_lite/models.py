@@ -4,33 +4,51 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
+import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from . import hub
 from .errors import SettingsError, WeightsError
+from .hub import Source, gigabytes
+from .memory import Plan, free_memory, plan, total_memory
 from .resources import data_path
 from .vocabulary import COLOURS, POSES, VIEWS
 
 CHECKSUMS = "SHA256SUMS"
 
-
-@dataclass(frozen=True)
-class Source:
-    """Where one model comes from: a folder, or a Hub id with its revision and variant."""
-
-    path: str
-    revision: str | None = None
-    variant: str | None = None
-
-
-# The full-size weights on the Hub. To use other ones, give `load_models` a folder with detr/, clip/ and inpaint/.
+# The full-size weights on the Hub, each at a revision that holds safetensors. To use other ones, give `load_models` a
+# folder with detr/, clip/ and inpaint/, or a weights file.
 FULL = {
-    "detr": Source("facebook/detr-resnet-50", "no_timm"),
-    "clip": Source("openai/clip-vit-base-patch32", "3d74acf9a28c67741b2f4f2ea7635f0aaf6f0268"),
+    # The branch "no_timm" would need no renaming (`TIMM_NAMES`), but whether it holds safetensors is not known here.
+    "detr": Source("facebook/detr-resnet-50", "1d5f47bd3bdd2c4bbfa585418ffe6da5028b4c0b"),
+    # The Hub's own conversion to safetensors: the branch "main" (3d74acf9a28c) has a pickle only.
+    "clip": Source("openai/clip-vit-base-patch32", "c237dc49a33fc61debc9276459120b7eac67e7ef"),
+    # Of its U-Net, only the half-precision variant is there as safetensors.
     "inpaint": Source("stable-diffusion-v1-5/stable-diffusion-inpainting", "8a4288a76071f7280aedbdb3253bdb9e9d5d84bb", "fp16"),
 }
+FULL_BYTES = 3_520_000_000  # about what they take on disk: 167 MB, 609 MB and 2,742 MB
+# And the numbers that they hold, for a word on memory before they are here; the full-size test counts them again.
+FULL_FINDERS = 41_631_008 + 151_277_313
+FULL_PAINTER = {"unet": 859_535_364, "vae": 83_653_863, "text_encoder": 123_060_480, "safety_checker": 303_981_588}
+
+# DETR's ResNet as timm names its layers, in transformers' own names: timm does not import beside every build of torch.
+_STAGE = r"conv_encoder.model.layer{}.(\d+)."
+_LAYER = r"conv_encoder.model.encoder.stages.{}.layers.\1."
+TIMM_NAMES = {
+    r"conv_encoder.model.conv1.": "conv_encoder.model.embedder.embedder.convolution.",
+    r"conv_encoder.model.bn1.": "conv_encoder.model.embedder.embedder.normalization.",
+}
+for _i in range(4):
+    for _k in range(3):
+        TIMM_NAMES[_STAGE.format(_i + 1) + f"conv{_k + 1}."] = _LAYER.format(_i) + f"layer.{_k}.convolution."
+        TIMM_NAMES[_STAGE.format(_i + 1) + f"bn{_k + 1}."] = _LAYER.format(_i) + f"layer.{_k}.normalization."
+    TIMM_NAMES[_STAGE.format(_i + 1) + "downsample.0."] = _LAYER.format(_i) + "shortcut.convolution."
+    TIMM_NAMES[_STAGE.format(_i + 1) + "downsample.1."] = _LAYER.format(_i) + "shortcut.normalization."
+TIMM_DEPTHS = {"resnet50": [3, 4, 6, 3], "resnet101": [3, 4, 23, 3]}
 
 
 @dataclass
@@ -48,8 +66,12 @@ class Models:
     categories: tuple[str, ...]  # what the detector can find
     known_words: tuple[str, ...] | None = None  # None: all of English
     captions: str = "{}"  # the frame in which CLIP reads a description
+    reads: tuple[str, ...] = ("colour", "view", "pose")  # of an object's attributes, those that CLIP was taught to read
+    sketches: bool = True  # whether `sketch` knows the colours and outlines of these models' world
     steps: int = 12  # of denoising, unless the user says otherwise
     guidance: float = 3.0
+    at_once: int = 16  # pictures that the memory holds in one call of the painter
+    low_memory: bool = False
     text_features: dict[str, Any] = field(default_factory=dict, repr=False)  # CLIP's, of captions asked before
 
     @property
@@ -63,28 +85,73 @@ def native_side(painter) -> int:
     return painter.unet.config.sample_size * painter.vae_scale_factor
 
 
-def load_models(weights: str | Path = "lite", device: str | None = None) -> Models:
-    """Load the `lite` models of this package, the `full` ones of the Hub, or those of a folder.
+def load_models(weights: str | Path = "lite", device: str | None = None, low_memory: bool | None = None) -> Models:
+    """Load the `lite` models of this package, the `full` ones of the Hub, those of a folder, or of a weights file.
 
-    weights: "lite", "full", or a folder that holds detr/, clip/ and inpaint/ as `save_pretrained` writes them; where
-    the folder lists sums in SHA256SUMS, as lite does, every weights file is checked first. device: "cpu", "cuda",
-    "mps"; by default the best that is there. Weights stored in half precision are computed with in float32, but for
-    the painter's on a GPU.
+    weights: "lite"; "full"; a folder that holds detr/, clip/ and inpaint/ as `save_pretrained` writes them; or a .toml
+    or .json file that names them (`read_sources`). Where a folder lists sums in SHA256SUMS, as lite does, every weights
+    file is checked first; what comes from the Hub is fetched once, and from then on needs no network. Only safetensors
+    are read, and no code of a repository is run. device: "cpu", "cuda", "mps"; by default the best that is there.
 
-    Raises WeightsError where weights are missing, damaged or out of reach. Taught in notebook 01.
+    The painter computes in float16 on CUDA, in float32 elsewhere; DETR and CLIP always in float32. low_memory: half
+    precision everywhere, sliced attention and autoencoder, one picture at a time, and on CUDA each of the painter's
+    parts on the GPU only while it works; None: where the device's memory would not do otherwise. Computed, not
+    measured, by `memory.plan`, the full-size models take 7.8 GB of a GPU (of the 16 GB of a T4) and 3.3 GB in low
+    memory (of 8 GB); on a CPU 8.4 and 4.3 GB.
+
+    Raises WeightsError where weights are missing, damaged, out of reach, or larger than the memory. Taught in notebook 01.
     """
     device = _checked(device or best_device())
+    if str(weights) == "lite":
+        folder = data_path("models", "lite")
+        check_sums(folder)
+        return _load({part: Source(str(folder / part)) for part in FULL}, "lite", device, low_memory)
     if str(weights) == "full":
-        return _load(FULL, "full", device)
-    lite = str(weights) == "lite"
-    folder = data_path("models", "lite") if lite else Path(weights).resolve()
-    missing = [part for part in FULL if not (folder / part).is_dir()]
+        return _load(FULL, "full", device, low_memory)
+    path = Path(weights).expanduser().resolve()
+    if path.suffix in (".toml", ".json") and path.is_file():
+        return _load(read_sources(path), str(path), device, low_memory)
+    missing = [part for part in FULL if not (path / part).is_dir()]
     if missing:
         parts = ", ".join(f"{part}/" for part in missing)
-        raise WeightsError(f"The weights in {folder} lack {parts}: give lite, full, or a folder that has all of them.")
-    if lite or (folder / CHECKSUMS).exists():
-        check_sums(folder)
-    return _load({part: Source(str(folder / part)) for part in FULL}, "lite" if lite else str(folder), device)
+        raise WeightsError(f"The weights in {path} lack {parts}: give lite, full, a folder that has all of them, or a .toml file.")
+    if (path / CHECKSUMS).exists():
+        check_sums(path)
+    return _load({part: Source(str(path / part)) for part in FULL}, str(path), device, low_memory)
+
+
+def read_sources(path: Path | str) -> dict[str, Source]:
+    """Where each of the models comes from, by a weights file, in TOML or JSON; what it does not name is that of `full`.
+
+        detr = "my-detr"                                    # a folder, from the file's own
+        clip = "openai/clip-vit-large-patch14"              # or an id on the Hub
+        inpaint = { path = "sd2-community/stable-diffusion-2-inpainting", revision = "main", variant = "fp16" }
+
+    Raises WeightsError for a file that cannot be read so. Taught in notebook 01.
+    """
+    path = Path(path)
+    advice = "name detr, clip or inpaint, each a folder, an id, or a table of path, revision and variant"
+    try:
+        text = path.read_text(encoding="utf-8")
+        given = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"The weights file {path} cannot be read ({error}): {advice}.") from error
+    if not isinstance(given, dict) or set(given) - set(FULL):
+        raise WeightsError(f"The weights file {path} names something else than models: {advice}.")
+    sources = dict(FULL)
+    for part, value in given.items():
+        value = {"path": value} if isinstance(value, str) else value
+        known = isinstance(value, dict) and set(value) <= {"path", "revision", "variant"}
+        if not known or not all(isinstance(word, str) and word for word in value.values()):
+            raise WeightsError(f"The weights file {path} says nothing that can be loaded of {part}: {advice}.")
+        source = Source(**value) if "path" in value else replace(FULL[part], **value)
+        beside = (path.parent / Path(source.path).expanduser()).resolve()
+        if beside.is_dir():
+            source = replace(source, path=str(beside), revision=None)
+        elif source.path.count("/") != 1 or source.path.startswith((".", "/", "~")):
+            raise WeightsError(f"The weights file {path} names for {part} a folder that is not there, {beside}: correct it.")
+        sources[part] = source
+    return sources
 
 
 def best_device() -> str:
@@ -144,57 +211,143 @@ def _checked(device: str) -> str:
     return device
 
 
-def _load(sources: dict[str, Source], name: str, device: str) -> Models:
+def _load(sources: dict[str, Source], name: str, device: str, low_memory: bool | None) -> Models:
     import torch
     from safetensors import SafetensorError
 
-    detr, clip, inpaint = (sources[part] for part in ("detr", "clip", "inpaint"))
-    painting = torch.float16 if device.startswith("cuda") else torch.float32
-
-    def whole(kind, source: Source, **options):  # the library would draw at random, silently, what the file lacks
-        model, report = kind.from_pretrained(
-            source.path, revision=source.revision, use_safetensors=True, dtype=torch.float32, output_loading_info=True,
-            **options,
-        )  # fmt: skip
-        if lacking := sorted({*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])}):
-            raise ValueError(f"{source.path} lacks {len(lacking)} tensors, as {lacking[0]}")
-        return model.to(device).eval()
-
-    def processor(source: Source):  # the PIL back end, as torchvision's does not resize the same pixels
-        return AutoImageProcessor.from_pretrained(source.path, revision=source.revision, backend="pil")
-
-    with _quiet():
-        from diffusers import StableDiffusionInpaintPipeline
-        from transformers import AutoImageProcessor, AutoTokenizer, CLIPModel, DetrForObjectDetection
-
+    folders = {part: hub.fetch(source, part) for part, source in sources.items()}
+    variant = _variant(folders["inpaint"], sources["inpaint"])
+    chosen = _planned(name, folders, variant, device, low_memory)
+    half = torch.bfloat16 if device == "cpu" else torch.float16
     try:
         with _quiet():
-            models = Models(
-                name=name,
-                # "eager", as the fused attention does not return the weights that `attention_maps` shows
-                detr=whole(DetrForObjectDetection, detr, attn_implementation="eager"),
-                detr_processor=processor(detr),
-                clip=whole(CLIPModel, clip),
-                clip_tokenizer=AutoTokenizer.from_pretrained(clip.path, revision=clip.revision),
-                clip_processor=processor(clip),
-                painter=StableDiffusionInpaintPipeline.from_pretrained(
-                    inpaint.path, revision=inpaint.revision, variant=inpaint.variant, use_safetensors=True, dtype=painting
-                ).to(device),
-                device=device,
-                categories=(),
-            )
+            models = _loaded(folders, variant, name, device, half if chosen.half else torch.float32)
+            if chosen.low:
+                models.painter.enable_attention_slicing()
+                models.painter.vae.enable_slicing()
+            if chosen.offload:
+                models.painter.enable_model_cpu_offload(device=device)
+            else:
+                models.painter.to(device)
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise WeightsError(_too_large(name, chosen, device)) from error
     except (OSError, ValueError, LookupError, TypeError, RuntimeError, ImportError, SafetensorError) as error:
         reason = " ".join(str(error).split()).split(". ")[0][:160].rstrip(".")
-        advice = "check the folder" if name != "full" else "check the network, give a folder that has them, or use lite"
+        advice = "check the folder" if name != "full" else "`textedit-lite fetch full` checks the files; or use lite"
         raise WeightsError(f"The {name} weights cannot be loaded ({reason}): {advice}.") from error
+    models.at_once, models.low_memory = chosen.at_once, chosen.low
     models.painter.set_progress_bar_config(disable=True)
     labels = models.detr.config.id2label
     models.categories = tuple(labels[i] for i in sorted(labels) if labels[i] not in ("N/A", "no object"))
     if len(models.clip_tokenizer) < 2000:  # so few tokens are the words of one small world, and nothing else was seen
         models.known_words = (*models.categories, *COLOURS, *VIEWS.values(), *POSES.values())
-    else:
+    else:  # photographs: CLIP tells their colours, but not how a thing is turned, and no palette fits them
         models.captions, models.steps, models.guidance = "a photo of {}", 30, 7.5
+        models.reads, models.sketches = ("colour",), False
     return models
+
+
+def _loaded(folders: dict[str, Path], variant: str | None, name: str, device: str, painting) -> Models:
+    """The libraries' own loading, with nothing drawn at random and no processor of torchvision's."""
+    import torch
+    from diffusers import StableDiffusionInpaintPipeline
+    from transformers import AutoTokenizer, CLIPModel, DetrForObjectDetection
+
+    # By its own path: the library's front door wants torchvision in some versions (5.15), even for the PIL back end.
+    from transformers.models.auto.image_processing_auto import AutoImageProcessor
+
+    def whole(kind, folder: Path, **options):  # the library would draw at random, silently, what the file lacks
+        model, report = kind.from_pretrained(
+            folder, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **options
+        )
+        if lacking := sorted({*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])}):
+            raise ValueError(f"{folder} lacks {len(lacking)} tensors, as {lacking[0]}")
+        return model.to(device).eval()
+
+    def processor(folder: Path):  # the PIL back end, as torchvision's does not resize the same pixels
+        return AutoImageProcessor.from_pretrained(folder, backend="pil")
+
+    detr, clip, inpaint = (folders[part] for part in ("detr", "clip", "inpaint"))
+    # The safety checker's processor would else be the torchvision one, wherever torchvision is installed.
+    own = {"feature_extractor": processor(seen)} if (seen := inpaint / "feature_extractor").is_dir() else {}
+    return Models(
+        name=name,
+        # "eager", as the fused attention does not return the weights that `attention_maps` shows
+        detr=whole(DetrForObjectDetection, detr, attn_implementation="eager", **_without_timm(detr)),
+        detr_processor=processor(detr),
+        clip=whole(CLIPModel, clip),
+        clip_tokenizer=AutoTokenizer.from_pretrained(clip),
+        clip_processor=processor(clip),
+        painter=StableDiffusionInpaintPipeline.from_pretrained(
+            inpaint, variant=variant, use_safetensors=True, **{_dtype_argument(): painting}, **own
+        ),
+        device=device,
+        categories=(),
+    )
+
+
+def _without_timm(folder: Path) -> dict[str, Any]:
+    """What makes DETR read a checkpoint whose backbone is timm's into transformers' own ResNet: the same layers."""
+    from transformers import DetrConfig, ResNetConfig
+
+    config = DetrConfig.from_pretrained(folder)
+    backbone = config.backbone_config
+    if getattr(backbone, "model_type", None) != "timm_backbone":
+        return {}
+    if backbone.backbone not in TIMM_DEPTHS or config.dilation:
+        raise ValueError(f"the backbone {backbone.backbone} of {folder} cannot be read without timm")
+    config.backbone_config = ResNetConfig(depths=TIMM_DEPTHS[backbone.backbone], out_features=["stage4"])
+    return {"config": config, "key_mapping": TIMM_NAMES}
+
+
+def _dtype_argument() -> str:
+    """diffusers 0.40 renamed it, and what it does not know it leaves aside."""
+    from importlib.metadata import version
+
+    return "dtype" if tuple(int(part) for part in version("diffusers").split(".")[:2]) >= (0, 40) else "torch_dtype"
+
+
+def _variant(folder: Path, source: Source) -> str | None:
+    """The asked variant; of a local folder, the one that it holds, as a copy of the Hub's may have no other."""
+    if source.variant is None or source.local:
+        stem = folder / "unet" / "diffusion_pytorch_model"
+        if not stem.with_suffix(".safetensors").is_file() and stem.with_suffix(".fp16.safetensors").is_file():
+            return "fp16"
+        return source.variant if stem.with_suffix(f".{source.variant}.safetensors").is_file() else None
+    return source.variant
+
+
+def _planned(name: str, folders: dict[str, Path], variant: str | None, device: str, low_memory: bool | None) -> Plan:
+    """How to hold the models: as asked, else in low memory if the device could never hold them otherwise.
+
+    Its memory in all decides, not what is free just now, so that the same machine always gives the same pictures. Raises
+    WeightsError where not even the weights fit into what is free.
+    """
+    finders = sum(hub.parameters(folders[part]) for part in ("detr", "clip"))
+    painter = {part: hub.parameters(folders["inpaint"] / part, variant) for part in hub.MODELS_OF_A_PAINTER}
+    unet, vae = (_config(folders["inpaint"] / part) for part in ("unet", "vae"))
+    side = unet.get("sample_size", 64) * 2 ** (len(vae.get("block_out_channels", ())) - 1 or 3)
+    kind = device.split(":")[0]
+    chosen = plan(kind, finders, painter, side, bool(low_memory))
+    if low_memory is None and chosen.need > total_memory(device):
+        chosen = plan(kind, finders, painter, side, low=True)
+    if chosen.weights > free_memory(device):
+        raise WeightsError(_too_large(name, chosen, device))
+    return chosen
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    try:
+        return json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}  # the library will say so, in its own words
+
+
+def _too_large(name: str, chosen: Plan, device: str) -> str:
+    """A sentence with both numbers."""
+    low = "close other programs, or use lite" if chosen.low else "ask for low_memory=True, close other programs, or use lite"
+    needed = f"{gigabytes(chosen.weights)} for the weights and {gigabytes(chosen.need)} to paint"
+    return f"The {name} weights need {needed}, and {device} has {gigabytes(free_memory(device))} free: {low}."
 
 
 @contextlib.contextmanager

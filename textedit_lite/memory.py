@@ -1,0 +1,78 @@
+"""How much memory the models need to paint with, computed and not measured, and how much of it there is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+CLIP_AND_DETR = 4  # bytes a number: both are small, and compute in float32 everywhere
+WIDEST = 256 * 4  # channels of the autoencoder's widest map at full size, and how many of its kind live at once
+HEADS = 8  # of the U-Net's attention at its finest level, where a token is a latent pixel
+SLICES = 2  # into which attention is cut in low memory
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a set of models is to be held: the painter's numbers in half precision or not, offloaded part by part or
+    not, and how many pictures are painted in one call. need, weights: bytes at the peak, and of the weights alone.
+    """
+
+    low: bool
+    half: bool
+    offload: bool
+    at_once: int
+    weights: int
+    need: int
+
+
+def plan(kind: str, finders: int, painter: dict[str, int], side: int, low: bool) -> Plan:
+    """How to hold models on a kind of device ("cuda", "mps", "cpu"), and what that takes at the peak.
+
+    With F numbers in DETR and CLIP, P_i in the painter's parts, b bytes a number, k pictures at once of s x s pixels
+    and t = (s / 8)^2 tokens, it is
+
+        4 F + b sum_i P_i + k b (2 h t^2 + 4 * 256 s^2),
+
+    the second term being b max_i P_i where parts wait on the CPU, and h halved where attention is sliced. The factor 2
+    is for guidance, which paints with the words and without them. An upper estimate: a fused attention never holds t^2
+    numbers. CUDA's own 0.5 GB come on top. Taught in notebook 04.
+    """
+    half = kind == "cuda" or low
+    offload = low and kind == "cuda"
+    width = 2 if half else 4
+    small = side <= 128  # a lite painter: its pictures are cheap, and many share a call
+    at_once = 16 if small else 4 if kind == "cuda" and not low else 1
+    held = max(painter.values(), default=0) if offload else sum(painter.values())
+    weights = CLIP_AND_DETR * finders + width * held
+    tokens = (side // 8) ** 2
+    working = at_once * width * (2 * HEADS * tokens**2 // (SLICES if low else 1) + WIDEST * side**2)
+    return Plan(low, half, offload, at_once, weights, weights + working)
+
+
+def free_memory(device: str) -> int:
+    """Bytes that are free on a device ("cpu", "cuda", "cuda:1", "mps"), as its driver or the system says."""
+    if device.startswith("cuda"):
+        import torch
+
+        return torch.cuda.mem_get_info(device)[0]
+    if device.startswith("mps"):
+        import torch
+
+        return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
+    import psutil
+
+    return psutil.virtual_memory().available
+
+
+def total_memory(device: str) -> int:
+    """All bytes of a device: what does not change from one run to the next."""
+    if device.startswith("cuda"):
+        import torch
+
+        return torch.cuda.get_device_properties(device).total_memory
+    if device.startswith("mps"):
+        import torch
+
+        return torch.mps.recommended_max_memory()
+    import psutil
+
+    return psutil.virtual_memory().total
