@@ -1,25 +1,39 @@
-"""The notebooks as documents: executed, without errors, linked to what exists, and in step with the docstrings.
+"""The notebooks as documents: built from their texts, executed, short, linked, and in step with the docstrings.
 
-Whether they run, and print what is stored, is what nbval tests.
+Whether they run, and print what is stored, is what nbval tests. TEXTEDIT_NOTEBOOKS names another folder to look at, as
+`python notebooks/build.py --out DIR` makes it.
 """
 
 from __future__ import annotations
 
 import ast
+import importlib
+import inspect
+import os
 import re
+import sys
+import types
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 import nbformat
 import pytest
 
+from textedit_lite.check import all_exercises
+from textedit_lite.stamp import address
+
 ROOT = Path(__file__).resolve().parents[1]
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
-NUMBERS = [path.name[:2] for path in NOTEBOOKS]
+HOME = ROOT / "notebooks"
+NOTEBOOKS = sorted(Path(os.environ.get("TEXTEDIT_NOTEBOOKS") or HOME).glob("[0-9][0-9]_*.ipynb"))
+TEXTS = sorted((HOME / "text").glob("[0-9][0-9]_*.py"))
+PLANNED = [f"{number:02d}" for number in range(1, 10)]
+SYLLABUS = HOME / "README.md"
 
-every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=NUMBERS)
+every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.name[:2] for path in NOTEBOOKS])
 
 
+@cache
 def read(path: Path):
     return nbformat.read(path, as_version=4)
 
@@ -28,25 +42,55 @@ def code_cells(path: Path):
     return [cell for cell in read(path).cells if cell.cell_type == "code"]
 
 
-def taught() -> dict[str, set[str]]:
-    """Number of a notebook -> names of the functions, methods and classes that say they are taught there."""
-    names = defaultdict(set)
-    for source in (ROOT / "textedit_lite").rglob("*.py"):
-        for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
-            if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-                for number in re.findall(r"Taught in notebook (\d\d)", ast.get_docstring(node) or ""):
-                    names[number].add(node.name)
-    return names
+def prose(path: Path) -> str:
+    return "\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
 
 
-def test_the_five_walks_exist():
-    assert {"01", "02", "03", "04", "05"} <= set(NUMBERS)
+def texts_of(output) -> str:
+    """What an output says in words."""
+    data = output.get("data", {})
+    return "\n".join([output.get("text", ""), data.get("text/plain", ""), data.get("text/html", "")])
+
+
+def compared(path: Path):
+    """The code cells whose outputs nbval compares."""
+    return [cell for cell in code_cells(path) if not re.search(r"NBVAL_(IGNORE_OUTPUT|SKIP)", cell.source)]
+
+
+def plain(cell) -> str:
+    """A cell's Python, without its magics."""
+    return "\n".join(line if not line.lstrip().startswith("%") else re.sub(r"%.*", "pass", line) for line in cell.source.splitlines())
+
+
+# ------------------------------------------------------------------------------------------------- made from text
+
+
+def test_every_text_has_its_notebook_and_every_notebook_its_text():
+    assert [path.stem for path in NOTEBOOKS] == [path.stem for path in TEXTS]
+    assert {"01", "02", "03", "04", "05"} <= {path.name[:2] for path in TEXTS} <= set(PLANNED)
+
+
+@every_notebook
+def test_text_and_notebook_agree_cell_by_cell(path):
+    sys.path.insert(0, str(HOME))
+    from build import METADATA, from_text
+
+    text, stored = from_text(HOME / "text" / f"{path.stem}.py"), read(path)
+    advice = f"`python notebooks/build.py {path.name[:2]}` makes it anew from its text"
+    for here, there in zip(text.cells, stored.cells):
+        assert (here.cell_type, here.source, here.metadata) == (there.cell_type, there.source, there.metadata), advice
+        assert here.id == there.id, advice
+    assert len(text.cells) == len(stored.cells), advice
+    assert stored.metadata == METADATA  # with "widgets" among it, GitHub refuses to show the notebook
+
+
+# ------------------------------------------------------------------------------------------------ what is stored
 
 
 @every_notebook
 def test_valid_and_small(path):
     nbformat.validate(read(path))
-    assert path.stat().st_size < 1_500_000
+    assert path.stat().st_size <= 400 * 1024
 
 
 @every_notebook
@@ -57,25 +101,50 @@ def test_every_code_cell_was_executed_in_order(path):
 
 @every_notebook
 def test_no_errors_and_nothing_on_stderr_are_stored(path):
+    # Not even the exercises' stubs leave one: `check` takes their NotImplementedError for "not solved yet".
     for cell in code_cells(path):
         for output in cell.outputs:
-            assert output.output_type != "error"
+            assert output.output_type != "error", cell.source
             assert output.get("name") != "stderr", output.get("text")
 
 
 @every_notebook
-def test_metadata_is_plain(path):
-    metadata = read(path).metadata
-    assert "widgets" not in metadata  # without their state GitHub refuses to show the notebook
-    assert metadata.kernelspec.name == "python3"
-    assert set(metadata) == {"kernelspec", "language_info"}
+def test_no_time_and_no_address_is_compared(path):
+    spoken = r"\d(?:[.,]\d+)?\s?(?:ms|[µu]s|s|sec|seconds?|min|minutes?|it/s|s/it)\b|\b0x[0-9a-f]{6,}"
+    for cell in compared(path):
+        for output in cell.outputs:
+            found = re.search(spoken, texts_of(output))
+            assert not found, f"{found[0]!r} differs from run to run: mark the cell NBVAL_IGNORE_OUTPUT\n{cell.source}"
 
 
 @every_notebook
-def test_cells_are_short(path):
+def test_no_paths_of_one_machine(path):
+    text = path.read_text(encoding="utf-8")
+    assert not re.search(r"(?<![\w.:/])/(?:home|root|Users|work|tmp|content)/", text)
+
+
+# ------------------------------------------------------------------------------------------------------ the cells
+
+
+@every_notebook
+def test_opens_with_a_badge_goals_time_and_memory(path):
+    first = read(path).cells[0].source
+    assert first.startswith(f"# {path.name[:2]} ") and "you can\n- " in first
+    assert address(ROOT).badge(path.stem) in first
+    assert re.search(r"\*\*Time:\*\* \d+ minutes; to run: \d+ seconds, \d+\.\d GB\.", first)
+
+
+@every_notebook
+def test_starts_with_the_installation_on_colab_and_the_doctor(path):
+    assert code_cells(path)[0].source == address(ROOT).first_cell()
+
+
+@every_notebook
+def test_cells_are_short_and_narrow(path):
     lines = [len(cell.source.splitlines()) for cell in code_cells(path)]
     assert max(lines) <= 25
     assert sorted(lines)[len(lines) // 2] <= 9
+    assert [line for cell in code_cells(path) for line in cell.source.splitlines() if len(line) > 88] == []
 
 
 @every_notebook
@@ -85,52 +154,128 @@ def test_only_core_widgets_that_nbval_and_colab_have(path):
 
 
 @every_notebook
-def test_no_paths_of_one_machine(path):
-    text = path.read_text(encoding="utf-8")
-    assert not re.search(r"(?<![\w.:/])/(?:home|root|Users|work|tmp|content)/", text)
+def test_every_exercise_is_asked(path):
+    number = str(int(path.name[:2]))
+    asked = {one.number: one for one in all_exercises().values() if one.number.split(".")[0] == number}
+    titles = re.findall(r"^## (.+)$", prose(path), flags=re.M)
+    assert "Exercises" in titles and titles[-1] == "What to remember" and titles.index("Exercises") == len(titles) - 2
+    cells = {cell.metadata.nbgrader.grade_id: cell for cell in code_cells(path) if "nbgrader" in cell.metadata}
+    places = {one.replace(".", "-") for one in asked}
+    assert set(cells) == {f"{kind}-{place}" for kind in ("answer", "check") for place in places}
+    for one in asked.values():
+        place, points = one.number.replace(".", "-"), f"{one.points} point{'s' * (one.points != 1)}"
+        answer, check = cells[f"answer-{place}"], cells[f"check-{place}"]
+        assert answer.metadata.nbgrader.solution and not answer.metadata.nbgrader.grade
+        assert check.metadata.nbgrader.grade and check.metadata.nbgrader.points == one.points
+        assert answer.source.startswith(f"# EXERCISE {one.number} · {one.name} · {points}\n")
+        assert re.search(rf'^check\("{re.escape(one.number)}", {one.name}\)$', check.source, flags=re.M)
+        assert f"### {one.number} {one.title} · {points}" in prose(path)
 
 
-@every_notebook
-def test_opens_with_goals_and_time(path):
-    first = read(path).cells[0].source
-    assert first.startswith(f"# {path.name[:2]} ") and "**Time:**" in first and "you can" in first
-
-
-@every_notebook
-def test_starts_with_the_installation_on_colab(path):
-    first = code_cells(path)[0]
-    assert '"google.colab" in sys.modules' in first.source and "--no-deps" in first.source
-    assert not first.outputs
+# -------------------------------------------------------------------------------------------- links and the map
 
 
 @every_notebook
 def test_links_lead_to_files(path):
-    for cell in read(path).cells:
-        if cell.cell_type == "markdown":
-            for target in re.findall(r"\]\(([^)#\s]+)", cell.source):
-                assert target.startswith("https://") or (path.parent / target).exists(), target
+    assert_links_lead_to_files(prose(path))
+
+
+def test_the_syllabus_links_to_files():
+    assert_links_lead_to_files(SYLLABUS.read_text(encoding="utf-8"))
+
+
+def assert_links_lead_to_files(markdown: str) -> None:
+    for target in re.findall(r"\]\(([^)#\s]+)", markdown):
+        assert target.startswith("https://") or (HOME / target).exists(), f"nothing is at {target}"
 
 
 @every_notebook
 def test_imports_exist(path):
-    import importlib
+    for _, names in imports(path):
+        for module, name in names:
+            assert module is not None, name
 
+
+def imports(path: Path):
+    """The name that each import of the package binds in a notebook's cells -> (the object, where from)."""
     for cell in code_cells(path):
-        plain = "\n".join(line for line in cell.source.splitlines() if not line.lstrip().startswith("%"))
-        for node in ast.walk(ast.parse(plain if "google.colab" not in plain else "")):
-            if isinstance(node, ast.ImportFrom) and node.module.startswith("textedit_lite"):
-                module = importlib.import_module(node.module)
-                for name in node.names:
-                    if not hasattr(module, name.name):
-                        importlib.import_module(f"{node.module}.{name.name}")
+        found = []
+        for node in ast.walk(ast.parse(plain(cell))):
+            if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] == "textedit_lite":
+                for alias in node.names:
+                    module = importlib.import_module(node.module)
+                    if not hasattr(module, alias.name):
+                        importlib.import_module(f"{node.module}.{alias.name}")
+                    found.append((getattr(module, alias.name), alias.asname or alias.name))
+        yield cell, found
+
+
+def used(path: Path) -> dict[str, types.FunctionType]:
+    """The package's functions that a notebook calls: imported by name, or through an imported module."""
+    modules, functions = {}, {}
+    for cell, names in imports(path):
+        for value, name in names:
+            if isinstance(value, types.ModuleType):
+                modules[name] = value
+            elif inspect.isfunction(value):
+                functions[name] = value
+        for node in ast.walk(ast.parse(plain(cell))):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
+                value = getattr(modules[node.value.id], node.attr, None)
+                if inspect.isfunction(value):
+                    functions[f"{node.value.id}.{node.attr}"] = value
+    return {name: value for name, value in functions.items() if value.__module__.startswith("textedit_lite")}
+
+
+@cache
+def taught() -> dict[str, dict[str, set[str]]]:
+    """Number of a notebook -> file of the package -> the functions, methods and classes that say they are taught there."""
+    names = defaultdict(lambda: defaultdict(set))
+    for source in sorted((ROOT / "textedit_lite").rglob("*.py")):
+        for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+                for number in re.findall(r"Taught in notebook (\d\d)", ast.get_docstring(node) or ""):
+                    names[number][source.relative_to(ROOT).as_posix()].add(node.name)
+    return names
+
+
+@every_notebook
+def test_every_function_that_is_used_says_where_it_is_taught(path):
+    silent = [name for name, value in used(path).items() if "Taught in notebook" not in (inspect.getdoc(value) or "")]
+    assert silent == []
 
 
 @every_notebook
 def test_mentions_everything_that_says_it_is_taught_here(path):
     text = "\n".join(cell.source for cell in read(path).cells)
-    missing = {name for name in taught()[path.name[:2]] if not re.search(rf"\b{name}\b", text)}
-    assert not missing
+    said = {name for names in taught()[path.name[:2]].values() for name in names}
+    assert {name for name in said if not re.search(rf"\b{name}\b", text)} == set()
+
+
+@every_notebook
+def test_links_to_every_file_that_is_taught_here(path):
+    assert {file for file in taught()[path.name[:2]] if f"](../{file}" not in prose(path)} == set()
 
 
 def test_docstrings_point_to_notebooks_of_the_course():
-    assert set(taught()) <= {f"{number:02d}" for number in range(1, 10)}
+    assert set(taught()) <= set(PLANNED)
+
+
+# --------------------------------------------------------------------------------------------------- the syllabus
+
+
+def test_the_syllabus_knows_every_notebook_and_its_points():
+    rows = re.findall(r"^\| \d+ \| \[(\d\d)[^]]*\]\((\S+)\).*\| (\d+) \|$", SYLLABUS.read_text(encoding="utf-8"), flags=re.M)
+    points = defaultdict(int)
+    for one in all_exercises().values():
+        points[f"{int(one.number.split('.')[0]):02d}"] += one.points
+    assert {(number, target) for number, target, _ in rows} == {(path.name[:2], f"{path.stem}.ipynb") for path in TEXTS}
+    assert {number: int(told) for number, _, told in rows} == {path.name[:2]: points[path.name[:2]] for path in TEXTS}
+
+
+def test_the_syllabus_adds_up():
+    text = SYLLABUS.read_text(encoding="utf-8")
+    told = re.search(r"(\d+) exercises, (\d+) points", text)
+    assert told, "it says how many exercises there are, and how many points"
+    exercises = all_exercises().values()
+    assert (int(told[1]), int(told[2])) == (len(exercises), sum(one.points for one in exercises))

@@ -77,7 +77,7 @@ def stamp(root: Path, repo: str | None = None, ref: str | None = None) -> list[P
     new = Address(now.repo if repo is None else repo, now.ref if ref is None else ref)
     if not re.fullmatch(r"[A-Za-z0-9-]+/[\w.-]+", new.repo):
         raise SettingsError(f"{new.repo!r} is no repository on GitHub: give it as OWNER/NAME.")
-    if not re.fullmatch(r"[\w.-][\w./-]*", new.ref) or ".." in new.ref:
+    if not re.fullmatch(r"\w[\w./-]*", new.ref) or ".." in new.ref:
         raise SettingsError(f"{new.ref!r} is no tag or branch of a repository: give one as v0.1.0.")
     return [path for path in stamped_files(root) if _rewritten(path, now, new)]
 

@@ -1,0 +1,87 @@
+"""The course's address: in one place, repeated by every badge and first cell, and set for a fork by one command."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tomllib
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from textedit_lite.cli import main
+from textedit_lite.errors import SettingsError
+from textedit_lite.stamp import COLAB_LACKS, Address, address, disagreements, stamp, stamped_files
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def checkout(tmp_path) -> Path:
+    """A copy of every file that a stamp may touch."""
+    for path in stamped_files(ROOT):
+        copy = tmp_path / path.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy)
+    return tmp_path
+
+
+def test_every_badge_and_first_cell_says_the_address_of_the_project():
+    assert disagreements(ROOT) == []
+
+
+def test_a_fork_sets_its_address_with_one_command(checkout, capsys):
+    before = {path: path.read_bytes() for path in stamped_files(checkout)}
+    assert main(["stamp", "--repo", "me/my-course", "--ref", "autumn/2027", "--root", str(checkout)]) == 0
+    assert "me/my-course" in capsys.readouterr().out
+    assert address(checkout) == Address("me/my-course", "autumn/2027") and disagreements(checkout) == []
+    texts = list((checkout / "notebooks" / "text").glob("*.py"))
+    assert texts and all(Address("me/my-course", "autumn/2027").badge(path.stem) in path.read_text("utf-8") for path in texts)
+    assert not any(address(ROOT).repo in path.read_text("utf-8") for path in stamped_files(checkout))
+
+    old = address(ROOT)
+    assert {path.name for path in stamp(checkout, old.repo, old.ref)} >= {path.name for path in texts}
+    assert {path: path.read_bytes() for path in stamped_files(checkout)} == before  # nothing else was touched
+
+
+def test_a_stamped_notebook_is_still_one(checkout):
+    stamp(checkout, "me/my-course", "main")
+    for path in (checkout / "notebooks").glob("*.ipynb"):
+        nbformat.validate(nbformat.read(path, as_version=4))
+
+
+def test_one_notebook_that_disagrees_is_found_and_mended(checkout):
+    path = next((checkout / "notebooks" / "text").glob("01_*.py"))
+    path.write_text(path.read_text("utf-8").replace("/archive/", "/archive/old-"), "utf-8")
+    (found,) = disagreements(checkout)
+    assert "first cell" in found and path.name in found and "old-" in found
+    assert stamp(checkout) == [path] and disagreements(checkout) == []
+
+
+@pytest.mark.parametrize("repo", ["course", "a/b/c", "https://github.com/me/course", "me/my course", ""])
+def test_a_name_that_no_repository_has_is_refused_and_nothing_is_written(checkout, repo):
+    with pytest.raises(SettingsError, match="OWNER/NAME"):
+        stamp(checkout, repo)
+    assert address(checkout) == address(ROOT)
+
+
+@pytest.mark.parametrize("ref", ["", "two words", "-x\n", "../main"])
+def test_a_name_that_no_tag_has_is_refused(checkout, ref):
+    with pytest.raises(SettingsError, match="tag or branch"):
+        stamp(checkout, "me/course", ref)
+
+
+def test_outside_of_a_checkout_it_says_where_to_go(tmp_path, capsys):
+    assert main(["stamp", "--repo", "me/course", "--root", str(tmp_path)]) == 2
+    assert "no checkout" in capsys.readouterr().err
+
+
+def test_the_first_cell_installs_what_colab_lacks_and_nothing_that_it_has():
+    cell = address(ROOT).first_cell()
+    assert "--no-deps" in cell and '"google.colab" in sys.modules' in cell
+    lines = (ROOT / "constraints-colab.txt").read_text(encoding="utf-8").splitlines()
+    has = {re.split("[=<>~]", line)[0].lower().replace("_", "-") for line in lines if not line.startswith("#")}
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    assert {line.split(">=")[0] for line in wanted} - has <= set(COLAB_LACKS)
+    assert not has & set(COLAB_LACKS)
