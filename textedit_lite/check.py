@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import copy
 import html
+import inspect
 import os
+import re
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -39,6 +42,7 @@ class Feedback:
     points: int  # earned
     message: str
     outputs: list[Any] = field(default_factory=list, repr=False, hash=False)  # what the answer returned, a case each
+    case: tuple | None = field(default=None, repr=False, hash=False)  # the first input on which it is wrong, to try again
 
     def __repr__(self) -> str:
         return f"{self.number}: {self.message}"
@@ -63,7 +67,8 @@ def check(number: str, answer: Callable, seed: int | None = None) -> Feedback:
     """Try an answer on edge cases and random inputs, and say in one line whether it is right.
 
     number: of the exercise, "1.1". answer: the student's function. As long as it raises NotImplementedError the task is
-    drawn instead. seed: of the random inputs.
+    drawn instead. seed: of the random inputs. The first input on which an answer is wrong comes back as `case`:
+    `iou(*check("1.2", iou).case)` tries it again.
     Raises SettingsError for an unknown number; and, where points hang on it, WrongAnswerError for a wrong answer.
     Taught in notebook 01.
     """
@@ -85,8 +90,11 @@ def check(number: str, answer: Callable, seed: int | None = None) -> Feedback:
 
 
 def judge(exercise: Exercise, answer: Callable, seed: int = 0) -> Feedback:
-    """Run an answer on all inputs of an exercise: what it returned, and the first thing that is wrong."""
-    wrong, outputs = None, []
+    """Run an answer on all inputs of an exercise: what it returned, and the first thing that is wrong.
+
+    Where it raised, or changed its input, None stands among the outputs: so whoever judges those alone comes to the same.
+    """
+    wrong, case, outputs = None, None, []
     head = f"{exercise.title} ({exercise.points} point{'s' * (exercise.points != 1)})"
     if not callable(answer):
         message = f"{head}: give `check` the function itself, as in check({exercise.number!r}, {exercise.name})."
@@ -98,14 +106,16 @@ def judge(exercise: Exercise, answer: Callable, seed: int = 0) -> Feedback:
         except NotImplementedError:
             return Feedback(exercise.number, False, 0, f"{head}: not solved yet.", outputs)
         except Exception as error:  # whatever a student's code may raise is a wrong answer, never our crash
-            got, problem = None, f"it raises {type(error).__name__}: {error}."
+            got, problem = None, f"it raises {_said(error, answer)}."
         else:
-            problem = exercise.wrong(got, arguments) or _altered(arguments, given)
+            problem = exercise.wrong(got, arguments)
+            if not _same(list(arguments), list(given)):
+                got, problem = None, problem or "it changes its input: work on a copy."
         outputs.append(got)
         if problem and not wrong:
-            wrong = f"for {exercise.name}({', '.join(shown(one) for one in arguments)}) {problem}"
+            wrong, case = f"for {exercise.name}({_named(answer, arguments)}) {problem}", arguments
     if wrong:
-        return Feedback(exercise.number, False, 0, f"{head}: {wrong}", outputs)
+        return Feedback(exercise.number, False, 0, f"{head}: {wrong}", outputs, case)
     return Feedback(exercise.number, True, exercise.points, f"{head}: right, {exercise.points} of {exercise.points}.", outputs)
 
 
@@ -118,7 +128,8 @@ def cases(exercise: Exercise, seed: int = 0) -> list[tuple]:
 def plugged_in(**functions: Callable) -> Iterator[list[str]]:
     """Run the package with functions of one's own in place of those of the same names: the list names which were taken.
 
-    A function that still raises NotImplementedError is left out: ours stays. `with plugged_in(iou=my_iou) as mine: ...`
+    A stub, which does nothing but raise NotImplementedError, is left out: ours stays. Where several functions of the
+    package have one name, an exercise's is meant. `with plugged_in(iou=my_iou) as mine: ...`
     Raises SettingsError for a name that the package has not. Taught in notebook 01.
     """
     taken, before = [], []
@@ -142,6 +153,8 @@ def _places(name: str) -> list[Any]:
     ours = [module for key, module in list(sys.modules.items())
             if key.startswith("textedit_lite") and "exercises" not in key and module is not None]
     defined = {id(value) for module in ours if callable(value := vars(module).get(name)) and value.__module__ == module.__name__}
+    if len(defined) > 1:
+        defined = defined & {id(one.reference) for one in all_exercises().values()} or defined
     if not defined:
         raise SettingsError(f"Nothing of the package that is in use is called {name!r}: is it spelt as in the exercise?")
     return [module for module in ours if id(vars(module).get(name)) in defined]
@@ -153,12 +166,33 @@ def _written(answer: Callable) -> bool:
     return names != ("NotImplementedError",)
 
 
-def _altered(before: tuple, after: tuple) -> str | None:
-    """Whether the answer has changed its input."""
-    for one, other in zip(before, after):
-        if isinstance(one, np.ndarray) and not np.array_equal(one, other, equal_nan=one.dtype.kind == "f"):
-            return "it changes its input: work on a copy."
-    return None
+def _same(before: Any, after: Any) -> bool:
+    """Whether an input is what it was, bit for bit, after the answer has had it."""
+    if isinstance(before, np.ndarray):
+        return np.array_equal(before, after, equal_nan=before.dtype.kind == "f")
+    if isinstance(before, (list, tuple)):
+        return len(before) == len(after) and all(_same(one, other) for one, other in zip(before, after))
+    return True  # numbers and words cannot change
+
+
+def _named(answer: Callable, arguments: tuple) -> str:
+    """The arguments of a call with the names that the answer gives them, so that a message says which one is which."""
+    try:
+        names = [one for one in inspect.signature(answer).parameters.values() if one.kind is one.POSITIONAL_OR_KEYWORD]
+    except (TypeError, ValueError):
+        names = []
+    if not sum(one.default is one.empty for one in names) <= len(arguments) <= len(names):
+        return ", ".join(map(shown, arguments))
+    return ", ".join(f"{name.name} = {shown(one)}" for name, one in zip(names, arguments))
+
+
+def _said(error: Exception, answer: Callable) -> str:
+    """An error in a line: its kind, the answer's own line of code that led to it, and what it says."""
+    file = getattr(getattr(answer, "__code__", None), "co_filename", None)
+    lines = [frame.line for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file and frame.line]
+    said = re.sub(r" at 0x[0-9a-fA-F]+", "", " ".join(str(error).split()))  # an address is another one each time
+    place = f" at `{lines[-1]}`" if lines else ""
+    return f"{type(error).__name__}{place}" + f": {said[:200]}".rstrip(": .")
 
 
 def _show(figure) -> None:
