@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from textedit_lite.blend import feather, paste_back, refine_boundary
+from textedit_lite.blend import Detail, feather, paste_back, refine_boundary
 from textedit_lite.errors import MaskError, SettingsError
 from textedit_lite.mask import build_mask, check_mask
 
@@ -37,6 +37,11 @@ def test_only_a_tilt_needs_more_room():
     assert build_mask((300, 300), box, "upside down").getbbox() == plain
     x0, y0, x1, y1 = build_mask((300, 300), box, "tilted").getbbox()
     assert y1 - y0 > plain[3] - plain[1] + 15 and x0 <= plain[0] + 1
+
+
+def test_what_is_seen_from_another_side_needs_a_square():
+    assert build_mask((300, 300), (50, 100, 150, 140), view="front", grow=0).getbbox() == (50, 70, 150, 170)
+    assert build_mask((300, 300), (50, 100, 150, 140), grow=0).getbbox() == (50, 100, 150, 140)
 
 
 def test_a_mask_ends_at_the_border_of_the_picture():
@@ -195,6 +200,19 @@ def test_outside_of_the_mask_not_a_bit_changes(size, box, window):
     inside = np.asarray(mask) > 0
     assert not (differs & ~inside).any()
     assert differs[inside].mean() > 0.7
+
+
+def test_what_the_painter_left_alone_gets_its_detail_back():
+    rng = np.random.default_rng(0)
+    image = Image.fromarray(rng.integers(0, 256, (96, 96, 3), np.uint8))  # all of it fine detail
+    mask = box_mask((96, 96), (16, 16, 80, 80))
+    window = (0, 0, 96, 96)
+    through = image.resize((24, 24), Image.Resampling.BOX)  # what a painter of 24 pixels a side can see of it
+    untouched = paste_back(image, through, mask, window, detail=Detail(image, through))
+    assert np.abs(np.asarray(untouched, int) - np.asarray(image)).max() <= 1
+    drawn = Image.new("RGB", (24, 24), (255, 0, 0))
+    repainted = np.asarray(paste_back(image, drawn, mask, window, detail=Detail(image, through)), int)
+    assert (repainted[30:66, 30:66] == (255, 0, 0)).mean() > 0.99  # and what it drew anew is all its own
 
 
 def test_what_is_pasted_is_the_same_place_of_the_window():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from numbers import Real
 
 import numpy as np
@@ -11,6 +12,8 @@ from .errors import SettingsError
 
 FEATHER = 0.04  # width of the feather, in short sides of the mask's box
 SEAM_DEPTH = 0.12  # how deep the correction of the seam reaches, in short sides of the mask's box
+DETAIL = 0.02  # over how many short sides of the mask's box a change is averaged before detail is given back
+CHANGED = 24.0  # a change (of 255) from which on the painting, not its start, has the say
 SEAM_LIMIT = 40.0  # a larger step at the border (of 255) is an object that was cut, not a wrong shade
 
 
@@ -30,6 +33,17 @@ def feather(mask: Image.Image, radius: float) -> np.ndarray:
     return np.where(inside, t * t * (3 - 2 * t), 0).astype(np.float32)
 
 
+def ring(mask: np.ndarray, width: int = 2) -> np.ndarray:
+    """The pixels just outside of a mask, from which it is reached in `width` steps at most: bool [H, W], as the mask.
+
+    A step leads to the pixel above, below, to the left or to the right, and none leads beyond the picture.
+    Taught in notebook 03.
+    """
+    from scipy.ndimage import binary_dilation
+
+    return binary_dilation(mask, iterations=width) & ~mask
+
+
 def refine_boundary(
     original: np.ndarray, painted: np.ndarray, mask: np.ndarray, depth: float | None = None
 ) -> np.ndarray:
@@ -45,22 +59,22 @@ def refine_boundary(
     are left alone: they belong to an object that the mask cuts. original, painted: [H, W, 3]; mask: bool [H, W].
     Taught in notebook 03.
     """
-    from scipy.ndimage import binary_dilation, distance_transform_edt, gaussian_filter
+    from scipy.ndimage import distance_transform_edt, gaussian_filter
 
     original, painted = np.asarray(original, np.float32), np.asarray(painted, np.float32)
     mask = np.asarray(mask, bool)
-    ring = binary_dilation(mask, iterations=2) & ~mask
-    if not ring.any():
+    near = ring(mask)
+    if not near.any():
         return painted
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     depth = depth or max(2.0, SEAM_DEPTH * min(len(rows), len(columns)))
     residual = original - painted
-    trusted = ring & (np.abs(residual).max(-1) < SEAM_LIMIT)
+    trusted = near & (np.abs(residual).max(-1) < SEAM_LIMIT)
     weight = gaussian_filter(trusted.astype(np.float32), depth / 2)
     carried = np.stack([gaussian_filter(np.where(trusted, residual[..., c], 0), depth / 2) for c in range(3)], -1)
     carried /= np.maximum(weight, 1e-3)[..., None]
     # Where most of the ring nearby is not to be trusted, nothing is carried.
-    share = np.clip(weight / np.maximum(gaussian_filter(ring.astype(np.float32), depth / 2), 1e-6), 0, 1)
+    share = np.clip(weight / np.maximum(gaussian_filter(near.astype(np.float32), depth / 2), 1e-6), 0, 1)
     fade = np.clip(1 - distance_transform_edt(mask) / depth, 0, 1) * share
     return np.where(mask[..., None], painted + carried * fade[..., None], painted).clip(0, 255)
 
@@ -71,14 +85,24 @@ def check_feather(width: float) -> None:
         raise SettingsError(f"The feather cannot be {width} wide: give a share of the mask's short side from 0 to 0.5.")
 
 
+@dataclass(frozen=True)
+class Detail:
+    """What a painting started from: `start`, the whole picture (RGB), and its window `through` the autoencoder and back."""
+
+    start: Image.Image
+    through: Image.Image
+
+
 def paste_back(
-    image: Image.Image, painted: Image.Image, mask: Image.Image, window: tuple[int, int, int, int], width: float = FEATHER
-) -> Image.Image:
+    image: Image.Image, painted: Image.Image, mask: Image.Image, window: tuple[int, int, int, int], width: float = FEATHER,
+    detail: Detail | None = None,
+) -> Image.Image:  # fmt: skip
     """The picture with `painted`, the repainted `window` (xyxy) of it, put in where the mask is; all else is untouched.
 
     Every pixel outside of the mask equals the picture's own, bit for bit: only the rounded feathered mixture is
     written, and only inside. painted: RGB, square, of any size; it is scaled to the window's. width: of the feather, in
-    short sides of the mask's box, 0 to 0.5. Taught in notebook 04.
+    short sides of the mask's box, 0 to 0.5. detail: what the painting started from; where it has hardly been changed, it
+    gives back the fine detail that scaling and the autoencoder took (`restore_detail`). Taught in notebook 04.
     """
     x0, y0, x1, y1 = mask.getbbox()
     radius = width * min(x1 - x0, y1 - y0)
@@ -86,10 +110,44 @@ def paste_back(
     x0, y0, x1, y1 = max(x0 - 1, 0), max(y0 - 1, 0), min(x1 + 1, image.width), min(y1 + 1, image.height)
     alpha = feather(mask.crop((x0, y0, x1, y1)), radius)
     before = np.asarray(image.crop((x0, y0, x1, y1)), np.float32)
-    scale = painted.width / (window[2] - window[0])
-    part = tuple(scale * v for v in (x0 - window[0], y0 - window[1], x1 - window[0], y1 - window[1]))
-    after = np.asarray(painted.resize((x1 - x0, y1 - y0), Image.Resampling.LANCZOS, part), np.float32)
-    mixed = before + alpha[..., None] * (after - before)
+
+    def enlarged(picture: Image.Image) -> np.ndarray:
+        scale = picture.width / (window[2] - window[0])
+        part = tuple(scale * v for v in (x0 - window[0], y0 - window[1], x1 - window[0], y1 - window[1]))
+        return np.asarray(picture.resize((x1 - x0, y1 - y0), Image.Resampling.LANCZOS, part), np.float32)
+
+    after = enlarged(painted)
+    if detail is not None:
+        start = np.asarray(detail.start.crop((x0, y0, x1, y1)), np.float32)
+        after = restore_detail(after, start, enlarged(detail.through), DETAIL * min(x1 - x0, y1 - y0))
     result = image.copy()
-    result.paste(Image.fromarray(np.rint(mixed).clip(0, 255).astype(np.uint8)), (x0, y0))
+    result.paste(Image.fromarray(mix(before, after, alpha)), (x0, y0))
     return result
+
+
+def mix(before: np.ndarray, after: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """`after` over `before` by a weight: uint8 [H, W, 3], rounded to the nearest; where the weight is 0 exactly `before`.
+
+    before + w (after - before). before, after: [H, W, 3], 0..255; weight: [H, W], 0..1. Taught in notebook 03.
+    """
+    before, after = np.asarray(before, np.float32), np.asarray(after, np.float32)
+    return np.rint(before + weight[..., None] * (after - before)).clip(0, 255).astype(np.uint8)
+
+
+def restore_detail(painted: np.ndarray, start: np.ndarray, through: np.ndarray, reach: float) -> np.ndarray:
+    """The painting with the detail that it lost on the way, where it still shows what it started from: float32 [H, W, 3].
+
+    The painter sees its start only through scaling and the autoencoder. What that way lost, start - through, is known, and
+
+        f = painted + w (start - through),   w = exp(-(d / t)^2),
+
+    gives it back where the painter changed little: d is the change |painted - through| (of 255, averaged over `reach`
+    pixels), t = 24. Where the painter drew something else, w is 0 and its picture stays. The same idea as the detail
+    layer of a Laplacian pyramid (Burt and Adelson, 1983). painted, start, through: [H, W, 3], 0..255.
+    Taught in notebook 04.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    change = gaussian_filter(np.abs(painted - through).mean(-1), reach)
+    weight = np.exp(-((change / CHANGED) ** 2))
+    return (painted + weight[..., None] * (start - through)).clip(0, 255)

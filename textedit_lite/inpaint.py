@@ -10,7 +10,7 @@ from numbers import Integral, Real
 import numpy as np
 from PIL import Image
 
-from .blend import FEATHER, check_feather, paste_back, refine_boundary
+from .blend import FEATHER, Detail, check_feather, paste_back, refine_boundary
 from .boxes import context_window, zoom
 from .errors import MaskError, SettingsError
 from .models import native_side
@@ -130,16 +130,30 @@ def inpaint_batch(
 
     output = _run(jobs, natives, painter, steps, guidance, strength, negative, after_step)
     flags = getattr(output, "nsfw_content_detected", None) or [False] * len(jobs)
+    seen = round_trip([native.start for native in natives], painter) if strength < 1 else [None] * len(jobs)
     paintings = []
-    for job, native, pixels, flag in zip(jobs, natives, output.images * 255, flags, strict=True):
+    for job, native, pixels, through, flag in zip(jobs, natives, output.images * 255, seen, flags, strict=True):
         if flag or not pixels.max() >= BLACK:  # nor is NaN, to which half precision may overflow, a picture
             paintings.append(Painting(job.image, job.seed, refused=True))
             continue
         if refine:
             pixels = refine_boundary(np.asarray(native.image), pixels, np.asarray(native.mask) > 0)
         painted = Image.fromarray(np.rint(pixels).clip(0, 255).astype(np.uint8))
-        paintings.append(Painting(paste_back(job.image, painted, job.mask, native.window, job.feather), job.seed))
+        detail = None if through is None else Detail(job.start or job.image, through)
+        pasted = paste_back(job.image, painted, job.mask, native.window, job.feather, detail)
+        paintings.append(Painting(pasted, job.seed))
     return paintings
+
+
+def round_trip(pictures: Sequence[Image.Image], painter) -> list[Image.Image]:
+    """Pictures of native size as they come back from the painter's autoencoder, unpainted. Taught in notebook 04."""
+    import torch
+
+    with torch.inference_mode():
+        pixels = painter.image_processor.preprocess(list(pictures)).to(painter.device, painter.vae.dtype)
+        code = painter.vae.encode(pixels)
+        latents = code.latents if hasattr(code, "latents") else code.latent_dist.mode()
+        return painter.image_processor.postprocess(painter.vae.decode(latents).sample, output_type="pil")
 
 
 def denoising(

@@ -13,6 +13,7 @@ from PIL import Image
 from .vocabulary import COLOUR_RGB, POSE_DEGREES
 
 STRANGE = 45.0  # distance (of 255) from the line of a colour's shades at which a pixel is of another colour
+REACH = 0.05  # in short sides of the mask, by which the place that an object leaves is larger than the object
 MATTE = (10.0, 34.0)  # distances from the estimated background at which a pixel begins to be, and is, object
 
 
@@ -24,12 +25,14 @@ def sketch(image: Image.Image, mask: Image.Image, box, now: dict[str, str], want
     (`fill_in`); it is recoloured (`recolour`), or turned around the middle of its box. Outside of the mask nothing
     changes. Taught in notebook 04.
     """
+    from scipy.ndimage import grey_dilation
+
     changes = {name for name in ("colour", "view", "pose") if name in wanted and wanted[name] != now.get(name)}
     if not changes or "view" in changes or not {wanted.get("colour"), now.get("colour")} <= COLOUR_RGB.keys():
         return None
     x0, y0, x1, y1 = mask.getbbox()
     x0, y0, x1, y1 = max(x0 - 2, 0), max(y0 - 2, 0), min(x1 + 2, image.width), min(y1 + 2, image.height)
-    pixels = np.asarray(image.crop((x0, y0, x1, y1)), np.float32)
+    before = pixels = np.asarray(image.crop((x0, y0, x1, y1)), np.float32)
     inside = np.asarray(mask.crop((x0, y0, x1, y1))) >= 128
     background = fill_in(pixels, inside)
     distance = np.abs(pixels - background).max(-1)
@@ -40,11 +43,12 @@ def sketch(image: Image.Image, mask: Image.Image, box, now: dict[str, str], want
         pixels = pixels + matte[..., None] * (coloured - pixels)
     if "pose" in changes:
         turn = POSE_DEGREES[wanted["pose"]] - POSE_DEGREES[now["pose"]]
+        # Behind the object only its own place must be made up: a pattern or a neighbour beside it stays what it is.
+        behind = fill_in(before, inside & (grey_dilation(matte, max(3, round(REACH * min(matte.shape)))) > 0.1))
         centre = ((box[0] + box[2]) / 2 - x0, (box[1] + box[3]) / 2 - y0)
         layers = [Image.fromarray(np.rint(v).clip(0, 255).astype(np.uint8)) for v in (pixels, 255 * matte)]
         pixels, matte = (np.asarray(v.rotate(turn, Image.Resampling.BICUBIC, center=centre), np.float32) for v in layers)
-        pixels = background + matte[..., None] / 255 * (pixels - background)
-    before = np.asarray(image.crop((x0, y0, x1, y1)), np.float32)
+        pixels = behind + matte[..., None] / 255 * (pixels - behind)
     result = image.copy()
     sketched = np.where(inside[..., None], pixels, before)
     result.paste(Image.fromarray(np.rint(sketched).clip(0, 255).astype(np.uint8)), (x0, y0))
