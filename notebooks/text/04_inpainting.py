@@ -296,7 +296,7 @@ print("a sketch of another view:", sketch(image, mask, box, now, turned))
 # %% [markdown]
 # ## 7. Back into the picture
 #
-# `paste_back` ([`blend.py`](../textedit_lite/blend.py)) scales the painted window to its place and mixes it in with the inward feather of [notebook 03](03_mask_building.ipynb). Only pixels inside of the mask are written.
+# `paste_back` ([`blend.py`](../textedit_lite/blend.py)) scales the painted window to its place and mixes it in with the inward feather of [notebook 03](03_mask_building.ipynb). Only pixels inside of the mask are written. Where the painter started from a sketch and left it nearly as it was, the fine detail comes back that its small window and its autoencoder (`round_trip`) took away: $f = \text{painted} + w\,(\text{start} - \text{through})$, with $w$ falling from 1 to 0 as the painting departs from its start (`restore_detail`).
 
 # %%
 result = paintings[0].image
@@ -351,6 +351,172 @@ for settings in wrong:
         inpaint(image, mask, caption, painter, **settings)
     except TextEditError as error:
         print(error)
+
+# %% [markdown]
+# ## Exercises
+#
+# Seven functions, from a line to a piece of the real thing. Write each in place of `raise NotImplementedError`; the cell under it says at once whether it is right, and on which input it is not. At the end the painter paints with them.
+
+# %%
+from textedit_lite.check import check, plugged_in
+
+# %% [markdown]
+# ### 4.1 Into the noise · 2 points
+#
+# A batch of latents is mixed with noise, each at its own time:
+#
+# $$ x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1 - \bar\alpha_t}\, \epsilon $$
+#
+# `x0` and `noise` are float32 $[B, C, H, W]$; `alphas` holds $\bar\alpha_t$, one number for each of the $B$ pictures. Return $[B, C, H, W]$.
+
+# %% nbgrader={"grade": false, "grade_id": "answer-4-1", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# EXERCISE 4.1 · add_noise · 2 points
+def add_noise(x0, noise, alphas):
+    """Latents x0 [B, C, H, W] at the times of alphas [B] -> [B, C, H, W]."""
+    raise NotImplementedError
+
+
+# %% nbgrader={"grade": true, "grade_id": "check-4-1", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+check("4.1", add_noise)
+
+# %% [markdown]
+# ### 4.2 How hard the words pull · 2 points
+#
+# Classifier-free guidance, from the two answers of the network:
+#
+# $$ \hat v = v(\varnothing) + g \, \big( v(c) - v(\varnothing) \big) $$
+
+# %% nbgrader={"grade": false, "grade_id": "answer-4-2", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# EXERCISE 4.2 · guided · 2 points
+def guided(without, with_words, scale):
+    """The answers without and with words, [B, C, H, W], and g -> [B, C, H, W]."""
+    raise NotImplementedError
+
+
+# %% nbgrader={"grade": true, "grade_id": "check-4-2", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+check("4.2", guided)
+
+# %% [markdown]
+# ### 4.3 A second try is a finer one · 2 points
+#
+# $n_r = \lceil n\,(1 + r/2) \rceil$, but never more than the 1000 steps that the noise schedule has. `round_index` is $r = 0, 1, \dots$, `steps` is $n$; return a whole number.
+
+# %% nbgrader={"grade": false, "grade_id": "answer-4-3", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# EXERCISE 4.3 · step_schedule · 2 points
+def step_schedule(round_index, steps):
+    """Denoising steps of a round, from the steps of round 0."""
+    raise NotImplementedError
+
+
+# %% nbgrader={"grade": true, "grade_id": "check-4-3", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+check("4.3", step_schedule)
+
+# %% [markdown]
+# ### 4.4 Guidance that knows its context · 3 points
+#
+# $$ g = 1 + (g_0 - 1) \left( 1 + \tfrac{1 - p}{4} \right) \left( 1 + \tfrac{r}{4} \right) $$
+#
+# `base` is $g_0$, `shown` is $p$, `round_index` is $r$. A probability that comes out of sums may lie a little outside of 0 to 1: take the nearest that does not. A guidance above 50 is too much for any model: there the scale stops.
+
+# %% nbgrader={"grade": false, "grade_id": "answer-4-4", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# EXERCISE 4.4 · guidance_scale · 3 points
+def guidance_scale(base, shown, round_index=0):
+    """The guidance scale of a round, 1 to 50."""
+    raise NotImplementedError
+
+
+# %% nbgrader={"grade": true, "grade_id": "check-4-4", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+check("4.4", guidance_scale)
+
+# %% [markdown]
+# ### 4.5 One step out of the noise · 5 points
+#
+# The network has said which *velocity* $v = \sqrt{\bar\alpha}\,\epsilon - \sqrt{1 - \bar\alpha}\,x_0$ it sees in $x = \sqrt{\bar\alpha}\,x_0 + \sqrt{1 - \bar\alpha}\,\epsilon$. These are two equations in $x_0$ and $\epsilon$: solve them, then mix the two again at the next time $\bar\alpha'$ (DDIM, Song et al., 2021). Mind the ends: in pure noise $\bar\alpha = 0$, in the picture $\bar\alpha' = 1$, and neither may be divided by.
+
+# %% nbgrader={"grade": false, "grade_id": "answer-4-5", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# EXERCISE 4.5 · ddim_step · 5 points
+def ddim_step(x, velocity, alpha, alpha_next):
+    """Latents x at alpha and the velocity there, [B, C, H, W] -> latents at alpha_next."""
+    raise NotImplementedError
+
+
+# %% nbgrader={"grade": true, "grade_id": "check-4-5", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
+check("4.5", ddim_step)
+
+# %% [markdown]
+# ### 4.6 The painter's window · 4 points
+#
+# The square that the painter sees around a mask's box:
+#
+# 1. its side is `ratio` times the box's longest side, rounded up (`math.ceil`), and at least `minimum`;
+# 2. along each axis it starts at `round((low + high - side) / 2)`, so that the box is in its middle,
+# 3. and is pushed inside of the picture where it would hang over; but where the picture is shorter than the side, it starts at `(extent - side) // 2`, so that the picture is in its middle.
+#
+# `box` is $(x_0, y_0, x_1, y_1)$, `size` (width, height). Return $(x_0, y_0, x_1, y_1)$ of the window, whole numbers.
+
+# %% nbgrader={"grade": false, "grade_id": "answer-4-6", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# EXERCISE 4.6 · context_window · 4 points
+def context_window(box, size, ratio=4 / 3, minimum=32):
+    """The square window around a box (xyxy) in a picture of a size -> xyxy."""
+    raise NotImplementedError
+
+
+# %% nbgrader={"grade": true, "grade_id": "check-4-6", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
+check("4.6", context_window)
+
+# %% [markdown]
+# ### 4.7 The same shades of another colour · 4 points
+#
+# A pixel $p$ of a blue bus is a shade of blue and a rest: $p = s\,b + r$ with $s = \frac{p \cdot b}{b \cdot b}$. The same shade of red is $p' = \operatorname{clip}(s, 0, 1.3)\, b' + r$. But tyres and windows are not blue, and shall stay:
+#
+# $$ p \leftarrow p + w\,(p' - p), \qquad w = \exp\left( -\frac{r \cdot r}{2 \cdot 45^2} \right) $$
+#
+# `pixels` is float32 $[\dots, 3]$ in 0 to 255; `old` and `new` are names, whose $b$ and $b'$ stand in `textedit_lite.vocabulary.COLOUR_RGB`. `old` has a hue (it is not white or black).
+
+# %% nbgrader={"grade": false, "grade_id": "answer-4-7", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# EXERCISE 4.7 · recolour · 4 points
+def recolour(pixels, old, new):
+    """Pixels [..., 3] of one colour's shades as the same shades of another."""
+    raise NotImplementedError
+
+
+# %% nbgrader={"grade": true, "grade_id": "check-4-7", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
+check("4.7", recolour)
+
+# %% [markdown]
+# ### With your functions
+#
+# `paint_by_hand` is the pipeline's loop in the open, made of 4.1, 4.2 and 4.5; it paints with yours as far as they stand, and with ours in place of the others. From pure noise it does what the library does, to the last bit.
+
+# %%
+from textedit_lite.exercises.inpainting import paint_by_hand
+
+yours = {"add_noise": add_noise, "guided": guided, "ddim_step": ddim_step}
+by_hand, mine = paint_by_hand(image, mask, caption, painter, seed=1, **yours)
+print("yours:", ", ".join(mine) or "none yet")
+
+# %%
+half, more = paint_by_hand(
+    image, roomy, red, painter, start=drawn[0], strength=0.5, seed=1, **yours
+)
+print("yours:", ", ".join(more) or "none yet")
+library_s = inpaint(image, mask, caption, painter, seeds=[1], refine=False)[0].image
+pictures = [by_hand, library_s, half]
+names = ["by hand", "by the library", "by hand, from a sketch"]
+plots.image_grid(closer(pictures), names, columns=3, side=2.2)
+
+# %% [markdown]
+# The others are used by the whole editor: `plugged_in` puts them in the place of the package's own.
+
+# %%
+from textedit_lite import Editor, edit_figure
+
+yours = {"step_schedule": step_schedule, "guidance_scale": guidance_scale}
+yours |= {"context_window": context_window, "recolour": recolour}
+with plugged_in(**yours) as mine:
+    edited = Editor(models).edit(image, "the blue bus changes to a red bus")
+print("yours:", ", ".join(mine) or "none yet")
+edit_figure(edited)
 
 # %% [markdown]
 # ## What to remember
