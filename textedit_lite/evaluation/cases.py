@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import SettingsError
+from ..errors import ImageError, SettingsError
 from ..prompt import task_prompt
 from ..vocabulary import COLOURS, TASKS
 from ..world.oracle import palette_shares
@@ -112,7 +112,10 @@ def colours_of(data: Folder | World, picture: Picture, thing: Thing) -> list[str
     """The colours that an object has: what the set says, or each that at least 15 % of its pixels show."""
     if thing.colour:
         return [thing.colour]
-    pixels = np.asarray(data.open(picture), np.float32) / 255
+    try:
+        pixels = np.asarray(data.open(picture), np.float32) / 255
+    except ImageError:  # it is chosen all the same, and its edit will fail with that reason
+        return []
     shares = palette_shares(pixels.transpose(2, 0, 1), object_mask(picture, thing).astype(float))
     return [colour for colour, share in zip(COLOURS, shares) if share >= SHOWN]
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ..errors import SettingsError
+from ..errors import ImageError, SettingsError
 from ..images import open_image
 from ..vocabulary import COCO_IDS
 from ..world.coco import annotations
@@ -84,10 +84,10 @@ class Folder:
         return self.pictures[picture_id]
 
     def open(self, picture: Picture) -> Image.Image:
-        """The pixels, RGB; raises ImageError, or SettingsError where they have another size than the annotations say."""
+        """The pixels, RGB; raises ImageError, also where they have another size than the annotations say."""
         image = open_image(self._images / picture.file_name)
         if image.size != (picture.width, picture.height):
-            raise SettingsError(f"{picture.file_name} is {image.width}x{image.height} pixels, its annotation says "
+            raise ImageError(f"{picture.file_name} is {image.width}x{image.height} pixels, its annotation says "
                                 f"{picture.width}x{picture.height}: fetch the picture again.")  # fmt: skip
         return image
 
@@ -139,17 +139,17 @@ class World:
         return self._known[picture_id]
 
 
-def open_set(data: str, seed: int = 0, yes: bool = False) -> Folder | World:
+def open_set(data: str, seed: int = 0, yes: bool = False, fetch: bool = True) -> Folder | World:
     """What `--data` names: "world" (its test scenes of `seed`), "coco" (val2017, fetched if need be), or a folder.
 
-    yes: fetch without asking. Raises SettingsError for what is none. Taught in notebook 06.
+    yes: fetch without asking; fetch: at all. Raises SettingsError for what is none. Taught in notebook 06.
     """
     if data == "world":
         return World(seed)
     if data == "coco":
         from .fetch import coco_folder
 
-        return Folder(coco_folder(yes))
+        return Folder(coco_folder(yes, fetch))
     return Folder(data)
 
 

@@ -1,0 +1,153 @@
+"""The systems that are compared: each turns a batch of requests into as many results, and may fail on any of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ..detect import HIGHEST
+from ..editor import ABLATIONS, Editor, EditResult
+from ..errors import SettingsError, TextEditError
+from ..mask import build_mask
+from ..match import ATTRIBUTES, read_attributes, read_categories, text_features
+from ..models import Models
+from ..prompt import check_words, parse
+from ..rivals import plain_edit
+from ..vocabulary import describe
+
+# Each switch of `--ablate`, and the options of `Editor.edit_batch` that it stands for.
+ABLATED: dict[str, dict[str, Any]] = {
+    **{name: {"ablate": name} for name in ABLATIONS},
+    "threshold": {"threshold": HIGHEST},
+    "rounds": {"rounds": 1},
+    "sketch": {"sketch": False},
+}
+
+
+@dataclass(frozen=True)
+class Request:
+    """One edit as an editor is asked for it, and what only an anchor may look at: the object's true box and pixels."""
+
+    image: Image.Image
+    prompt: str
+    seed: int
+    change: dict[str, str] = field(hash=False)
+    box: tuple[float, float, float, float]
+    pixels: np.ndarray = field(hash=False, repr=False)  # bool [H, W]
+
+    @property
+    def place(self) -> Image.Image:
+        """Where the edit may happen: the mask that the editor would build for the change around the true box."""
+        return build_mask(self.image.size, self.box, self.change.get("pose"), view=self.change.get("view"))
+
+    @property
+    def true_mask(self) -> Image.Image:
+        """What has to be repainted: under a new colour the object alone, else the place that it turns in."""
+        return Image.fromarray(255 * self.pixels.astype(np.uint8)) if "colour" in self.change else self.place
+
+
+Way = Callable[[Sequence[Request]], list[EditResult]]
+
+
+def ours(models: Models, options: dict[str, Any]) -> Way:
+    """The editor of this package, a batch at a time; a new one for each, so that no batch remembers another."""
+    return lambda some: Editor(models).edit_batch(*_asked(some), **options)
+
+
+def oracle_mask(models: Models, options: dict[str, Any]) -> Way:
+    """Ours with the set's own mask, and a sketch under it: what would be won if detection and mask were perfect."""
+    options = {"sketch": True, **options}
+    return lambda some: Editor(models).edit_batch(*_asked(some), masks=[request.true_mask for request in some], **options)
+
+
+def copy(models: Models, options: dict[str, Any]) -> Way:
+    """Returns the input: the anchor of everything that measures how little has changed."""
+    return lambda some: [
+        EditResult("edited", "The input came back.", image=request.image.copy(), source=request.image) for request in some
+    ]
+
+
+def plain(models: Models, options: dict[str, Any]) -> Way:
+    """The pipeline without the editor's machinery (`rivals.plain_edit`), one edit at a time."""
+    return lambda some: [plain_edit(request.image, request.prompt, models, seed=request.seed) for request in some]
+
+
+# A further rival is a function as above, and a line here. ABLE: those that take the options of `Editor.edit_batch`.
+EDITORS: dict[str, Callable[[Models, dict[str, Any]], Way]] = {
+    "ours": ours, "copy": copy, "oracle-mask": oracle_mask, "plain": plain,
+}  # fmt: skip
+ABLE = ("ours", "oracle-mask")
+
+
+def check_editor(name: str, ablate: str | None = None) -> None:
+    """Raises SettingsError for an editor or an ablation that is none, or one that the editor has no switch for."""
+    if name not in EDITORS:
+        raise SettingsError(f"There is no editor {name!r}: choose one of {', '.join(EDITORS)}.")
+    if ablate is not None and ablate not in ABLATED:
+        raise SettingsError(f"There is no ablation {ablate!r}: choose one of {', '.join(ABLATED)}.")
+    if ablate is not None and name not in ABLE:
+        raise SettingsError(f"The editor {name} has nothing to switch off: leave --ablate to {' or '.join(ABLE)}.")
+
+
+def make_editor(name: str, models: Models, ablate: str | None = None) -> Way:
+    """The way to edit that `--editor` and `--ablate` name; raises SettingsError as `check_editor` does."""
+    check_editor(name, ablate)
+    return EDITORS[name](models, ABLATED[ablate] if ablate else {})
+
+
+def attempt(way: Way, some: Sequence[Request], words: Sequence[str] | None = None) -> list[EditResult]:
+    """The results of a batch, where one that fails fails alone: its status is "failed", its message the reason.
+
+    words: all that the models know, None for any; a prompt beyond them fails before anything is computed. Where the rest
+    fails together nevertheless, each is tried by itself. Only an interruption goes through.
+    """
+    results: list[EditResult | None] = [_refused(request, words) for request in some]
+    todo = [i for i, result in enumerate(results) if result is None]
+    try:
+        done = way([some[i] for i in todo]) if todo else []
+    except Exception:
+        done = [_alone(way, some[i]) for i in todo]
+    for i, result in zip(todo, done, strict=True):
+        results[i] = result
+    return results
+
+
+def warm(models: Models, categories: Sequence[str]) -> None:
+    """Have CLIP read, once and in one order, the captions that edits of these categories will ask it for.
+
+    What is read together depends on what was read before; so a run that was stopped sees the same last digits.
+    """
+    known = [name for name in sorted(set(categories)) if models.known_words is None or name in models.known_words]
+    blank = [Image.new("RGB", (64, 64))]
+    for name in known:
+        read_attributes(blank, [name], models)
+        read_categories(blank, list(dict.fromkeys([name, *models.categories])), models)
+        text_features([describe(name)], models)
+        for attribute, values in ATTRIBUTES.items():
+            text_features([describe(name, **{attribute: value}) for value in values], models)
+
+
+def _asked(some: Sequence[Request]) -> tuple[list, list, list]:
+    return [request.image for request in some], [request.prompt for request in some], [request.seed for request in some]
+
+
+def _refused(request: Request, words: Sequence[str] | None) -> EditResult | None:
+    try:
+        wish = parse(request.prompt)
+        if words is not None:
+            check_words(wish, words)
+    except TextEditError as error:
+        return EditResult("failed", str(error), source=request.image)
+    return None
+
+
+def _alone(way: Way, request: Request) -> EditResult:
+    try:
+        return way([request])[0]
+    except Exception as error:
+        reason = str(error) if isinstance(error, TextEditError) else f"{type(error).__name__}: {error}"
+        return EditResult("failed", " ".join(reason.split()), source=request.image)

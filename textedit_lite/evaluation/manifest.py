@@ -1,0 +1,119 @@
+"""Writes down what makes a run again (run.json), and refuses to go on with another one in the same folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from ..errors import OutputError, SettingsError
+from ..images import write_text
+from ..models import FULL
+from ..resources import data_path
+
+MANIFEST = "run.json"
+LIBRARIES = ("textedit-lite", "torch", "transformers", "diffusers", "numpy", "pillow", "torchmetrics")
+PARTS = tuple(FULL)
+
+
+def weights_of(weights: str) -> dict[str, str]:
+    """The sha256 of every weights file, by its name: of lite, of a folder, or, of full, as the Hub's cache holds them."""
+    if weights == "full":
+        return {f"{part}/{name}": digest for part in PARTS for name, digest in _cached(part).items()}
+    folder = data_path("models", "lite") if weights == "lite" else Path(weights)
+    return {name: digest for part in PARTS for name, digest in _digests(folder / part, folder).items()}
+
+
+def _cached(part: str) -> dict[str, str]:
+    from huggingface_hub import snapshot_download
+
+    source = FULL[part]
+    try:
+        folder = Path(snapshot_download(source.path, revision=source.revision, local_files_only=True))
+    except (OSError, ValueError):  # loaded from elsewhere: at least its name is known
+        return {f"{source.path}@{source.revision}": "not in the cache"}
+    variant = f".{source.variant}" if source.variant else ""
+    return _digests(folder, folder, f"*{variant}.safetensors")
+
+
+def _digests(folder: Path, root: Path, pattern: str = "*.safetensors") -> dict[str, str]:
+    found = {}
+    for path in sorted(folder.rglob(pattern)):
+        with open(path, "rb") as file:
+            found[path.relative_to(root).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
+
+
+def environment() -> dict[str, Any]:
+    """Versions of everything that decides the last digit, the machine, and the commit of this code if it lies in git."""
+    versions = {}
+    for name in LIBRARIES:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:  # SSIM's, say, which only a measure needs
+            versions[name] = None
+    return {"versions": versions | {"python": platform.python_version()}, "machine": platform.machine(), "commit": commit()}
+
+
+def commit() -> str | None:
+    """The git commit that this code was checked out at, with "+changes" if files differ from it; None outside of git."""
+    here = Path(__file__).resolve().parents[2]
+    if not (here / ".git").exists():
+        return None
+    try:
+        told = [subprocess.run(["git", *words], cwd=here, capture_output=True, text=True, timeout=20, check=True).stdout.strip()
+                for words in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no", "."])]  # fmt: skip
+    except (OSError, subprocess.SubprocessError):  # no git, or no repository of ours
+        return None
+    return told[0] + ("+changes" if told[1] else "")
+
+
+def read_manifest(folder: Path | str) -> dict[str, Any]:
+    """The manifest of a run; raises SettingsError for a folder that holds none. Taught in notebook 06."""
+    path = Path(folder) / MANIFEST
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{folder} holds no run: give the folder that `textedit-lite evaluate --out` wrote.") from error
+
+
+def begin(folder: Path, settings: dict[str, Any], facts: dict[str, Any], write: bool = True) -> None:
+    """Write run.json, or, where one is, check that it is of the very same run: the same settings, data and weights.
+
+    settings: what must not change; facts: what is only noted. A second start under other versions is noted too.
+    write: False for the helpers of a run with several processes. Raises SettingsError where anything differs.
+    """
+    path, now = folder / MANIFEST, environment()
+    settings = json.loads(json.dumps(settings))
+    if not path.exists():
+        if write:
+            write_text(path, json.dumps({"settings": settings, **facts, "started": [now]}, indent=2) + "\n")
+        return
+    manifest = read_manifest(folder)
+    before = manifest["settings"]
+    if changed := [name for name in settings if before.get(name) != settings[name]]:
+        name = changed[0]
+        raise SettingsError(f"{folder} holds a run with {name} {_short(before.get(name))}, not {_short(settings[name])}: "
+                            "give the same command again, or another --out.")  # fmt: skip
+    if write and manifest["started"][-1] != now:
+        manifest["started"].append(now)
+        write_text(path, json.dumps(manifest, indent=2) + "\n")
+
+
+def make_folder(out: Path | str) -> Path:
+    """The folder of a run, made if need be; raises OutputError where that cannot be."""
+    try:
+        (Path(out) / "edits").mkdir(parents=True, exist_ok=True)
+        (Path(out) / "parts").mkdir(exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"Cannot write to {out} ({error.strerror}): choose another folder.") from error
+    return Path(out)
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value) if not isinstance(value, str) else value
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,86 @@
+"""The rows of a run on disk: appended one a line, safe against being killed, merged at the end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import OutputError
+from ..images import write_text
+from .cases import Case
+
+ROWS, CASES, PARTS = "rows.jsonl", "cases.jsonl", "parts"
+
+
+def part_file(folder: Path, rank: int) -> Path:
+    """Where the process of a rank appends its rows."""
+    return folder / PARTS / f"{rank:04d}.jsonl"
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The rows of one file. A last line without its end, of a process that was killed, is no row yet.
+
+    Raises OutputError for damage anywhere else.
+    """
+    *lines, _half = path.read_bytes().split(b"\n")
+    try:
+        return [json.loads(line) for line in lines]
+    except ValueError as error:
+        raise OutputError(f"{path} is damaged: remove it to have its edits made again.") from error
+
+
+def read_parts(folder: Path) -> dict[str, dict[str, Any]]:
+    """All rows that any process has written so far, by their key; of two with one key the first counts."""
+    found: dict[str, dict[str, Any]] = {}
+    for path in sorted((folder / PARTS).glob("*.jsonl")):
+        for row in read_lines(path):
+            found.setdefault(row["key"], row)
+    return found
+
+
+def open_part(folder: Path, rank: int):
+    """The file to append rows to, cut back to its last whole line."""
+    path = part_file(folder, rank)
+    file = open(path, "ab")
+    file.truncate(path.read_bytes().rfind(b"\n") + 1)
+    return file
+
+
+def append(file, row: dict[str, Any]) -> None:
+    """One row, handed to the system at once: a kill leaves at most the last line half-written."""
+    file.write((json.dumps(row) + "\n").encode())
+    file.flush()
+
+
+def merge(folder: Path, cases: Sequence[Case]) -> list[dict[str, Any]]:
+    """Write rows.jsonl, in the order of the cases, out of the part files, and return its rows; all must be there."""
+    found = read_parts(folder)
+    rows = [found[case.key] for case in cases]
+    _write(folder / ROWS, rows)
+    return rows
+
+
+def write_cases(folder: Path, cases: Sequence[Case]) -> None:
+    """Write cases.jsonl: what was chosen to be edited, in order."""
+    _write(folder / CASES, (case.to_dict() for case in cases))
+
+
+def read_cases(folder: Path) -> list[Case]:
+    """The cases of a run."""
+    return [Case(**row) for row in read_lines(folder / CASES)]
+
+
+def read_rows(folder: Path | str) -> list[dict[str, Any]]:
+    """The rows of a run, finished or not, in the order of the cases. Taught in notebook 06."""
+    folder = Path(folder)
+    if (folder / ROWS).is_file():
+        return read_lines(folder / ROWS)
+    found = read_parts(folder)
+    order = [case.key for case in read_cases(folder)] if (folder / CASES).is_file() else list(found)
+    return [found[key] for key in order if key in found]
+
+
+def _write(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    write_text(path, "".join(json.dumps(row) + "\n" for row in rows))

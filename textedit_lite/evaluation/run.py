@@ -1,0 +1,155 @@
+"""The run: cases are edited block by block, each row is kept as soon as it is there, and a run that was killed goes on.
+
+A block is always the same few cases, whoever edits it and whenever: what is computed together decides the last digits of
+a picture, so one process or several, in one go or in ten, give the same rows.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..editor import METADATA, EditResult
+from ..errors import ImageError, OutputError, SettingsError
+from ..images import save_png
+from ..models import Models, best_device, load_models
+from . import rows
+from .cases import Case, check_tasks, choose_cases
+from .editors import Request, Way, attempt, check_editor, make_editor, warm
+from .manifest import begin, make_folder, weights_of
+from .measure import make_rows, request_of
+from .sets import Folder, World, open_set
+
+BLOCK = 8  # edits at a time
+PATIENCE = 1800.0  # seconds that the first process waits for a sign of life from the others
+
+
+def evaluate(
+    data: str, editor: str = "ours", tasks: Sequence[str] = ("color", "tilt", "front", "updown"), images: int = 1000,
+    seed: int = 0, weights: str = "lite", out: Path | str = "runs/evaluate", *, ablate: str | None = None,
+    block: int = BLOCK, device: str | None = None, yes: bool = False, progress: bool = True,
+) -> Path:  # fmt: skip
+    """Edit `images` pictures for each task, grade every edit, and return the folder with rows, pictures and run.json.
+
+    Args:
+        data: "world", "coco" or a COCO folder (`open_set`); editor: one of `EDITORS`; ablate: one of `ABLATED`.
+        images: of each task; where the set has fewer with an object for it, all that it has.
+        out: an empty folder, or that of the same run: it then goes on where it was.
+        block: edits at a time; yes: download without asking.
+
+    As one of several processes (RANK and WORLD_SIZE in the environment, as `accelerate launch` and `torchrun` set them) it
+    takes its share of the blocks; the first one waits for all and merges them.
+    Raises SettingsError, WeightsError or OutputError before anything is edited. Taught in notebook 06.
+    """
+    check_editor(editor, ablate)
+    check_tasks(tasks)
+    if block < 1:
+        raise SettingsError("A block holds at least 1 edit, as in --block 8.")
+    rank, world_size = process()
+    source = open_set(data, seed, yes, fetch=world_size == 1)
+    folder = make_folder(out)
+    models = load_models(weights, device or own_device())
+    settings = {
+        "data": source.name, "data_sha256": source.sha256, "editor": editor, "ablate": ablate, "tasks": list(tasks),
+        "images": images, "seed": seed, "weights": weights, "weights_sha256": weights_of(weights), "block": block,
+        "device": models.device.split(":")[0],
+    }  # fmt: skip
+    where = data if data in ("world", "coco") else str(Path(data).resolve())
+    begin(folder, settings, {}, write=False)  # another run is refused before an hour is spent on choosing
+    cases = choose_cases(source, tasks, images, seed)
+    if rank == 0:
+        begin(folder, settings, {"source": where, "processes": world_size})
+        rows.write_cases(folder, cases)
+    mine = [cases[at : at + block] for at in range(rank * block, len(cases), world_size * block)]
+    done = rows.read_parts(folder)
+    todo = [some for some in mine if any(case.key not in done for case in some)]
+    if todo:
+        warm(models, [case.category for case in cases])
+        way = make_editor(editor, models, ablate)
+        words = None if editor == "copy" else models.known_words
+        old = [done[case.key]["success"] for some in mine if some not in todo for case in some]
+        with rows.open_part(folder, rank) as file, _bar(sum(map(len, mine)), len(old), progress and rank == 0) as bar:
+            for some in todo:
+                made = _block(source, some, way, words, models, folder, done)
+                for row in made:
+                    if row["key"] not in done:
+                        rows.append(file, row)
+                old += [row["success"] for row in made]
+                bar.update(len(made))
+                bar.set_postfix(success=f"{sum(old) / len(old):.3f}")
+    if rank == 0:
+        _wait(folder, cases, world_size)
+        rows.merge(folder, cases)
+    return folder
+
+
+def _block(
+    source: Folder | World, cases: Sequence[Case], way: Way, words, models: Models, folder: Path, done
+) -> list[dict[str, Any]]:
+    """The rows of one block; each picture is on disk before its row is, and none is written twice."""
+    requests, results = _attempted(source, cases, way, words)
+    made = make_rows(source, cases, requests, results, models)
+    for case, result in zip(cases, results, strict=True):
+        if result.image is not None and case.key not in done:
+            text = json.dumps(result.settings.__dict__) if result.settings else "{}"
+            save_png(result.image, folder / "edits" / f"{case.key}.png", {METADATA: text})
+    return made
+
+
+def _attempted(source, cases, way, words) -> tuple[list[Request | None], list[EditResult]]:
+    """What is asked for, and what came of it; a picture that cannot be read fails as any other edit does."""
+    requests: dict[int, Request] = {}
+    results: dict[int, EditResult] = {}
+    for i, case in enumerate(cases):
+        try:
+            requests[i] = request_of(source, case)
+        except ImageError as error:
+            results[i] = EditResult("failed", str(error))
+    results |= zip(requests, attempt(way, list(requests.values()), words), strict=True)
+    return [requests.get(i) for i in range(len(cases))], [results[i] for i in range(len(cases))]
+
+
+# --- processes ---------------------------------------------------------------------------------------------------
+
+
+def process() -> tuple[int, int]:
+    """(number of this process, number of all), as a launcher says in the environment; (0, 1) without one.
+
+    Raises SettingsError for numbers that make no sense. Taught in notebook 06.
+    """
+    given = os.environ.get("RANK", "0"), os.environ.get("WORLD_SIZE", "1")
+    if not all(text.isdecimal() for text in given) or int(given[0]) >= int(given[1]):
+        raise SettingsError(f"RANK={given[0]} of WORLD_SIZE={given[1]} is no process: start it with `accelerate launch`.")
+    return int(given[0]), int(given[1])
+
+
+def own_device() -> str:
+    """The best device, and of several GPUs the one of this process."""
+    device = best_device()
+    return f"cuda:{os.environ['LOCAL_RANK']}" if device == "cuda" and "LOCAL_RANK" in os.environ else device
+
+
+def _wait(folder: Path, cases: Sequence[Case], world_size: int) -> None:
+    """Until the rows of all processes are there; raises OutputError where the others have died."""
+    known, since = -1, time.monotonic()
+    while (there := len(rows.read_parts(folder).keys() & {case.key for case in cases})) < len(cases):
+        if there > known:
+            known, since = there, time.monotonic()
+        if world_size == 1 or time.monotonic() - since > PATIENCE:
+            raise OutputError(f"{len(cases) - there} edits of {folder} are missing, as a process has stopped: "
+                              "give the same command again.")  # fmt: skip
+        time.sleep(1)
+
+
+# --- progress ----------------------------------------------------------------------------------------------------
+
+
+def _bar(total: int, done: int, shown: bool):
+    from tqdm import tqdm
+
+    return tqdm(total=total, initial=done, desc="editing", unit="edit", disable=None if shown else True)
+
