@@ -23,6 +23,7 @@ from .images import open_image, read_metadata, save_png, write_text
 from .inpaint import Job, Painting, check_settings, guidance_scale, inpaint_batch, step_schedule
 from .mask import build_mask, check_grow, check_mask
 from .match import (
+    ATTRIBUTES,
     FUSION,
     Candidate,
     Match,
@@ -68,7 +69,7 @@ class Settings:
     mask: str | None = None
     mask_sha256: str | None = None
     feather: float | None = None
-    sketch: bool | None = None  # whether the painter starts from a sketch; None: not under a mask of the user's own
+    sketch: bool | None = None  # whether the painter starts from a sketch; None: if the models' world has sketches, no own mask
     ablate: str | None = None  # one of ABLATIONS
 
 
@@ -164,7 +165,7 @@ def algorithm_1(
     # What is to be seen: what CLIP reads on the object now, and the change in it.
     noun = prompt.category or prompt.noun
     now = read_attributes([square_crop(image, box)], [noun], models)[0]
-    wanted = wished(prompt, now)
+    wanted = wished(prompt, now, models.reads)
     target = prompt.changes.get("category", noun)
     description = prompt.changes.get("text") or describe(target, **wanted)
     # In words of the user's own, the wish must beat what was there before.
@@ -172,7 +173,7 @@ def algorithm_1(
     # Stage 3: the mask.
     mask = own_mask or build_mask(image.size, box, grow=GROW if settings.grow is None else settings.grow, **turns(wanted, now))
     # Stage 4: paint, from a sketch where the change can be sketched, until the edit is complete.
-    sketched = own_mask is None if settings.sketch is None else settings.sketch
+    sketched = own_mask is None and models.sketches if settings.sketch is None else settings.sketch
     can_be_sketched = sketched and not {"category", "text"} & prompt.changes.keys()
     start = sketch(image, mask, box, now.values, wanted) if can_be_sketched else None
     best, seed = None, settings.seed
@@ -241,12 +242,12 @@ def _under(mask: Image.Image, chosen: Match) -> Match:
     return replace(chosen, index=best if best is not None and overlaps[best] > 0.1 else None, status="found")
 
 
-def wished(prompt: EditPrompt, now: Reading) -> dict[str, str]:
+def wished(prompt: EditPrompt, now: Reading, reads: Sequence[str] = tuple(ATTRIBUTES)) -> dict[str, str]:
     """Colour, view and pose after the edit: as the prompt says, else as it names them, else as CLIP is sure of them.
 
-    Taught in notebook 05.
+    reads: the attributes that this CLIP was taught to read (`Models.reads`). Taught in notebook 05.
     """
-    sure = {name: value for name, value in now.values.items() if now.probabilities[name][value] >= SURE}
+    sure = {name: value for name, value in now.values.items() if name in reads and now.probabilities[name][value] >= SURE}
     named = {name: value for name in ("colour", "view", "pose") if (value := getattr(prompt, name))}
     changes = {name: value for name, value in prompt.changes.items() if name in ("colour", "view", "pose")}
     return sure | named | changes
@@ -450,9 +451,12 @@ class Editor:
     def _paint(self, requests: list[Paint], progress) -> list[list[Painting]]:
         jobs = [job for request in requests for job in request.jobs]
         first = requests[0]
-        painted = inpaint_batch(
-            jobs, self.models.painter, first.steps, first.guidance, first.strength, progress=progress, refine=first.refine
-        )
+        painted = []
+        for at in range(0, len(jobs), self.models.at_once):  # as many as the memory holds
+            painted += inpaint_batch(
+                jobs[at : at + self.models.at_once], self.models.painter, first.steps, first.guidance, first.strength,
+                progress=progress, refine=first.refine,
+            )  # fmt: skip
         return [[painted.pop(0) for _ in request.jobs] for request in requests]
 
     def _find(self, requests: list[Find]) -> list[Detections]:

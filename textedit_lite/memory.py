@@ -40,7 +40,7 @@ def plan(kind: str, finders: int, painter: dict[str, int], side: int, low: bool)
     offload = low and kind == "cuda"
     width = 2 if half else 4
     small = side <= 128  # a lite painter: its pictures are cheap, and many share a call
-    at_once = 16 if small else 4 if kind == "cuda" and not low else 1
+    at_once = 32 if small else 4 if kind == "cuda" and not low else 1
     held = max(painter.values(), default=0) if offload else sum(painter.values())
     weights = CLIP_AND_DETR * finders + width * held
     tokens = (side // 8) ** 2

@@ -70,7 +70,7 @@ class Models:
     sketches: bool = True  # whether `sketch` knows the colours and outlines of these models' world
     steps: int = 12  # of denoising, unless the user says otherwise
     guidance: float = 3.0
-    at_once: int = 16  # pictures that the memory holds in one call of the painter
+    at_once: int = 32  # pictures that the memory holds in one call of the painter
     low_memory: bool = False
     text_features: dict[str, Any] = field(default_factory=dict, repr=False)  # CLIP's, of captions asked before
 
