@@ -219,20 +219,21 @@ def choose(candidates: Sequence[Candidate], select: str | int | None = None) -> 
         if not 0 <= select < len(candidates):
             raise SettingsError(f"There is no candidate {select}: choose from 0 to {len(candidates) - 1}.")
         return Match(candidates, int(select), "found", 0.0)
-    scores, fits = [candidate.score for candidate in candidates], [candidate.fits for candidate in candidates]
+    scores = np.array([candidate.score for candidate in candidates])
+    fits = np.array([candidate.fits for candidate in candidates], bool)
     index, status, margin = verdict(scores, fits, AMBIGUOUS if select is None else 0.0)
     if select in SELECTORS and index is not None:
         fitting = sorted(np.flatnonzero(fits).tolist(), key=lambda i: -scores[i])
-        index = fitting[pick([candidates[i].box for i in fitting], select)]
+        index = fitting[pick(np.array([candidates[i].box for i in fitting], np.float32), select)]
     return Match(candidates, index, status, margin)
 
 
-def verdict(scores: Sequence[float], fits: Sequence[bool], bar: float = AMBIGUOUS) -> tuple[int | None, str, float]:
+def verdict(scores: np.ndarray, fits: np.ndarray, bar: float = AMBIGUOUS) -> tuple[int | None, str, float]:
     """Which of N scored candidates is meant, and whether that is clear: (index or None, status, margin).
 
-    Only those that fit count. The margin is the best one's score minus the second best's (or minus 0 where there is
-    none). Without any the status is "not_found" and the margin 0; with two or more closer than `bar` it is "ambiguous";
-    else "found", and then alone there is an index. Taught in notebook 02.
+    scores: [N]; fits: bool [N]. Only those that fit count. The margin is the best one's score minus the second best's
+    (or minus 0 where there is none). Without any that fits the status is "not_found" and the margin 0; with two or more
+    closer than `bar` it is "ambiguous"; else "found", and then alone there is an index. Taught in notebook 02.
     """
     fitting = sorted((i for i, fit in enumerate(fits) if fit), key=lambda i: -scores[i])
     if not fitting:
@@ -243,10 +244,10 @@ def verdict(scores: Sequence[float], fits: Sequence[bool], bar: float = AMBIGUOU
     return fitting[0], "found", margin
 
 
-def pick(boxes: Sequence[Sequence[float]], selector: str) -> int:
-    """The index of the box (xyxy, pixels) that a selector means: one of SELECTORS. Places are those of the centres, sizes areas.
+def pick(boxes: np.ndarray, selector: str) -> int:
+    """The index of the box that a selector, one of SELECTORS, means: float32 [N, 4] -> 0 .. N - 1.
 
-    Of two that tie, the first. Taught in notebook 02.
+    Places are those of the boxes' centres, sizes their areas. Of two that tie, the first. Taught in notebook 02.
     """
     return min(range(len(boxes)), key=lambda i: _place(boxes[i], selector))
 

@@ -44,7 +44,7 @@ def keep_best(boxes, probabilities, threshold):
 def keep_best(boxes, probabilities, threshold):
     from textedit_lite.boxes import iou
 
-    labels, scores = probabilities.argmax(1), probabilities.max(1)
+    scores = probabilities.max(1)
     overlaps, sides = iou(boxes, boxes), boxes[:, 2:] - boxes[:, :2]
     kept = []
     for i in np.argsort(-scores):
@@ -73,25 +73,11 @@ def keep_best(boxes, probabilities, threshold):
     from textedit_lite.boxes import iou
 
     labels, scores = probabilities.argmax(1), probabilities.max(1)
-    overlaps, sides = iou(boxes, boxes), boxes[:, 2:] - boxes[:, :2]
+    overlaps = iou(boxes, boxes)
     kept = []
     for i in np.argsort(-scores):
         doubles = any(labels[i] == labels[j] and overlaps[i, j] > 0.7 for j in kept)
         if scores[i] >= threshold and not doubles:
-            kept.append(int(i))
-    return kept
-
-
-# %% wrong: no double is dropped
-def keep_best(boxes, probabilities, threshold):
-    from textedit_lite.boxes import iou
-
-    labels, scores = probabilities.argmax(1), probabilities.max(1)
-    overlaps, sides = iou(boxes, boxes), boxes[:, 2:] - boxes[:, :2]
-    kept = []
-    for i in np.argsort(-scores):
-        doubles = any(labels[i] == labels[j] and overlaps[i, j] > 0.7 for j in kept)
-        if scores[i] >= threshold and sides[i].min() >= 1:
             kept.append(int(i))
     return kept
 
@@ -108,3 +94,9 @@ def keep_best(boxes, probabilities, threshold):
         if scores[i] >= threshold and sides[i].min() >= 1 and not doubles:
             kept.append(int(i))
     return kept
+
+
+# %% wrong: no double is dropped
+def keep_best(boxes, probabilities, threshold):
+    scores, sides = probabilities.max(1), boxes[:, 2:] - boxes[:, :2]
+    return [int(i) for i in np.argsort(-scores) if scores[i] >= threshold and sides[i].min() >= 1]

@@ -74,6 +74,8 @@ def difference(expected: Any, got: Any, arguments: tuple = (), rtol: float = 1e-
         have = np.array(None)
     if have.dtype.kind not in "biuf":
         return f"it should be numbers, and is {shown(got)}."
+    if want.shape != have.shape and not (want.shape and have.shape):
+        return f"it should be {'an array of shape ' + str(want.shape) if want.shape else 'one number'}, and is {shown(have)}."
     if want.shape != have.shape:
         return f"the shape should be {want.shape}, and is {have.shape}."
     if want.dtype == np.uint8 and have.dtype != np.uint8:
