@@ -1,0 +1,523 @@
+"""The panels without a kernel: set a control's value, read the picture and the status; what runs again, and what not."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import io
+import threading
+import time
+from collections import Counter
+from types import SimpleNamespace
+
+import ipywidgets
+import numpy as np
+import pytest
+from PIL import Image
+
+from textedit_lite import Editor, data_path, open_image, replay
+from textedit_lite import editor as editor_module
+from textedit_lite.blend import FEATHER, feather
+from textedit_lite.boxes import GROW
+from textedit_lite.detect import detect
+from textedit_lite.errors import ImageError, OutputError, PromptError, SettingsError, UnknownWordError
+from textedit_lite.inpaint import inpaint
+from textedit_lite.mask import build_mask
+from textedit_lite.match import FUSION, match
+from textedit_lite.prompt import parse
+from textedit_lite.widgets import DetectPanel, EditorPanel, MaskPanel, MatchPanel, PaintPanel, controls, editor_panel, stages
+from textedit_lite.widgets.controls import Debounced, uploaded
+from textedit_lite.widgets.history import LONGEST, History
+from textedit_lite.widgets.pictures import numbered, scaled, tinted, wiped
+
+STREET = data_path("samples", "street.png")
+KITCHEN = data_path("samples", "kitchen.png")
+RED = "the left car changes to a red car"
+
+
+@pytest.fixture(scope="module")
+def street() -> Image.Image:
+    return open_image(STREET)
+
+
+@pytest.fixture
+def panel(models):
+    """An editor's panel that raises what it tells, on the street."""
+    return EditorPanel(models, strict=True)
+
+
+def shown(panel) -> Image.Image:
+    return Image.open(io.BytesIO(panel.picture.value)).convert("RGB")
+
+
+def same(panel, picture: Image.Image) -> bool:
+    return shown(panel).size == picture.size and shown(panel).tobytes() == picture.tobytes()
+
+
+def every_widget(box):
+    for child in box.children:
+        yield child
+        if isinstance(child, ipywidgets.Box):
+            yield from every_widget(child)
+
+
+def upload(name: str, content: bytes):
+    """The value of a FileUpload that holds one file, in the shape of the ipywidgets that is installed."""
+    if ipywidgets.__version__.startswith("7."):
+        return {name: {"metadata": {"name": name, "type": "image/png", "size": len(content)}, "content": content}}
+    when = datetime.datetime(2025, 1, 1)
+    return ({"name": name, "type": "image/png", "size": len(content), "content": memoryview(content), "last_modified": when},)
+
+
+# --- pictures ----------------------------------------------------------------------------------------------------
+
+
+def test_a_wipe_is_both_pictures_left_and_right(street):
+    after = street.point(lambda value: 255 - value)
+    assert wiped(street, after, 0, 384).tobytes() == after.tobytes()
+    assert wiped(street, after, 1, 384).tobytes() == street.tobytes()
+    half = np.asarray(wiped(street, after, 0.5, 384))
+    assert (half[:, :191] == np.asarray(street)[:, :191]).all() and (half[:, 194:] == np.asarray(after)[:, 194:]).all()
+    assert (half[:, 192] == 255).all()
+
+
+def test_a_tint_lies_where_the_weight_is(street):
+    weight = feather(build_mask(street.size, (50, 100, 150, 200)), 20)
+    changed = (np.asarray(tinted(street, weight, 384)) != np.asarray(street)).any(-1)
+    assert not changed[weight == 0].any() and changed[weight > 0.9].mean() > 0.99
+
+
+def test_boxes_are_drawn_and_the_picture_is_left_alone(street):
+    before = street.tobytes()
+    boxes = np.array([[40, 130, 140, 200], [215, 60, 300, 150]], np.float32)
+    plain, chosen = (numbered(street, boxes, ["car", "bus"], index, 384) for index in (None, 1))
+    assert street.tobytes() == before
+    changed = (np.asarray(plain) != np.asarray(street)).any(-1)
+    assert changed[130, 60:120].all() and not changed[150:180, 60:120].any()
+    assert (np.asarray(chosen) != np.asarray(plain)).any(-1)[60, 270:300].all()
+    edge = numbered(street, np.array([[0, 0, 384, 256]] * 3, np.float32), ["a" * 80] * 3, 0, 384)  # no room anywhere
+    assert edge.size == street.size
+
+
+# --- parts -------------------------------------------------------------------------------------------------------
+
+
+def test_history_goes_back_and_forth():
+    history = History("a")
+    assert (history.can_undo, history.can_redo, history.undo(), history.redo()) == (False, False, "a", "a")
+    history.push("b")
+    history.push("c")
+    assert (history.undo(), history.undo(), history.undo(), history.can_redo) == ("b", "a", "a", True)
+    assert history.redo() == "b"
+    history.push("d")  # cuts off "c"
+    assert (history.can_redo, history.redo(), len(history), history.place) == (False, "d", 3, 2)
+    for number in range(2 * LONGEST):
+        history.push(number)
+    assert len(history) == LONGEST and history.current == 2 * LONGEST - 1
+
+
+def test_uploads_of_both_generations_of_ipywidgets():
+    assert uploaded({}) is None and uploaded(()) is None
+    old = {"a.png": {"metadata": {"size": 3}, "content": b"one"}, "b.png": {"metadata": {"size": 3}, "content": b"two"}}
+    new = ({"name": "b.png", "content": memoryview(b"two")},)
+    for value in (old, new):
+        name, file = uploaded(value)
+        assert (name, file.read()) == ("b.png", b"two")
+
+
+class Loop:
+    """An event loop whose clock a test moves."""
+
+    def __init__(self):
+        self.now, self.calls = 0.0, []
+
+    def later(self, seconds, function):
+        call = SimpleNamespace(at=self.now + seconds, function=function, cancelled=False)
+        call.cancel = lambda: setattr(call, "cancelled", True)
+        self.calls.append(call)
+        return call
+
+    def pass_by(self, seconds):
+        self.now += seconds
+        due, self.calls = [c for c in self.calls if c.at <= self.now], [c for c in self.calls if c.at > self.now]
+        for call in due:
+            if not call.cancelled:
+                call.function()
+
+
+def test_of_a_burst_the_first_and_the_last_call_count():
+    loop, seen = Loop(), []
+    debounced = Debounced(seen.append, 0.1, loop.later, lambda: loop.now)
+    for value in range(10):
+        debounced(value)
+        loop.pass_by(0.02)
+    assert seen == [0]
+    loop.pass_by(0.1)
+    assert seen == [0, 9]
+    loop.pass_by(1)
+    debounced(10)  # after a rest the next one counts at once
+    assert seen == [0, 9, 10]
+    debounced(11)
+    debounced.flush()
+    debounced.flush()
+    loop.pass_by(1)
+    assert seen == [0, 9, 10, 11]
+
+
+def test_on_a_running_loop_a_burst_is_put_off_and_without_one_it_is_not():
+    seen = []
+
+    async def burst():
+        debounced = Debounced(seen.append, 0.02)
+        for value in range(5):
+            debounced(value)
+        assert seen == [0]
+        await asyncio.sleep(0.1)
+
+    asyncio.run(burst())
+    assert seen == [0, 4]
+    debounced = Debounced(seen.append, 10)
+    debounced(5)
+    debounced(6)
+    assert seen == [0, 4, 5, 6]
+
+
+def test_a_status_cannot_be_broken_by_what_it_says():
+    status = controls.Status()
+    status.say("bad", 'There is no "<b>car</b>"')
+    assert "&lt;b&gt;" in status.value and "<b>" not in status.value and 'role="status"' in status.value
+
+
+# --- a panel for each stage --------------------------------------------------------------------------------------
+
+
+def test_detect_panel_shows_what_detect_finds_and_looks_once(models, street, monkeypatch):
+    calls = Counter()
+    monkeypatch.setattr(stages, "detect", lambda *args, **options: calls.update(detect=1) or detect(*args, **options))
+    panel = DetectPanel(street, models, strict=True)
+    looked = calls["detect"]
+    for threshold in (None, 0.02, 0.3, 0.95):
+        if threshold is not None:
+            panel.threshold.value = threshold
+        truth = detect(street, models.detr, models.detr_processor, threshold)
+        assert panel.found.labels == truth.labels and np.array_equal(panel.found.boxes, truth.boxes)
+        texts = [f"{label} {score:.2f}" for label, score in zip(truth.labels, truth.scores)]
+        assert same(panel, numbered(street, truth.boxes, texts))
+    assert calls["detect"] == looked and not panel.dynamic.value
+    panel.dynamic.value = True
+    assert panel.threshold.value == pytest.approx(detect(street, models.detr, models.detr_processor).threshold, abs=0.01)
+
+
+def test_match_panel_shows_what_match_chooses(models, monkeypatch):
+    calls = Counter()
+    monkeypatch.setattr(stages, "match", lambda *args, **options: calls.update(match=1) or match(*args, **options))
+    kitchen = open_image(KITCHEN)
+    panel = MatchPanel(kitchen, "the left cup becomes red", models, strict=True)
+    tries = (("the clock becomes red", "found"), ("the boat becomes red", "not_found"), ("the cup becomes red", "ambiguous"))
+    for text, status in tries:
+        panel.prompt.value = text
+        truth = match(kitchen, panel.found, parse(text), models)
+        assert (panel.chosen.index, panel.chosen.status) == (truth.index, truth.status) and truth.status == status
+        assert [c.score for c in panel.chosen.candidates] == pytest.approx([c.score for c in truth.candidates])
+        texts = [f"{c.label} {c.score:.2f}" for c in truth.candidates]
+        assert same(panel, numbered(kitchen, panel.found.boxes, texts, truth.index))
+    assert calls["match"] == 4
+    panel.selector.value = "right"
+    assert panel.chosen.index == match(kitchen, panel.found, parse("the right cup becomes red"), models).index
+    panel.weight.value = 1.0
+    assert [c.score for c in panel.chosen.candidates] == pytest.approx([c.clip_score for c in panel.chosen.candidates])
+    assert calls["match"] == 4 and FUSION != 1.0  # nobody looked again
+
+
+def test_match_panel_tells_and_raises_errors(models, street):
+    with pytest.raises(UnknownWordError):
+        MatchPanel(street, "the zebra becomes red", models, strict=True)
+    panel = MatchPanel(street, RED, models)
+    panel.prompt.value = "the zebra becomes red"
+    assert panel.status.kind == "bad" and "zebra" in panel.status.text and panel.chosen is None
+    panel.weight.value = 0.2  # nothing to weigh
+    panel.prompt.value = RED
+    assert panel.status.kind == "good" and panel.chosen.index == 0
+
+
+def test_mask_panel_shows_what_build_mask_makes(street):
+    panel, box = MaskPanel(street, (40, 130, 140, 200), strict=True), (40, 130, 140, 200)
+    for grow, pose, view, width in ((GROW, None, None, FEATHER), (0.3, None, None, 0.0), (0.1, "tilted", "front", 0.3)):
+        panel.grow.value, panel.pose.value, panel.view.value, panel.feather.value = grow, pose, view, width
+        mask = build_mask(street.size, box, pose, grow, view)
+        assert panel.mask.tobytes() == mask.tobytes()
+        x0, y0, x1, y1 = mask.getbbox()
+        assert same(panel, tinted(street, feather(mask, width * min(x1 - x0, y1 - y0))))
+
+
+def test_paint_panel_shows_what_inpaint_paints(models, street):
+    mask = build_mask(street.size, (40, 130, 140, 200))
+    panel = PaintPanel(street, mask, "a red car seen from the side upright", models, strict=True)
+    panel.steps.value, panel.seed.value, panel.guidance.value = 2, 5, 2.0
+    before = panel.picture.value
+    painted = panel.paint()
+    truth = inpaint(street, mask, panel.description.value, models.painter, seeds=[5], steps=2, guidance=2.0)[0].image
+    assert painted.image.tobytes() == truth.tobytes() and panel.picture.value != before
+    assert same(panel, scaled(truth)) and panel.status.kind == "good"
+    panel.wipe.value = 0.5
+    assert same(panel, wiped(street, truth, 0.5))
+
+
+# --- the editor's panel ------------------------------------------------------------------------------------------
+
+
+def test_it_opens_on_a_sample_with_an_object_chosen(panel, street):
+    assert panel.sample.label == "street" and panel.status.kind == "ready"
+    found = panel.editor.detections(street)
+    chosen = match(street, found, parse(RED), panel.models)
+    assert panel.choice.value == chosen.index and len(panel.choice.options) == len(found)
+    texts = [f"{c.label} {c.score:.2f}" for c in chosen.candidates]
+    assert same(panel, numbered(street, found.boxes, texts, chosen.index))
+
+
+def test_it_paints_what_the_editor_paints(panel, street, models):
+    panel.seed.value, panel.guidance.value, panel.grow.value, panel.feather.value = 3, 4.0, 0.2, 0.1
+    mask = panel.mask
+    assert panel.view.value == "mask"
+    result = panel.paint()
+    truth = Editor(models).edit(STREET, RED, seed=3, guidance=4.0, grow=0.2, feather=0.1)
+    assert result.image.tobytes() == truth.image.tobytes() and result.mask.tobytes() == mask.tobytes()
+    assert panel.status.kind == ("good" if truth.verified else "unsure") and truth.message in panel.status.text
+    assert panel.view.value == "before | after" and same(panel, scaled(truth.image))
+    panel.wipe.value = 0.25
+    assert same(panel, wiped(street, truth.image, 0.25))
+
+
+def test_each_slider_runs_its_own_stage_and_those_after_it_alone(panel, monkeypatch):
+    calls = Counter()
+
+    def counted(module, name):
+        real = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *args, **options: calls.update({name: 1}) or real(*args, **options))
+
+    counted(editor_module, "detect_batch")
+    for name in ("match", "read_attributes", "build_mask"):
+        counted(editor_panel, name)
+
+    def ran(control, value) -> list[str]:
+        calls.clear()
+        control.value = value
+        assert set(calls.values()) <= {1}
+        return sorted(calls)
+
+    assert ran(panel.grow, 0.3) == ["build_mask"]
+    assert ran(panel.choice, 2) == ["build_mask", "read_attributes"]
+    assert ran(panel.prompt, "the right car becomes blue") == ["build_mask", "match", "read_attributes"]
+    assert ran(panel.threshold, 0.9) == ["build_mask", "detect_batch", "match", "read_attributes"]
+    assert ran(panel.dynamic, True) == ["build_mask", "match", "read_attributes"]  # DETR has looked before
+    for control, value in ((panel.feather, 0.2), (panel.seed, 7), (panel.steps, 3), (panel.guidance, 5.0), (panel.wipe, 0.3)):
+        assert ran(control, value) == []
+    calls.clear()
+    panel.paint()
+    assert "build_mask" not in calls and calls["detect_batch"] <= 3  # of the paintings alone, one a round
+
+
+def test_a_number_settles_what_words_leave_open(panel):
+    panel.prompt.value = "the car becomes blue"
+    panel.choice.value = 2
+    assert panel.select == 2 and "Number 2" in panel.status.text and panel.mask is not None
+    assert panel.paint().index == 2
+    panel.prompt.value = "the car becomes red"  # other words, another choice
+    assert panel.select is None
+
+
+def test_what_is_not_there_or_not_clear_is_said_and_cannot_be_painted(models):
+    panel = EditorPanel(models, prompt="the boat becomes red")
+    assert panel.status.kind == "unsure" and "boat" in panel.status.text and panel.paint_button.disabled
+    panel.load(KITCHEN)
+    panel.prompt.value = "the cup becomes red"
+    assert panel.choice.value is None and "equally well" in panel.status.text and panel.paint_button.disabled
+    assert panel.paint() is None and panel.status.kind == "bad" and len(panel.history) == 1
+    panel.choice.value = 0
+    assert not panel.paint_button.disabled
+
+
+def test_errors_are_told_in_words_and_the_panel_goes_on(models, tmp_path):
+    panel = EditorPanel(models)
+    before = panel.picture.value
+    for text, word in (("the zebra becomes red", "zebra"), ("the car", "change"), ("", "")):
+        panel.prompt.value = text
+        assert panel.status.kind == "bad" and word in panel.status.text and panel.paint_button.disabled
+        panel.grow.value += 0.01  # nothing to build a mask of, and no error either
+        assert panel.status.kind == "bad"
+    panel.prompt.value = RED
+    assert panel.status.kind == "ready" and not panel.paint_button.disabled
+    panel.view.value = "objects"
+    assert panel.picture.value == before
+    (tmp_path / "text.png").write_text("no picture")
+    panel.load(tmp_path / "text.png")
+    assert panel.status.kind == "bad" and panel.sample.label == "street"
+    panel.save()
+    assert panel.status.kind == "bad" and "paint first" in panel.status.text
+
+
+def test_a_strict_panel_raises_them(panel, tmp_path):
+    with pytest.raises(UnknownWordError):
+        panel.prompt.value = "the zebra becomes red"
+    with pytest.raises(SettingsError):
+        panel.paint()
+    panel.start()
+    with pytest.raises(SettingsError):
+        panel.wait(60)
+    with pytest.raises(ImageError):
+        panel.load(tmp_path / "nowhere.png")
+    with pytest.raises(PromptError):
+        panel.prompt.value = "the car"
+
+
+def test_what_nobody_foresaw_is_never_swallowed(models, monkeypatch):
+    panel = EditorPanel(models)
+    monkeypatch.setattr(panel.editor, "edit", lambda *args, **options: 1 / 0)
+    panel.start()
+    with pytest.raises(ZeroDivisionError):
+        panel.wait(60)
+    assert panel.status.kind == "bad" and "ZeroDivisionError" in panel.status.text and not panel.paint_button.disabled
+    monkeypatch.setattr(editor_panel, "build_mask", lambda *args, **options: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        panel.grow.value = 0.5
+
+
+def test_upload_replaces_the_picture(panel):
+    picture = open_image(data_path("samples", "kitchen.png"))
+    data = io.BytesIO()
+    picture.save(data, format="PNG")
+    panel.strict = False  # a kitchen has no car
+    panel.upload.value = upload("mine.png", data.getvalue())
+    assert panel.step.image.tobytes() == picture.tobytes() and panel.sample.value is None and panel.step.path is None
+    assert panel.choice.options and panel.status.kind == "unsure"
+    panel.upload.value = upload("mine.txt", b"no picture")
+    assert panel.status.kind == "bad" and panel.step.image.tobytes() == picture.tobytes()
+    panel.sample.value = STREET
+    assert panel.status.kind == "ready" and panel.step.path == STREET.resolve()
+
+
+# --- painting in a thread ----------------------------------------------------------------------------------------
+
+
+def until(condition, seconds: float = 60, what: str = "what was waited for"):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"{what} did not come about in {seconds} s"
+        time.sleep(0.005)
+
+
+def test_stop_stops_and_changes_nothing(panel, monkeypatch):
+    panel.steps.value = 50
+    before = panel.picture.value
+    panel.prompt.value = "the left car changes to a car facing the front"  # no sketch: all fifty steps are taken
+    panel.paint_button.click()
+    assert panel.painting and panel.paint_button.disabled and panel.prompt.disabled and not panel.stop_button.disabled
+    until(lambda: panel.bar.value >= 2, what="the second step")
+    panel.stop_button.click()
+    panel.wait(60)
+    assert "Stopped" in panel.status.text and panel.status.kind == "ready" and len(panel.history) == 1
+    assert panel.bar.value < 50 and panel.stop_button.disabled and not panel.paint_button.disabled and not panel.prompt.disabled
+    assert panel.picture.value == before
+    panel.prompt.value = RED
+    assert panel.paint() is not None  # and the next painting is not stopped
+    assert len(panel.history) == 2
+
+
+def test_painting_twice_at_once_is_painting_once(panel):
+    panel.start()
+    thread = panel._thread
+    panel.start()
+    assert panel._thread is thread
+    panel.wait(60)
+    assert len(panel.history) == 2 and threading.active_count() >= 1 and not panel.painting
+
+
+def test_the_bar_and_the_status_say_how_far_it_is(panel):
+    said, bars = [], []
+    panel.steps.value = 4
+    panel.prompt.value = "the left car changes to a car facing the front"
+    panel.status.observe(lambda change: said.append(panel.status.text), names="value")
+    panel.bar.observe(lambda change: bars.append(change["new"]), names="value")
+    panel.paint()
+    assert bars[:4] == [1, 2, 3, 4] and "Painting, round 1: step 3 of 4." in said
+
+
+# --- the way back ------------------------------------------------------------------------------------------------
+
+
+def test_undo_and_redo(panel, street):
+    assert panel.undo_button.disabled and panel.redo_button.disabled
+    first = panel.paint()
+    panel.seed.value = 8
+    second = panel.paint()
+    assert first.image.tobytes() != second.image.tobytes()
+    panel.undo_button.click()
+    assert same(panel, scaled(first.image)) and not panel.redo_button.disabled
+    panel.undo_button.click()
+    assert panel.step.result is None and panel.undo_button.disabled and panel.save_button.disabled
+    panel.redo_button.click()
+    panel.redo_button.click()
+    assert same(panel, scaled(second.image)) and panel.redo_button.disabled
+    assert panel.step.image.tobytes() == street.tobytes()
+
+
+def test_going_on_from_a_result(panel, street):
+    first = panel.paint()
+    panel.go_on()
+    assert panel.step.image.tobytes() == first.image.tobytes() and panel.step.result is None
+    panel.prompt.value = "the right car becomes blue"
+    second = panel.paint()
+    kept = np.asarray(second.mask) == 0
+    assert (np.asarray(second.image)[kept] == np.asarray(first.image)[kept]).all()
+    for _ in range(3):
+        panel.undo()
+    assert panel.step.image.tobytes() == street.tobytes() and panel.undo_button.disabled
+
+
+@pytest.mark.parametrize("kind", ["file", "upload"])
+def test_what_is_saved_can_be_made_again(panel, models, tmp_path, kind):
+    if kind == "upload":
+        panel.load(io.BytesIO(STREET.read_bytes()))
+    panel.feather.value, panel.seed.value, panel.choice.value = 0.2, 2, 2
+    result = panel.paint()
+    panel.name.value = str(tmp_path / "out.png")
+    names = panel.save()
+    assert ("input" in names) == (kind == "upload") and panel.status.kind == "good"
+    again = replay(names["output"], models)
+    assert again.image.tobytes() == result.image.tobytes() == open_image(names["output"]).tobytes()
+    assert again.settings.feather == pytest.approx(0.2) and again.settings.select == 2
+    for name in ("out.json", "", "out"):
+        panel.name.value = name
+        with pytest.raises(OutputError):
+            panel.save()
+
+
+# --- for everyone ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def panels(models, street):
+    mask = build_mask(street.size, (40, 130, 140, 200))
+    return [
+        DetectPanel(street, models), MatchPanel(street, RED, models), MaskPanel(street, (40, 130, 140, 200)),
+        PaintPanel(street, mask, "a red car", models), EditorPanel(models),
+    ]  # fmt: skip
+
+
+def test_every_control_has_a_label_and_all_are_core_widgets(panels):
+    passive = (ipywidgets.Box, ipywidgets.HTML, ipywidgets.Image)
+    for panel in panels:
+        for child in every_widget(panel):
+            assert child._model_module == "@jupyter-widgets/controls" and not isinstance(child, ipywidgets.Output)
+            assert isinstance(child, passive) or child.description.strip(), child
+
+
+def test_what_runs_a_model_waits_until_the_slider_is_let_go(panels):
+    editor = panels[-1]
+    for control in (editor.threshold, editor.prompt, editor.guidance, editor.steps, editor.seed):
+        assert control.continuous_update is False
+
+
+def test_a_panel_is_a_box_that_says_how_things_stand(panels):
+    for panel in panels:
+        assert isinstance(panel, ipywidgets.VBox) and panel.status.text in repr(panel)

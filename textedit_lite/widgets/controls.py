@@ -1,0 +1,210 @@
+"""The parts of a panel: labelled controls, the coloured status line, the debounce, what an upload holds."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import html
+import io
+import time
+from collections.abc import Callable
+from typing import Any
+
+import ipywidgets as widgets
+
+from ..errors import TextEditError
+from .pictures import SIDE, png_bytes
+
+LABEL = "92px"  # width of the labels, so that the sliders stand below each other
+WAIT = 0.12  # seconds of rest after which the last of many quick changes is shown
+# What a status looks like: (text, ground, edge).
+LOOKS = {
+    "ready": ("#343a40", "#f1f3f5", "#adb5bd"),
+    "busy": ("#0b4f8a", "#e7f5ff", "#339af0"),
+    "good": ("#1b5e2a", "#ebfbee", "#40c057"),
+    "unsure": ("#7c4a03", "#fff4e0", "#f59f00"),
+    "bad": ("#8f1d1d", "#fff0f0", "#e03131"),
+}
+
+
+# --- controls ----------------------------------------------------------------------------------------------------
+
+
+def labelled(kind: type, description: str, hint: str = "", **options) -> widgets.Widget:
+    """A control with its label on the left and an explanation where the mouse rests, on every version of ipywidgets."""
+    control = kind(description=description, **options)
+    control.layout.width = options.get("layout", {}).get("width", "auto")
+    if control.has_trait("style") and hasattr(control.style, "description_width"):
+        control.style.description_width = LABEL
+    # ipywidgets 8 calls "tooltip" what 7 calls "description_tooltip" on all but buttons.
+    for name in ("tooltip", "description_tooltip"):
+        if hint and control.has_trait(name):
+            setattr(control, name, hint)
+            break
+    return control
+
+
+def button(description: str, hint: str, pressed: Callable[[], Any], style: str = "", icon: str = "") -> widgets.Button:
+    """A button that calls `pressed()`; it is as wide as its words."""
+    made = widgets.Button(description=description, tooltip=hint, button_style=style, icon=icon)
+    made.layout = {"width": "auto", "min_width": "84px", "flex": "1 1 auto"}
+    made.on_click(lambda _: pressed())
+    return made
+
+
+def heading(text: str) -> widgets.HTML:
+    """The title of a group of controls."""
+    return widgets.HTML(
+        f'<div style="font-weight:600;font-size:13px;line-height:1.5;border-bottom:1px solid #ced4da;'
+        f'margin-top:4px">{html.escape(text)}</div>'
+    )
+
+
+def row(*parts: widgets.Widget, wrap: bool = True) -> widgets.HBox:
+    """Controls side by side."""
+    return widgets.HBox(parts, layout={"flex_flow": "row wrap" if wrap else "row nowrap", "align_items": "center", "width": "100%"})
+
+
+def uploaded(value) -> tuple[str, io.BytesIO] | None:
+    """Name and content of the file that a FileUpload holds, the last one of several; None where it holds none.
+
+    ipywidgets 7 keeps a dict of name -> {"content": bytes}, ipywidgets 8 a tuple of {"name": ..., "content": memoryview}.
+    Taught in notebook 05.
+    """
+    files = [(name, file["content"]) for name, file in value.items()] if isinstance(value, dict) else [
+        (file["name"], file["content"]) for file in value or ()]  # fmt: skip
+    return (files[-1][0], io.BytesIO(bytes(files[-1][1]))) if files else None
+
+
+class Status(widgets.HTML):
+    """One sentence on how things stand, in the colour of its kind: ready, busy, good, unsure or bad."""
+
+    def __init__(self):
+        super().__init__(layout={"width": "100%"})
+        self.kind, self.text = "ready", ""
+
+    def say(self, kind: str, text: str) -> None:
+        self.kind, self.text = kind, text
+        colour, ground, edge = LOOKS[kind]
+        # A screen reader reads a live region aloud when it changes.
+        self.value = (
+            f'<div role="status" aria-live="polite" style="color:{colour};background:{ground};border-left:4px solid {edge};'
+            f'border-radius:4px;padding:6px 10px;line-height:1.45;white-space:normal">{html.escape(text)}</div>'
+        )
+
+
+# --- the debounce ------------------------------------------------------------------------------------------------
+
+
+def _in_the_loop(seconds: float, function: Callable[[], None]):
+    """Call a function later on the kernel's event loop; None where no loop runs, so that nobody would ever call it."""
+    try:
+        return asyncio.get_running_loop().call_later(seconds, function)
+    except RuntimeError:
+        return None
+
+
+class Debounced:
+    """A function that is called at once, and of a burst of calls only the first and, after a rest, the last.
+
+    A slider that is being pulled sends dozens of values a second. wait: seconds without a further call that end a
+    burst. later(seconds, function) and clock() are those of the kernel's event loop; without a loop every call counts.
+    Taught in notebook 05.
+    """
+
+    def __init__(self, function: Callable[..., Any], wait: float = WAIT, later=_in_the_loop, clock=time.monotonic):
+        self.function, self.wait = function, wait
+        self._later, self._clock = later, clock
+        self._last, self._pending, self._args = float("-inf"), None, ()
+
+    def __call__(self, *args) -> None:
+        now = self._clock()
+        quick, self._last, self._args = now - self._last < self.wait, now, args
+        self._cancel()
+        self._pending = self._later(self.wait, self.flush) if quick else None
+        if self._pending is None:
+            self.function(*args)
+
+    def flush(self) -> None:
+        """Make the call that is still waiting, if one is, now."""
+        if self._pending is not None:
+            self._cancel()
+            self.function(*self._args)
+
+    def _cancel(self) -> None:
+        if self._pending is not None:
+            self._pending.cancel()
+            self._pending = None
+
+
+# --- panels ------------------------------------------------------------------------------------------------------
+
+
+def told(method):
+    """A method of a panel whose errors are told in its status; they are raised where the panel is strict.
+
+    What is nobody's mistake but the program's is told and raised in any case.
+    """
+
+    @functools.wraps(method)
+    def wrapper(self, *args, **options):
+        try:
+            return method(self, *args, **options)
+        except TextEditError as error:
+            self.status.say("bad", str(error))
+            if self.strict:
+                raise
+        except Exception as error:
+            self.status.say("bad", f"Something unforeseen went wrong ({type(error).__name__}: {error}): please report it.")
+            raise
+
+    return wrapper
+
+
+class Panel(widgets.VBox):
+    """A box with a picture and a status, out of which all panels are made; strict: errors are raised, too."""
+
+    def __init__(self, strict: bool = False):
+        super().__init__(layout={"width": "100%", "max_width": "1080px"})
+        self.strict, self.status, self._debounced, self._quiet = strict, Status(), [], False
+        self.picture = widgets.Image(format="png", layout={"width": "100%", "max_width": f"{SIDE}px", "height": "auto"})
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}: {self.status.text}"
+
+    def show(self, image) -> None:
+        """Show a picture (PIL) large."""
+        self.picture.value = png_bytes(image)
+
+    def wait(self) -> None:
+        """Do what a slider has put off, now: for Python, which does not rest between two values."""
+        for function in self._debounced:
+            function.flush()
+
+    def _arrange(self, controls, pictures) -> None:
+        """Controls on the left, pictures on the right, or below where there is no room."""
+        left = widgets.VBox(controls, layout={"width": "360px", "min_width": "300px", "flex": "1 1 320px"})
+        right = widgets.VBox(pictures, layout={"min_width": "320px", "flex": "2 1 480px", "padding": "0 0 0 14px"})
+        body = widgets.HBox([left, right], layout={"flex_flow": "row wrap", "width": "100%"})
+        self.children = [self.status, body]
+
+    def _on(self, control: widgets.Widget, function: Callable[[], Any], debounced: bool = False) -> None:
+        """Call a function when the user, or Python, has moved a control; not when the panel itself has."""
+        if debounced:
+            function = Debounced(function)
+            self._debounced.append(function)
+
+        def moved(change) -> None:
+            if not self._quiet:
+                function()
+
+        control.observe(moved, names="value")
+
+    def _set(self, control: widgets.Widget, **values) -> None:
+        """Change a control without being told of it."""
+        quiet, self._quiet = self._quiet, True
+        try:
+            for name, value in values.items():
+                setattr(control, name, value)
+        finally:
+            self._quiet = quiet

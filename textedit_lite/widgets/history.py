@@ -1,0 +1,50 @@
+"""A history with undo and redo: what was is kept, and what is new cuts off what had been undone."""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+State = TypeVar("State")
+LONGEST = 50  # states; the oldest are forgotten
+
+
+class History(Generic[State]):
+    """States in the order in which they came about, and the place of the current one. Taught in notebook 05."""
+
+    def __init__(self, first: State):
+        self._states, self._at = [first], 0
+
+    def __len__(self) -> int:
+        return len(self._states)
+
+    @property
+    def current(self) -> State:
+        return self._states[self._at]
+
+    @property
+    def place(self) -> int:
+        """Which of the states is the current one, from 0."""
+        return self._at
+
+    @property
+    def can_undo(self) -> bool:
+        return self._at > 0
+
+    @property
+    def can_redo(self) -> bool:
+        return self._at + 1 < len(self._states)
+
+    def push(self, state: State) -> None:
+        """Make `state` the current one; what had been undone is gone."""
+        self._states = [*self._states[: self._at + 1], state][-LONGEST:]
+        self._at = len(self._states) - 1
+
+    def undo(self) -> State:
+        """Go back by one state, where there is one; returns the current one."""
+        self._at = max(0, self._at - 1)
+        return self.current
+
+    def redo(self) -> State:
+        """Go forward again by one state, where one was undone; returns the current one."""
+        self._at = min(len(self._states) - 1, self._at + 1)
+        return self.current

@@ -1,0 +1,151 @@
+"""The part of a panel that paints: in a thread, so that the kernel hears the button that stops it."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import ipywidgets as widgets
+
+from ..errors import TextEditError
+from .controls import LABEL, Panel, button, labelled, row
+
+STEPS, GUIDANCE = (1, 50), (1.0, 12.0)  # what the sliders reach
+
+
+class _Stopped(Exception):
+    """Raised out of the painter's own progress callback; no one but the panel sees it."""
+
+
+class PaintingPanel(Panel):
+    """A panel with guidance, steps and seed, Paint and Stop, and a bar that shows how far the painter is.
+
+    A subclass says what painting is (`_work`, in a thread, given the painter's progress callback) and what becomes of it
+    (`_finished`). While it paints, all controls but Stop and those in `_free` are locked.
+    """
+
+    def __init__(self, models, strict: bool = False):
+        super().__init__(strict)
+        self.models = models
+        self._thread: threading.Thread | None = None
+        self._stop, self._error, self._result, self._round = threading.Event(), None, None, 0
+        self._free: list[widgets.Widget] = []
+        run = {"continuous_update": False}
+        self.guidance = labelled(
+            widgets.FloatSlider, "guidance", "How hard the words pull; 1 is not at all.",
+            value=models.guidance, min=GUIDANCE[0], max=GUIDANCE[1], step=0.5, readout_format=".1f", **run)  # fmt: skip
+        self.steps = labelled(
+            widgets.IntSlider, "steps", "Denoising steps of the first try; more take longer.",
+            value=models.steps, min=STEPS[0], max=max(STEPS[1], models.steps), **run)  # fmt: skip
+        self.seed = labelled(widgets.IntSlider, "seed", "Another seed, another painting.", value=0, min=0, max=99, **run)
+        self.paint_button = button("Paint", "Paint with these settings", self.start, "primary", "paint-brush")
+        self.stop_button = button("Stop", "Stop painting; nothing is changed", self.stop, "danger", "stop")
+        self.stop_button.disabled = True
+        self.bar = widgets.IntProgress(description="progress", layout={"width": "auto"}, style={"description_width": LABEL})
+        self.buttons = row(self.paint_button, self.stop_button)
+
+    # --- what a subclass says ------------------------------------------------------------------------------------
+
+    def _work(self, progress) -> Any:
+        raise NotImplementedError
+
+    def _finished(self, result) -> None:
+        raise NotImplementedError
+
+    def _settled(self) -> None:
+        """Called when the controls are free again: to lock those that have nothing to do."""
+
+    # --- painting ------------------------------------------------------------------------------------------------
+
+    @property
+    def painting(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    def start(self) -> None:
+        """Paint in a thread and return at once, as the button does."""
+        if not self.painting:
+            self.wait()
+            self._prepare()
+            self._thread = threading.Thread(target=self._run, name="painting", daemon=True)
+            self._thread.start()
+
+    def paint(self) -> Any:
+        """Paint, and return what came of it: None where an error, or Ctrl-C, stopped it. The errors are told, or raised."""
+        self.wait()
+        self._prepare()
+        self._run()
+        self._raise()
+        return self._result
+
+    def stop(self) -> None:
+        """Stop at the next step of the painter; the picture stays as it was."""
+        self._stop.set()
+        if self.painting:
+            self.status.say("busy", "Stopping after this step ...")
+
+    def wait(self, seconds: float = 600) -> None:
+        """Wait until what a slider has put off, and the painting, is done; raises what painting has raised."""
+        super().wait()
+        if self.painting and self._thread is not threading.current_thread():
+            self._thread.join(seconds)
+            if self._thread.is_alive():
+                raise TimeoutError(f"The painter was not done after {seconds:g} seconds: stop it, or wait longer.")
+        self._raise()
+
+    def _prepare(self) -> None:
+        self._stop.clear()
+        self._error, self._result, self._round = None, None, 0
+        self._lock(True)
+        self.bar.value, self.bar.bar_style = 0, "info"
+        self.status.say("busy", "Looking at the picture ...")
+
+    def _run(self) -> None:
+        try:
+            self._result = self._work(self._progress)
+            self._finished(self._result)
+            self.bar.bar_style = "success"
+        except _Stopped:
+            self.bar.bar_style = "warning"
+            self.status.say("ready", "Stopped: the picture is as it was.")
+        except TextEditError as error:
+            self.bar.bar_style = "danger"
+            self.status.say("bad", str(error))
+            self._error = error if self.strict else None
+        except Exception as error:
+            self.bar.bar_style = "danger"
+            self.status.say("bad", f"Something unforeseen went wrong ({type(error).__name__}: {error}): please report it.")
+            self._error = error
+        finally:
+            self._lock(False)
+
+    def _raise(self) -> None:
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+
+    def _progress(self, step: int, steps: int) -> None:
+        if self._stop.is_set():
+            raise _Stopped
+        if step == 1:
+            self._round += 1
+            self.bar.value = 0
+        self.bar.max, self.bar.value = steps, step
+        self.status.say("busy", f"Painting, round {self._round}: step {step} of {steps}.")
+
+    def _lock(self, locked: bool) -> None:
+        for control in self._controls():
+            if control is not self.stop_button and control not in self._free:
+                control.disabled = locked
+        self.stop_button.disabled = not locked
+        if not locked:
+            self._settled()
+
+    def _controls(self) -> list[widgets.Widget]:
+        found, boxes = [], [self]
+        while boxes:
+            for child in boxes.pop().children:
+                if isinstance(child, widgets.Box):
+                    boxes.append(child)
+                elif child.has_trait("disabled"):
+                    found.append(child)
+        return found

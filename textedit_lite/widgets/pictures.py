@@ -1,0 +1,83 @@
+"""What the panels show, drawn with plain pixels: numbered boxes, the mask over its picture, before and after.
+
+matplotlib's figures (`plots`) are handsome and take a tenth of a second; a slider that is being pulled wants less.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image, ImageColor, ImageDraw, ImageFont
+
+from ..plots import CHOSEN, MASK, OTHER
+
+SIDE = 640  # pixels of the longer side of what is shown
+TINT = 0.5  # how much of the mask's colour lies over what is repainted in full
+
+
+def png_bytes(image: Image.Image) -> bytes:
+    """A picture as the bytes of a PNG, quickly rather than tightly packed."""
+    data = io.BytesIO()
+    image.save(data, format="PNG", compress_level=1)
+    return data.getvalue()
+
+
+def scaled(image: Image.Image, side: int = SIDE) -> Image.Image:
+    """A picture at the size at which it is shown: its longer side has `side` pixels."""
+    factor = side / max(image.size)
+    size = tuple(max(1, round(factor * length)) for length in image.size)
+    return image if size == image.size else image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3)
+
+
+def numbered(
+    image: Image.Image, boxes, texts: Sequence[str], chosen: int | None = None, side: int = SIDE
+) -> Image.Image:
+    """A picture with its boxes (xyxy, pixels), each with its number and text; the `chosen` one stands out.
+
+    Taught in notebook 05.
+    """
+    picture = scaled(image, side)
+    draw, factor = ImageDraw.Draw(picture if picture is not image else (picture := image.copy())), side / max(image.size)
+    font, taken = ImageFont.load_default(14), []
+    for i in sorted(range(len(texts)), key=lambda i: i == chosen):  # the chosen one last, on top of all
+        x0, y0, x1, y1 = (factor * float(v) for v in boxes[i])
+        colour, line = (CHOSEN, 4) if i == chosen else (OTHER, 2)
+        draw.rectangle((x0 - 1, y0 - 1, x1 + 1, y1 + 1), outline="white", width=line + 2)  # shows on every background
+        draw.rectangle((x0, y0, x1, y1), outline=colour, width=line)
+        text = f"{i}  {texts[i]}".rstrip()
+        wide, tall = draw.textlength(text, font) + 10, 20
+        x = min(max(0.0, x0), max(0.0, picture.width - wide))
+        tries = (y0 - tall, y1 + 2, y0 + 2, y1 - tall, y0 + tall + 4)
+        inside = [y for y in tries if 0 <= y <= picture.height - tall] or [0.0]
+        free = [y for y in inside if all(abs(y - b) >= tall or x + wide < a or x > a + w for a, b, w in taken)]
+        y = (free or inside)[0]
+        taken.append((x, y, wide))
+        draw.rectangle((x, y, x + wide, y + tall), fill=colour, outline="white")
+        draw.text((x + 5, y + tall / 2), text, fill="white", font=font, anchor="lm")
+    return picture
+
+
+def tinted(image: Image.Image, weight: np.ndarray, side: int = SIDE) -> Image.Image:
+    """A picture with what is repainted tinted, fading where the feather does; weight: float [H, W], 0..1.
+
+    Taught in notebook 05.
+    """
+    pixels = np.asarray(image, np.float32)
+    alpha = TINT * np.asarray(weight, np.float32)[..., None]
+    mixed = pixels + alpha * (np.array(ImageColor.getrgb(MASK), np.float32) - pixels)
+    return scaled(Image.fromarray(np.rint(mixed).astype(np.uint8)), side)
+
+
+def wiped(before: Image.Image, after: Image.Image, share: float, side: int = SIDE) -> Image.Image:
+    """Two pictures of one size in one: `before` on the left up to `share` (0..1) of the width, `after` right of it.
+
+    Taught in notebook 05.
+    """
+    picture, over = scaled(after, side).copy(), scaled(before, side)
+    edge = round(share * picture.width)
+    picture.paste(over.crop((0, 0, edge, picture.height)), (0, 0))
+    if 0 < edge < picture.width:
+        ImageDraw.Draw(picture).line((edge, 0, edge, picture.height), fill="white", width=2)
+    return picture
