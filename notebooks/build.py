@@ -2,7 +2,8 @@
 
 `text/NN_name.py` (jupytext's percent format) is what people edit and review; `NN_name.ipynb`, which GitHub shows and
 Colab opens, is made from it and never edited by hand. A changed notebook goes back into its text with --to-text. How
-long each takes, and how much memory, is printed with it; --measure prints that alone, as a table, and writes nothing.
+long each takes, and how much memory, is printed with it, and --write puts that into its header; --measure prints it and
+stores no notebook. --points counts the exercises' points anew for the syllabus, README.md.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import base64
 import io
 import re
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import jupytext
@@ -44,21 +46,36 @@ def execute(notebook: nbformat.NotebookNode, timeout: int = 300) -> nbformat.Not
     return measured(notebook, timeout)[0]
 
 
-# The most memory that a kernel, or a process that it started, has held, in MB.
-PEAK = """
+# What a kernel, and the processes that it started, have used: seconds of a processor, and the most memory, in bytes.
+USED = """
 import resource, sys
-most = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-print(most / (2**20 if sys.platform == "darwin" else 2**10))
+every = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+print(sum(one.ru_utime + one.ru_stime for one in every))
+print(max(one.ru_maxrss for one in every) * (1 if sys.platform == "darwin" else 1024))
 """
 
 
-def measured(notebook: nbformat.NotebookNode, timeout: int = 300) -> tuple[nbformat.NotebookNode, float, float]:
-    """As `execute`, and the seconds that it took, from the start of the kernel on, and the kernel's peak memory in MB."""
+@dataclass(frozen=True)
+class Used:
+    """What one run of a notebook took. On an idle core, `processor` and `seconds` are about the same."""
+
+    seconds: float  # by the clock
+    processor: float  # seconds of one core
+    memory: float  # at most, in bytes
+
+    @property
+    def figures(self) -> str:
+        """Rounded, as a notebook's header says them."""
+        nearest = 5 if self.processor > 20 else 1
+        return f"to run: {max(round(self.processor / nearest), 1) * nearest} seconds of one core, {self.memory / 1e9:.1f} GB."
+
+
+def measured(notebook: nbformat.NotebookNode, timeout: int = 300) -> tuple[nbformat.NotebookNode, Used]:
+    """As `execute`, and what it took, with the start of the kernel."""
     start = time.perf_counter()
-    notebook.cells.append(nbformat.v4.new_code_cell(PEAK))
+    notebook.cells.append(nbformat.v4.new_code_cell(USED))
     NotebookClient(notebook, timeout=timeout, resources={"metadata": {"path": str(HERE)}}).execute()
-    peak = float(notebook.cells.pop().outputs[0].text)
-    seconds = time.perf_counter() - start
+    used = Used(time.perf_counter() - start, *map(float, notebook.cells.pop().outputs[0].text.split()))
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)  # times of day
         for output in cell.get("outputs", []):
@@ -67,7 +84,7 @@ def measured(notebook: nbformat.NotebookNode, timeout: int = 300) -> tuple[nbfor
             if png := output.get("data", {}).get("image/png"):
                 output.data["image/png"] = smaller(png)
     notebook.metadata = nbformat.from_dict(METADATA)  # without the widgets' state GitHub refuses to show it
-    return notebook, seconds, peak
+    return notebook, used
 
 
 def smaller(png: str) -> str:
@@ -92,7 +109,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Build the notebooks out of their text.")
     parser.add_argument("numbers", nargs="*", metavar="NN", help="01, 02, ... (default: all)")
     parser.add_argument("--out", type=Path, default=HERE, help="folder to write to (default: notebooks/)")
-    parser.add_argument("--measure", action="store_true", help="only say how long each takes and how much memory")
+    parser.add_argument("--measure", action="store_true", help="say what each takes to run, and store nothing")
+    parser.add_argument("--write", action="store_true", help="write what each took into its header")
+    parser.add_argument("--points", action="store_true", help="only count the points anew that README.md tells")
     parser.add_argument("--to-text", action="store_true", help="the other way round: take over a changed .ipynb")
     args = parser.parse_args()
     if args.to_text:
@@ -100,18 +119,42 @@ def main() -> None:
             if not args.numbers or path.name[:2] in args.numbers:
                 to_text(path)
         return
+    if args.points:
+        write_points()
+        return
     texts = [path for path in sorted(TEXT.glob("[0-9][0-9]_*.py")) if not args.numbers or path.name[:2] in args.numbers]
-    rows = []
+    print(f"{'':28} {'clock':>7} {'one core':>9} {'memory':>8} {'file':>9}")
+    total = 0
     for path in texts:
-        notebook, seconds, peak = measured(from_text(path))
-        written = nbformat.writes(notebook) + "\n"
-        rows.append((path.stem, seconds, peak))
-        print(f"{path.stem:28} {seconds:5.0f} s {peak / 1000:5.1f} GB {len(written) / 1024:5.0f} KiB", flush=True)
+        notebook, used = measured(from_text(path))
+        if args.write:
+            notebook.cells[0].source = with_figures(notebook.cells[0].source, used)
+            path.write_text(with_figures(path.read_text("utf-8"), used), encoding="utf-8")
+        written, total = nbformat.writes(notebook) + "\n", total + used.processor
+        row = f"{used.seconds:5.0f} s {used.processor:7.0f} s {used.memory / 1e9:5.1f} GB {len(written.encode()) / 1024:5.0f} KiB"
+        print(f"{path.stem:28} {row}", flush=True)
         if not args.measure:
             args.out.mkdir(parents=True, exist_ok=True)
             (args.out / f"{path.stem}.ipynb").write_text(written, encoding="utf-8")
-    if len(rows) > 1:
-        print(f"{'all of them':28} {sum(row[1] for row in rows):5.0f} s {max(row[2] for row in rows) / 1000:5.1f} GB at most")
+    print(f"{'all':28} {'':7} {total:7.0f} s")
+
+
+def with_figures(text: str, used: Used) -> str:
+    """A notebook's header, or its whole text, with the figures of a run in place of the old ones."""
+    return re.sub(r"(?<=\*\*Time:\*\* )(\d+ minutes).*?\.(?= \*\*)", rf"\1; {used.figures}", text, count=1)
+
+
+def write_points() -> None:
+    """Count each notebook's points, and those of all, for the syllabus."""
+    from textedit_lite.check import all_exercises
+
+    exercises = all_exercises().values()
+    points = {f"{number:02d}": sum(one.points for one in exercises if one.number.startswith(f"{number}.")) for number in range(1, 10)}
+    syllabus = HERE / "README.md"
+    text = re.sub(r"(?m)^(\| \d+ \| \[(\d\d).*\|) \d+ \|$", lambda row: f"{row[1]} {points[row[2]]} |", syllabus.read_text("utf-8"))
+    text = re.sub(r"\d+ exercises, \d+ points", f"{len(exercises)} exercises, {sum(points.values())} points", text)
+    syllabus.write_text(text, encoding="utf-8")
+    print(", ".join(f"{number}: {sum_}" for number, sum_ in points.items() if sum_), "| in all", sum(points.values()))
 
 
 if __name__ == "__main__":

@@ -131,7 +131,7 @@ def test_opens_with_a_badge_goals_time_and_memory(path):
     first = read(path).cells[0].source
     assert first.startswith(f"# {path.name[:2]} ") and "you can\n- " in first
     assert address(ROOT).badge(path.stem) in first
-    assert re.search(r"\*\*Time:\*\* \d+ minutes; to run: \d+ seconds, \d+\.\d GB\.", first)
+    assert re.search(r"\*\*Time:\*\* \d+ minutes; to run: \d+ seconds of one core, \d+\.\d GB\.", first)
 
 
 @every_notebook
