@@ -60,7 +60,7 @@ def test_the_floors_are_kept():
 def test_every_folder_of_code_is_in_the_wheel():
     folders = {path.parent.relative_to(ROOT) for path in (ROOT / "textedit_lite").rglob("*.py")}
     packages = {".".join(folder.parts) for folder in folders}
-    assert set(PROJECT["tool"]["setuptools"]["packages"]) == packages | {"textedit_lite.data"}
+    assert set(PROJECT["tool"]["setuptools"]["packages"]) == packages | {"textedit_lite.data", "textedit_lite.notebooks"}
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def unpacked(tmp_path_factory) -> Path:
     """A wheel, built from a copy of the tree so that nothing is left behind in it, and unpacked."""
     work = tmp_path_factory.mktemp("wheel")
     source = work / "source"
-    for folder in ("textedit_lite", "data"):
+    for folder in ("textedit_lite", "data", "notebooks"):
         shutil.copytree(ROOT / folder, source / folder, ignore=shutil.ignore_patterns("__pycache__"))
     for file in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / file, source)
@@ -88,6 +88,11 @@ def test_the_wheel_finds_its_own_data_from_an_empty_folder(unpacked, tmp_path):
     code = "import textedit_lite; print(textedit_lite.data_path('models'))"
     shown = run(sys.executable, "-c", code, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(unpacked)})
     assert shown.stdout.strip() == str(unpacked / "textedit_lite" / "data" / "models"), shown.stderr
+
+
+def test_the_wheel_carries_the_notebooks_for_grading(unpacked):
+    names = {path.name for path in (ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")}
+    assert names and {path.name for path in (unpacked / "textedit_lite" / "notebooks").glob("*.ipynb")} == names
 
 
 def test_the_dependencies_have_lower_bounds_only():

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from importlib.metadata import version as installed
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -189,6 +190,36 @@ def stamp(args: argparse.Namespace) -> int:
     return 0
 
 
+def grade(args: argparse.Namespace) -> int:
+    missing = [name for name in ("nbval", "nbformat", "psutil") if not find_spec(name)]
+    if missing:
+        raise SettingsError(f"Grading needs {', '.join(missing)}: pip install 'textedit-lite[dev]'.")
+    from tqdm import tqdm
+
+    from textedit_lite.grading.classroom import grade as grade_class
+    from textedit_lite.grading.sandbox import Limits
+
+    def bar(results, total):
+        return tqdm(results, desc="grading", total=total, unit="notebook", disable=None)
+
+    limits = Limits(args.time, args.memory)
+    if not limits.fenced:
+        complain("this system has no Landlock: answers can read and write all that you can, so grade in a container.", 0)
+    results = grade_class(args.submissions, args.out, args.html, args.jobs, limits, args.full, progress=bar)
+    for one in results:
+        print(f"{one.student}  {one.notebook}  {one.points} of {one.of}" + f"  {one.problem}" * bool(one.problem))
+    print(f"{len(results)} notebooks are graded in {args.out}" + f", with pages in {args.html}." if args.html else ".")
+    return 0
+
+
+def release(args: argparse.Namespace) -> int:
+    from textedit_lite.grading.course import release as hand_out
+
+    for path in hand_out(args.out):
+        print(path)
+    return 0
+
+
 def version(args: argparse.Namespace) -> int:
     for name in ("textedit-lite", "torch", "transformers", "diffusers"):
         print(name, installed(name))
@@ -213,6 +244,15 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}; `{self.prog} --help` shows what it takes.\n")
+
+
+def size(text: str) -> int:
+    """Bytes out of "4G", "800M" or a plain number."""
+    number, unit = (text[:-1], text[-1].upper()) if text[-1:].isalpha() else (text, "B")
+    try:
+        return int(float(number) * {"B": 1, "K": 1024, "M": 1024**2, "G": 1024**3}[unit])
+    except (KeyError, ValueError, OverflowError):
+        raise argparse.ArgumentTypeError(f"{text!r} is no size: give 4G or 800M") from None
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -279,6 +319,18 @@ def build_parser() -> argparse.ArgumentParser:
     stamped.add_argument("--repo", metavar="OWNER/NAME", help="on GitHub (default: as pyproject.toml has it)")
     stamped.add_argument("--ref", metavar="TAG", help="a tag or branch of it (default: as pyproject.toml has it)")
     stamped.add_argument("--root", metavar="DIR", type=Path, default=Path(), help="the checkout (default: here)")
+
+    graded = command(grade, "Grade students' notebooks: points, reasons, a page for each; stopped, the same command goes on.")
+    graded.add_argument("submissions", metavar="SUBMISSION", type=Path, nargs="+", help="notebooks, or folders of them")
+    graded.add_argument("--out", metavar="FILE", type=Path, default=Path("grades.csv"), help="the table (default: grades.csv)")
+    graded.add_argument("--html", metavar="DIR", type=Path, help="also write a page for each student")
+    graded.add_argument("--jobs", metavar="N", type=int, help="how many at a time (default: one a core)")
+    graded.add_argument("--time", metavar="SECONDS", type=float, default=300, help="for one notebook (default: 300)")
+    graded.add_argument("--memory", metavar="SIZE", type=size, default="4G", help="for one notebook, as 4G or 800M (default: 4G)")
+    graded.add_argument("--full", action="store_true", help="run all of the course's notebook, not its exercises alone")
+
+    handed = command(release, "Write the notebooks as students get them: nothing solved, nothing run.")
+    handed.add_argument("out", metavar="DIR", type=Path, help="a new folder")
 
     command(version, "Print the versions that are installed.")
     return parser

@@ -1,0 +1,197 @@
+"""Marks one submission: runs its answers, again without the one that broke the run, and judges what they returned itself."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ..check import cases
+from ..exercises.exercise import Exercise, shown
+from .course import Course, assemble
+from .sandbox import LIMITS, Limits, Package, Run, run
+from .submission import Submission, curious, forbidden, untouched
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What one answer earned, and why. `look`: words in it that a person should see, e.g. "exec, sys"."""
+
+    number: str
+    grade_id: str
+    title: str
+    points: int
+    of: int
+    message: str
+    look: str = ""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one submission earned. `problem`: why it could not be graded; `whole`: whether it would come out so again."""
+
+    student: str
+    path: str
+    digest: str
+    notebook: str
+    marks: tuple[Mark, ...] = ()
+    problem: str = ""
+    seconds: float = 0.0
+    whole: bool = True
+
+    @property
+    def points(self) -> int:
+        """Earned in all."""
+        return sum(mark.points for mark in self.marks)
+
+    @property
+    def of(self) -> int:
+        """What could be earned."""
+        return sum(mark.of for mark in self.marks)
+
+
+@dataclass(frozen=True)
+class Said:
+    """What is known of an answer after the runs: its outputs, if it came to any, and what went wrong in words."""
+
+    outputs: list[Any] | None = None
+    trouble: str = ""
+
+
+def mark(submission: Submission, course: Course, package: Package, seed: int, limits: Limits = LIMITS,
+         full: bool = False, stop: Callable[[], bool] = lambda: False) -> Result:  # fmt: skip
+    """Grade one submission against its notebook of the course.
+
+    seed: of the inputs, which the student cannot know. full: run all of the course's notebook and not its exercises
+    alone. stop: asked all the time whether to give up; what comes back then is not `whole`.
+    """
+    started = time.monotonic()
+    result = Result(submission.student, submission.path, submission.digest, course.name)
+    found, tried = {}, {}
+    for number, exercise in course.exercises.items():
+        source = submission.answers.get(number)
+        if source is None:
+            found[number] = Said(trouble="no cell with this answer was found.")
+        elif untouched(source, course.stubs[number]):
+            found[number] = Said(trouble="not solved yet.")
+        elif reason := forbidden(source, exercise):
+            found[number] = Said(trouble=reason)
+        else:
+            tried[number] = source
+    said, whole = attempt(tried, course, package, seed, limits, full, stop)
+    found |= said
+    marks = tuple(judge(one, found[number], seed, submission.answers.get(number, "")) for number, one in course.exercises.items())
+    problem = "" if whole else "The run could not be completed: is nbval installed, and is there memory and disk?"
+    return replace(result, marks=marks, problem=problem, seconds=round(time.monotonic() - started, 2), whole=whole)
+
+
+def attempt(answers: dict[str, str], course: Course, package: Package, seed: int, limits: Limits, full: bool,
+            stop: Callable[[], bool]) -> tuple[dict[str, Said], bool]:  # fmt: skip
+    """Run answers until something is known of each: after the death of a run, the rest without the one that it died in.
+
+    Returns what is known, and whether that is all that can be known.
+    """
+    said: dict[str, Said] = {}
+    left, seconds = dict(answers), limits.time
+    while left:
+        started = time.monotonic()
+        notebook, kinds = assemble(course, left, full)
+        came = run(notebook, left, package, seed, replace(limits, time=seconds), stop)
+        if came.ended == "stopped":
+            return said, False
+        known = {number: one for number in left if (one := _told(number, came, kinds, limits))}
+        said |= known
+        rest = [number for number in left if number not in known]
+        if rest and not _spared(rest[0], came, kinds):  # the first of which nothing is known is where the run ended
+            said[rest[0]] = Said(trouble=_end_of(came, limits))
+            rest = rest[1:]
+        seconds -= time.monotonic() - started
+        if rest and seconds < limits.cell / 2:
+            said |= {number: Said(trouble=f"the {limits.time:g} seconds of this notebook were over before it was run.") for number in rest}
+            break
+        if len(rest) == len(left):
+            return said | {number: Said(trouble="the run could not be started.") for number in rest}, False
+        left, full = {number: left[number] for number in rest}, False
+    return said, True
+
+
+def judge(exercise: Exercise, said: Said, seed: int, source: str) -> Mark:
+    """Points for what an answer returned on the inputs of a seed. What the student's process says can only take points."""
+    head = f"{exercise.title} ({exercise.points} point{'s' * (exercise.points != 1)})"
+    trouble = said.trouble
+    if said.outputs is not None:
+        # `check` has the better words where it agrees; where it alone finds fault, it saw an input changed, or an error.
+        trouble = trouble or _wrong(exercise, said.outputs, seed)
+    points = 0 if trouble else exercise.points
+    message = f"{head}: {trouble}" if trouble else f"{head}: right, {points} of {points}."
+    return Mark(exercise.number, exercise.grade_id, exercise.title, points, exercise.points, message, curious(source))
+
+
+def _wrong(exercise: Exercise, outputs: list[Any], seed: int) -> str:
+    """The first thing that is wrong with outputs, or nothing."""
+    inputs = cases(exercise, seed)
+    for arguments, got in zip(inputs, outputs):
+        try:
+            with np.errstate(all="ignore"):
+                problem = exercise.wrong(got, arguments)
+        except Exception as error:  # whatever a student's result may make a comparison raise
+            problem = f"it returns what cannot be compared ({type(error).__name__})."
+        if problem:
+            return f"for {exercise.name}({', '.join(shown(one) for one in arguments)}) {problem}"
+    if len(outputs) != len(inputs):
+        return f"it came to an end after {len(outputs)} of {len(inputs)} inputs."
+    return ""
+
+
+# ------------------------------------------------------------------------------------------------ the words of a run
+
+
+def _told(number: str, came: Run, kinds: list[tuple[str, str]], limits: Limits) -> Said | None:
+    """What a run says of an answer, or None where it did not get that far."""
+    records = {kind: came.records[index] for index, (which, kind) in enumerate(kinds) if which == number and index in came.records}
+    answer, checked = records.get("answer"), records.get("check")
+    outputs = came.outputs.get(number)
+    if checked is None or checked.never_ran:
+        return None if outputs is None else Said(outputs)
+    if outputs is not None:
+        return Said(outputs, "" if checked.passed else _verdict(checked.words, number))
+    first = answer if answer and not answer.passed else checked
+    if first.passed:
+        return Said(trouble="nothing came out of it: does its cell change what is checked, or how?")
+    return Said(trouble=_words(first.words, limits))
+
+
+def _spared(number: str, came: Run, kinds: list[tuple[str, str]]) -> bool:
+    """Whether a run had died before it came to an answer's cell."""
+    index = kinds.index((number, "answer"))
+    return index in came.records and came.records[index].never_ran
+
+
+def _end_of(came: Run, limits: Limits) -> str:
+    reasons = {
+        "time": f"it ran for more than {limits.time:g} seconds and was stopped.",
+        "memory": f"it used more than {limits.memory / 1024**3:.3g} GB of memory and was stopped.",
+        "processes": "it started too many processes and was stopped.",
+    }
+    return reasons.get(came.ended, "it ended the notebook's process: does it call exit, or crash?")
+
+
+def _verdict(words: str, number: str) -> str:
+    """What `check` itself found, out of the words of its cell."""
+    found = re.search(rf"WrongAnswerError: {re.escape(number)}: [^\n]*?\(\d+ points?\): ([^\n]+)", words)
+    return found.group(1) if found else ""
+
+
+def _words(words: str, limits: Limits) -> str:
+    """Why a cell failed, in one sentence."""
+    if "Timeout of" in words:
+        return f"it ran for more than {limits.cell:g} seconds and was stopped: does its loop end?"
+    raised = re.findall(r"^(?:E\s+)?([A-Z]\w*(?:Error|Exception|Exit|Interrupt|Warning)?)(?:: ([^\n]*))?$", words, re.M)
+    if raised:
+        name, text = raised[-1]
+        return f"it cannot be run: {name}{': ' + text if text else ''}."
+    return "it cannot be run."
