@@ -26,7 +26,8 @@ if "google.colab" in sys.modules:  # torch, numpy and ipywidgets stay as they ar
 
 from textedit_lite.doctor import doctor
 
-doctor()
+notes = [check for check in doctor(show=None) if check.status != "OK"]
+print(*notes or ["This machine has all that the notebook needs."], sep="\n")
 
 # %%
 # %matplotlib inline
