@@ -1,6 +1,8 @@
 # Everything that one types: demo, test, lab, lint, benchmark, clean. The first of them installs, the others find it done.
 
 PYTHON    ?= python3
+# Colab has Python 3.13: name that, where it is at hand
+COLAB_PYTHON ?= $(PYTHON)
 PICTURE   ?= data/samples/street.png
 PROMPT    ?= the left car changes to a red car
 
@@ -8,11 +10,12 @@ INSTALLED := .venv/.installed
 BIN       := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lab notebooks lint benchmark clean
+.PHONY: help demo test browser test-colab lab notebooks lint benchmark clean
 
 help:
 	@echo "make demo       install, edit a sample picture, say where the result is"
 	@echo "make test       install, run the tests and the notebooks"
+	@echo "make test-colab run what matters with the versions that Google Colab has, in .venv-colab"
 	@echo "make lab        open the notebooks in JupyterLab"
 	@echo "make notebooks  run the notebooks anew out of their text, and store what they show"
 	@echo "make lint       ruff and the import contracts"
@@ -35,8 +38,30 @@ demo: $(INSTALLED)
 	@$(BIN)/textedit-lite edit "$(PICTURE)" "$(PROMPT)" --out demo/edit.png --figure demo/edit_figure.png
 	@echo "The edited picture is demo/edit.png; how it came about is demo/edit_figure.png."
 
-test: $(INSTALLED)
+test: $(INSTALLED) browser
 	@$(BIN)/python -m pytest --nbval --nbval-current-env tests $(wildcard notebooks)
+
+# The tests that use the panels as a reader does need Chromium; without it they are skipped, and say so.
+browser:
+	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
+	if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	  echo "Installing Chromium for the tests of the panels ..."; \
+	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium; } >/dev/null 2>&1 || \
+	    echo "Chromium could not be installed: the tests of the panels in a browser will be skipped." >&2; \
+	fi
+
+# Colab's own versions, in an environment beside: the models, the stages, the editor, the panels, and one notebook.
+COLAB_TESTS := $(patsubst %,tests/test_%.py,models detect match mask inpaint editor plots widgets doctor)
+COLAB_NOTEBOOK := notebooks/03_mask_building.ipynb
+
+.venv-colab/.installed: pyproject.toml constraints-colab.txt
+	@$(COLAB_PYTHON) -m venv .venv-colab
+	@echo "Installing Colab's versions into .venv-colab ..."
+	@.venv-colab/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-colab.txt -e . pytest nbval
+	@touch $@
+
+test-colab: .venv-colab/.installed
+	@.venv-colab/bin/python -m pytest --nbval --nbval-current-env $(wildcard $(COLAB_TESTS)) $(COLAB_NOTEBOOK)
 
 lab: $(INSTALLED)
 	@$(BIN)/jupyter lab notebooks
@@ -52,5 +77,5 @@ benchmark: $(INSTALLED)
 	@$(BIN)/python benchmarks/edit_speed.py
 
 clean:
-	rm -rf .venv build dist demo *.egg-info .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .venv-colab build dist demo tests/output *.egg-info .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
