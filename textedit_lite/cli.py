@@ -220,6 +220,29 @@ def release(args: argparse.Namespace) -> int:
     return 0
 
 
+def fetch(args: argparse.Namespace) -> int:
+    from textedit_lite.models import fetch_weights
+
+    def agree(question: str) -> bool:
+        if args.yes:
+            return True
+        if not sys.stdin.isatty():
+            raise SettingsError(f"{question} Give --yes to agree.")
+        return input(f"{question} Go on? [y/N] ").strip().lower() in ("y", "yes")
+
+    return 0 if fetch_weights(args.weights, agree) else complain("Nothing was downloaded.", 1)
+
+
+def doctor(args: argparse.Namespace) -> int:
+    from textedit_lite.doctor import doctor as look
+    from textedit_lite.doctor import report as as_data
+
+    found = as_data(look(None if args.json else print))
+    if args.json:
+        print(json.dumps(found))
+    return 0 if found["ok"] else 1
+
+
 def version(args: argparse.Namespace) -> int:
     for name in ("textedit-lite", "torch", "transformers", "diffusers"):
         print(name, installed(name))
@@ -266,7 +289,7 @@ def build_parser() -> argparse.ArgumentParser:
         added.set_defaults(run=run)
         return added
 
-    weights = "lite (default), full, or a folder with detr/, clip/ and inpaint/"
+    weights = "lite (default), full, a folder with detr/, clip/ and inpaint/, or a .toml file that names them"
 
     one = command(edit, "Change one object of a picture and nothing else.",
                   epilog='Example: textedit-lite edit street.png "the left car changes to a red car"')  # fmt: skip
@@ -331,6 +354,13 @@ def build_parser() -> argparse.ArgumentParser:
 
     handed = command(release, "Write the notebooks as students get them: nothing solved, nothing run.")
     handed.add_argument("out", metavar="DIR", type=Path, help="a new folder")
+
+    brought = command(fetch, "Download the full-size weights ahead of time, and check that they are whole.")
+    brought.add_argument("weights", metavar="full|FILE", help="full, or a .toml or .json file that names other models")
+    brought.add_argument("--yes", action="store_true", help="download without asking")
+
+    looked = command(doctor, "Say what of this machine is well, doubtful or wrong, and how to mend it.")
+    looked.add_argument("--json", action="store_true", help="print one JSON object")
 
     command(version, "Print the versions that are installed.")
     return parser

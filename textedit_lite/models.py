@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -118,6 +118,38 @@ def load_models(weights: str | Path = "lite", device: str | None = None, low_mem
     if (path / CHECKSUMS).exists():
         check_sums(path)
     return _load({part: Source(str(path / part)) for part in FULL}, str(path), device, low_memory)
+
+
+def fetch_weights(
+    weights: str | Path = "full", agree: Callable[[str], bool] | None = None, say: Callable[[str], object] = print
+) -> dict[str, Path]:
+    """Bring the weights of `full`, or of a weights file, into the Hub's cache ahead of time, and check them; their folders.
+
+    agree: asked with a sentence that says how much is to be downloaded, before it is; where it says no, nothing is and
+    the result is empty. say: gets a line for each model that is there and whole: every file has a safetensors header
+    that fits its length, and the sha256 that the Hub gives. Raises WeightsError. Taught in notebook 01.
+    """
+    if str(weights) == "full":
+        sources = FULL
+    elif (path := Path(weights).expanduser()).suffix in (".toml", ".json"):
+        sources = read_sources(path)
+    else:
+        raise WeightsError(f"There is nothing to fetch for {str(weights)!r}: give full, or a .toml or .json file that names models.")
+    todo = [part for part, source in sources.items() if not source.local and not hub.cached(source, part)]
+    if todo:
+        size = sum(hub.download_size(sources[part], part) for part in todo)
+        hub.check_space(size)
+        names = ", ".join(sources[part].path for part in todo)
+        if agree and not agree(f"This downloads {gigabytes(size)} ({names}) into {hub.cache_folder()}."):
+            return {}
+    folders = {}
+    for part, source in sources.items():
+        folders[part] = hub.fetch(source, part)
+        variant = _variant(folders[part], source) if part == "inpaint" else source.variant
+        # What was fetched just now has been compared already.
+        size = hub.verify(folders[part], variant, hashes=part not in todo)
+        say(f"{part}: {source}, {gigabytes(size)}, whole.")
+    return folders
 
 
 def read_sources(path: Path | str) -> dict[str, Source]:

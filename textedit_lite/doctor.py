@@ -1,0 +1,232 @@
+"""Looks at the machine and says, a line each, what is well, what is doubtful, what is wrong, and how to mend it."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+
+from . import hub
+from .errors import WeightsError
+from .hub import gigabytes
+from .memory import free_memory, plan, total_memory
+from .resources import data_path
+
+OK, WARN, FAIL = "OK", "WARN", "FAIL"
+OLDEST = (3, 11)
+PACKAGE = "textedit-lite"
+INSTALL = "pip install -c constraints.txt -e '.[dev]'"
+ROOM = 1_000_000_000  # bytes of disk that drawing scenes and saving edits may take
+CONTEXT = 500_000_000  # bytes that CUDA itself takes
+
+
+@dataclass(frozen=True)
+class Check:
+    """One finding: what was looked at, "OK", "WARN" or "FAIL", and a sentence that says what to do unless it is well."""
+
+    name: str
+    status: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.status:<4}  {self.name}: {self.message}"
+
+
+def doctor(show: Callable[[str], object] | None = print) -> list[Check]:
+    """Look at Python, the packages, the device, the weights, the disk and the notebooks' software; show a line for each.
+
+    Quick: nothing is loaded but torch. A look that itself goes wrong is a finding, too, and none keeps the others from
+    being taken. show: what is done with each line as it comes, None for nothing. Taught in notebook 01.
+    """
+    found = []
+    for look in LOOKS:
+        try:
+            checks = list(look())
+        except Exception as error:  # of packages half installed; whatever they raise is what is to be told
+            name = look.__name__.lstrip("_")
+            checks = [Check(name, FAIL, f"this look failed ({type(error).__name__}: {one_line(error)}): {INSTALL} mends most of that.")]
+        for check in checks:
+            found.append(check)
+            if show:
+                show(str(check))
+    return found
+
+
+def report(checks: list[Check]) -> dict:
+    """The findings as plain data: `ok` is whether none is a FAIL. Taught in notebook 01."""
+    return {"ok": all(check.status != FAIL for check in checks), "checks": [asdict(check) for check in checks]}
+
+
+def one_line(error: object) -> str:
+    return " ".join(str(error).split())[:200]
+
+
+def version_of(name: str) -> str | None:
+    """The installed version of a distribution, or None; nothing is imported."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def on_colab() -> bool:
+    return "google.colab" in sys.modules or "COLAB_RELEASE_TAG" in os.environ
+
+
+# --- the looks ---------------------------------------------------------------------------------------------------
+
+
+def _python() -> Iterator[Check]:
+    found = f"{platform.python_version()}, {platform.system()} {platform.machine()}"
+    if sys.version_info < OLDEST:
+        yield Check("Python", FAIL, f"{found}: 3.11 or later is needed, make an environment with that.")
+    else:
+        yield Check("Python", OK, f"{found}{', on Colab' if on_colab() else ''}.")
+
+
+def _packages() -> Iterator[Check]:
+    """What `pyproject.toml` asks for, and, in a checkout, what `constraints.txt` was tested with."""
+    if version_of(PACKAGE) is None:
+        yield Check("packages", FAIL, f"{PACKAGE} is not installed, only found: {INSTALL}.")
+        return
+    from packaging.requirements import Requirement
+
+    asked = [Requirement(line) for line in metadata.requires(PACKAGE) or []]
+    needed = [one for one in asked if one.marker is None or one.marker.evaluate({"extra": ""})]
+    wrong = False
+    for one in needed:
+        found = version_of(one.name)
+        if found is None:
+            yield Check(one.name, FAIL, f"not installed, {one} is needed: pip install '{one}'.")
+        elif not one.specifier.contains(found, prereleases=True):
+            yield Check(one.name, FAIL, f"{found} is installed, {one} is needed: pip install '{one}'.")
+        wrong = wrong or found is None or not one.specifier.contains(found, prereleases=True)
+    if not wrong:
+        yield Check("packages", OK, f"all {len(needed)} are there, each new enough.")
+    yield from _against_constraints({one.name for one in needed})
+
+
+def _against_constraints(names: set[str]) -> Iterator[Check]:
+    path = Path(__file__).resolve().parents[1] / "constraints.txt"
+    if not path.is_file():
+        return
+    lines = [line.split("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    tested = dict(line.split("==") for line in lines if "==" in line)
+    tested = {name.lower().replace("_", "-"): version for name, version in tested.items()}
+    other = []
+    for name in sorted(names):
+        found, expected = version_of(name), tested.get(name.lower().replace("_", "-"))
+        if found and expected and found.split("+")[0] != expected:  # +cpu, +cu128 are builds of the same version
+            other.append(f"{name} {found} ({expected})")
+    if other and on_colab():
+        yield Check("versions", OK, f"Colab's own: {', '.join(other)}; in brackets those of constraints.txt.")
+    elif other:
+        yield Check("versions", WARN, f"{', '.join(other)} instead of those tested, in brackets: {INSTALL} brings them.")
+    else:
+        yield Check("versions", OK, "those of constraints.txt, which were tested together.")
+
+
+def _device() -> Iterator[Check]:
+    try:
+        import torch
+
+        from .models import FULL_FINDERS, FULL_PAINTER, best_device
+
+        device = best_device()
+    except (ImportError, OSError, RuntimeError) as error:
+        yield Check("device", FAIL, f"torch cannot be loaded ({one_line(error)}): {INSTALL}.")
+        return
+    free, total = free_memory(device), total_memory(device)
+    name = torch.cuda.get_device_name(device) if device == "cuda" else device
+    there = f"torch {torch.__version__} on {name}, {gigabytes(free)} of {gigabytes(total)} free"
+    plans = [plan(device, FULL_FINDERS, FULL_PAINTER, 512, low) for low in (False, True)]
+    needs = [one.need + (CONTEXT if device == "cuda" else 0) for one in plans]
+    takes = f"full takes {gigabytes(needs[0])}, or {gigabytes(needs[1])} in low memory (computed, not measured)"
+    if free < 500_000_000:
+        yield Check("device", WARN, f"{there}: even lite needs half a gigabyte to work in, close other programs.")
+    elif total < needs[1]:
+        yield Check("device", OK, f"{there}: enough for lite; {takes}.")
+    else:
+        yield Check("device", OK, f"{there}; {takes}.")
+
+
+def _lite() -> Iterator[Check]:
+    from .models import check_sums
+
+    folder = data_path("models", "lite")
+    try:
+        check_sums(folder)
+        yield Check("lite weights", OK, f"whole, {gigabytes(hub.verify(folder))} in {folder}.")
+    except WeightsError as error:
+        yield Check("lite weights", FAIL, str(error))
+
+
+def _full() -> Iterator[Check]:
+    from .models import FULL, FULL_BYTES
+
+    states = []
+    for part, source in FULL.items():
+        folder = hub.snapshot(source)
+        states.append(None if folder is None else hub.lacking(folder, part, source.variant))
+    cache, bring = hub.cache_folder(), "`textedit-lite fetch full`"
+    if all(missing == [] for missing in states):
+        yield Check("full weights", OK, f"in the cache {cache}; {bring} checks that they are whole.")
+    elif all(missing is None for missing in states):
+        later = ", once HF_HUB_OFFLINE is unset" if os.environ.get("HF_HUB_OFFLINE") else ""
+        absent = f"not in the cache {cache}, and lite needs none"
+        yield Check("full weights", OK, f"{absent}: {bring} brings them, {gigabytes(FULL_BYTES)}{later}.")
+    else:
+        lacking = [part for part, missing in zip(FULL, states, strict=True) if missing != []]
+        yield Check("full weights", WARN, f"{', '.join(lacking)} not, or not wholly, in the cache {cache}: {bring} brings the rest.")
+
+
+def _disk() -> Iterator[Check]:
+    here = Path.cwd()
+    free = shutil.disk_usage(here).free
+    if free < ROOM:
+        yield Check("disk", WARN, f"{gigabytes(free)} free in {here}: make room, scenes and edits may take {gigabytes(ROOM)}.")
+    elif not os.access(here, os.W_OK):
+        yield Check("disk", WARN, f"{here} cannot be written to: work in a folder of your own.")
+    else:
+        yield Check("disk", OK, f"{gigabytes(free)} free in {here}.")
+
+
+def _notebooks() -> Iterator[Check]:
+    names = ("jupyterlab", "notebook", "ipykernel", "ipywidgets")
+    versions = {name: found for name in names if (found := version_of(name))}
+    listed = ", ".join(f"{name} {found}" for name, found in versions.items())
+    if "ipykernel" not in versions:
+        yield Check("notebooks", WARN, f"no ipykernel ({listed or 'nothing of Jupyter'}): pip install jupyterlab to open the notebooks.")
+    elif on_colab() or "jupyterlab" in versions or "notebook" in versions:
+        yield Check("notebooks", OK, f"{listed}.")
+    else:
+        yield Check("notebooks", WARN, f"{listed}, but no JupyterLab: pip install jupyterlab, unless your editor opens notebooks.")
+
+
+def _torchvision() -> Iterator[Check]:
+    """Whether it works, found without importing it: its compiled part either loads into this torch or does not."""
+    found = version_of("torchvision")
+    if found is None or (spec := importlib.util.find_spec("torchvision")) is None or not spec.origin:
+        yield Check("torchvision", OK, "not installed, and not needed.")
+        return
+    import torch
+
+    compiled = next(iter(sorted(Path(spec.origin).parent.glob("_C.*"))), None)
+    try:
+        if compiled is not None:
+            torch.ops.load_library(str(compiled))
+        _ = torch.ops.torchvision.nms
+    except (OSError, AttributeError, RuntimeError) as error:
+        advice = "pip uninstall torchvision, or install the one made for this torch; nothing here needs it"
+        yield Check("torchvision", WARN, f"{found} does not load beside torch {torch.__version__} ({one_line(error)}): {advice}.")
+    else:
+        yield Check("torchvision", OK, f"{found} works beside torch {torch.__version__}.")
+
+
+LOOKS = (_python, _packages, _device, _lite, _full, _disk, _notebooks, _torchvision)
