@@ -69,10 +69,10 @@ def edit(args: argparse.Namespace) -> int:
             args.image, args.prompt, seed=args.seed, steps=args.steps, guidance=args.guidance,
             threshold=args.threshold, select=args.select, mask=args.mask, progress=progress,
         )  # fmt: skip
-    return report(result, args.out or Path(f"{args.image.stem}-edited.png"), args.figure, args.json)
+    return tell(result, args.out or Path(f"{args.image.stem}-edited.png"), args.figure, args.json)
 
 
-def report(result, out: Path, figure: Path | None, as_json: bool) -> int:
+def tell(result, out: Path, figure: Path | None, as_json: bool) -> int:
     """Write what an edit came to, print it, and return the exit status that says so."""
     painted = result.image is not None
     names = result.save(out) if painted else {"output": None, "mask": None}
@@ -134,7 +134,7 @@ def replay(args: argparse.Namespace) -> int:
     with painting() as progress:
         result = make_again(args.image, load_models(args.weights) if args.weights else None, progress)
     if result.image is None:
-        return report(result, args.image, None, False)
+        return tell(result, args.image, None, False)
     if args.out:
         result.save(args.out)
     if ImageChops.difference(before, result.image).getbbox():
@@ -241,6 +241,30 @@ def doctor(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(found))
     return 0 if found["ok"] else 1
+
+
+def evaluate(args: argparse.Namespace) -> int:
+    from textedit_lite.evaluation.report import report as put_together
+    from textedit_lite.evaluation.run import evaluate as edit_all
+    from textedit_lite.evaluation.run import process
+
+    try:
+        folder = edit_all(
+            args.data, args.editor, args.tasks.split(","), args.images, args.seed, args.weights, args.out,
+            ablate=args.ablate, block=args.block, device=args.device, yes=args.yes,
+        )  # fmt: skip
+    except KeyboardInterrupt as stopped:
+        raise KeyboardInterrupt("Stopped: the same command goes on from here.") from stopped
+    if process()[0] == 0:
+        print(put_together([folder], folder / "report"))
+    return 0
+
+
+def report(args: argparse.Namespace) -> int:
+    from textedit_lite.evaluation.report import report as put_together
+
+    print(put_together(args.runs, args.out or args.runs[0] / "report"))
+    return 0
 
 
 def version(args: argparse.Namespace) -> int:
@@ -361,6 +385,26 @@ def build_parser() -> argparse.ArgumentParser:
 
     looked = command(doctor, "Say what of this machine is well, doubtful or wrong, and how to mend it.")
     looked.add_argument("--json", action="store_true", help="print one JSON object")
+
+    graded = command(evaluate, "Edit a COCO-format set, grade every edit, and make the table; stopped, the same command goes on.",
+                     epilog="Several processes: accelerate launch -m textedit_lite evaluate ...")  # fmt: skip
+    graded.add_argument("--data", metavar="DIR|world|coco", default="world",
+                        help="a folder with images/ and instances.json, the small world (default), or COCO val2017")  # fmt: skip
+    graded.add_argument("--editor", metavar="NAME", default="ours", help="ours (default), copy, oracle-mask, plain")
+    graded.add_argument("--tasks", metavar="NAME,...", default="color,tilt,front,updown", help="(default: %(default)s)")
+    graded.add_argument("--images", metavar="N", type=int, default=1000, help="of each task (default: 1000)")
+    graded.add_argument("--seed", metavar="S", type=int, default=0, help="of the choice of edits and of the noise (default: 0)")
+    graded.add_argument("--weights", metavar="lite|full|DIR", default="lite", help=weights)
+    graded.add_argument("--out", metavar="RUN", type=Path, required=True, help="folder for rows, pictures and table")
+    graded.add_argument("--ablate", metavar="NAME", help="do without fusion, crop, refine, guidance, steps, threshold, "
+                        "rounds or sketch")  # fmt: skip
+    graded.add_argument("--block", metavar="N", type=int, default=8, help="edits at a time (default: 8)")
+    graded.add_argument("--device", metavar="cpu|cuda|mps", help="(default: the best that is there)")
+    graded.add_argument("--yes", action="store_true", help="download val2017 without asking")
+
+    table = command(report, "Put runs of `evaluate` side by side: tables in Markdown, CSV and LaTeX, and figures.")
+    table.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="a folder that `evaluate` wrote")
+    table.add_argument("--out", metavar="DIR", type=Path, help="folder for it (default: report/ in the first RUN)")
 
     command(version, "Print the versions that are installed.")
     return parser

@@ -1,0 +1,158 @@
+"""Fetches COCO val2017 into a cache folder: resumed where it broke off, checked to the last byte, asked for before."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import ssl
+import sys
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import OutputError, SettingsError
+
+CHUNK = 1 << 20
+TIMEOUT = 60.0  # seconds without a byte
+TRIES = 5
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A zip to fetch: where it is, its exact size and sha256, and the members that are unpacked (by how they begin)."""
+
+    url: str
+    size: int
+    sha256: str
+    members: str
+
+
+# The bucket behind images.cocodataset.org, whose own name has no certificate.
+COCO = (
+    Archive(
+        "https://s3.amazonaws.com/images.cocodataset.org/annotations/annotations_trainval2017.zip", 252907541,
+        "113a836d90195ee1f884e704da6304dfaaecff1f023f49b6ca93c4aaae470268", "annotations/instances_val2017.json",
+    ),
+    Archive(
+        "https://s3.amazonaws.com/images.cocodataset.org/zips/val2017.zip", 815585330,
+        "4f7e2ccb2866ec5041993c9cf2a952bbed69647b115d0f74da7ce8f4bef82f05", "val2017/",
+    ),
+)  # fmt: skip
+
+
+def cache_folder() -> Path:
+    """Where fetched sets lie: TEXTEDIT_CACHE, or textedit-lite in the user's cache folder."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("TEXTEDIT_CACHE") or Path(base) / "textedit-lite")
+
+
+def coco_folder(yes: bool = False, fetch: bool = True, archives: tuple[Archive, ...] = COCO) -> Path:
+    """The folder with val2017/ and annotations/, fetched if it is not there yet.
+
+    yes: do not ask; fetch: False only looks whether it is there. Raises SettingsError where it is not and may not be
+    fetched, OutputError where it cannot be. Taught in notebook 06.
+    """
+    folder = cache_folder() / "coco"
+    todo = [archive for archive in archives if not _marker(folder, archive).exists()]
+    if not todo:
+        return folder
+    if not fetch:
+        raise SettingsError("COCO val2017 is not in the cache yet: fetch it with one process first.")
+    size = sum(archive.size for archive in todo)
+    if not yes and not _agreed(f"COCO val2017 is a download of {size / 1e9:.2f} GB into {folder}. Fetch it? [y/N] "):
+        raise SettingsError(f"COCO val2017 ({size / 1e9:.2f} GB) was not fetched: agree with --yes, or give a folder that has it.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for archive in todo:
+            path = download(archive, folder / Path(archive.url).name)
+            unpack(path, archive.members, folder)
+            _marker(folder, archive).touch()
+            path.unlink()
+    except (OSError, zipfile.BadZipFile) as error:
+        raise OutputError(f"COCO val2017 could not be fetched ({_reason(error)}): give the same command again to go on.") from error
+    return folder
+
+
+def download(archive: Archive, path: Path, tries: int = TRIES) -> Path:
+    """Fetch one archive to `path`, going on where an earlier try broke off, and check its size and sha256.
+
+    What is there so far lies in PATH.part. A server that cannot go on in the middle is asked from the start again.
+    Raises OSError where nothing comes any more, OutputError for a file of another content. Taught in notebook 06.
+    """
+    part = path.with_name(path.name + ".part")
+    for left in reversed(range(tries)):
+        try:
+            _more(archive, part)
+            break
+        except (OSError, urllib.error.URLError):
+            if not left:
+                raise
+    if part.stat().st_size != archive.size or _sha256(part) != archive.sha256:
+        part.unlink()
+        raise OutputError(f"{archive.url} is not the file that it should be: try again later, or give a folder that has it.")
+    os.replace(part, path)
+    return path
+
+
+def unpack(path: Path, members: str, folder: Path) -> None:
+    """Unpack the members of a zip whose names begin so; raises OutputError for a name that leads out of the folder."""
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            if not name.startswith(members) or name.endswith("/"):
+                continue
+            target = folder / name
+            if not target.resolve().is_relative_to(folder.resolve()):
+                raise OutputError(f"{path} holds {name}, which leads out of {folder}: fetch it again.")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with archive.open(name) as source, open(target, "wb") as file:
+                shutil.copyfileobj(source, file)
+
+
+def _more(archive: Archive, part: Path) -> None:
+    """Fetch what of an archive is not there yet; returns when all bytes are."""
+    have = part.stat().st_size if part.exists() else 0
+    if have >= archive.size:
+        return
+    request = urllib.request.Request(archive.url, headers={"Range": f"bytes={have}-"} if have else {})
+    context = ssl.create_default_context() if archive.url.startswith("https:") else None
+    with urllib.request.urlopen(request, timeout=TIMEOUT, context=context) as answer:
+        went_on = answer.status == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+        with open(part, "ab" if went_on else "wb") as file, _bar(archive, have if went_on else 0) as bar:
+            while chunk := answer.read(CHUNK):
+                file.write(chunk)
+                bar.update(len(chunk))
+    if part.stat().st_size < archive.size:
+        raise OSError(f"{archive.url} broke off at {part.stat().st_size} of {archive.size} bytes")
+
+
+def _bar(archive: Archive, have: int):
+    from tqdm import tqdm
+
+    name = Path(archive.url).name
+    return tqdm(desc=name, total=archive.size, initial=have, unit="B", unit_scale=True, disable=None)
+
+
+def _agreed(question: str, ask: Callable[[str], str] = input) -> bool:
+    """Whether a person at a terminal says yes; where nobody can answer, it is no."""
+    try:
+        return sys.stdin.isatty() and ask(question).strip().lower() in ("y", "yes")
+    except EOFError:
+        return False
+
+
+def _marker(folder: Path, archive: Archive) -> Path:
+    return folder / f".{Path(archive.url).stem}-{archive.sha256[:12]}.done"
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _reason(error: BaseException) -> str:
+    reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
+    return " ".join(str(reason).split()).rstrip(".")

@@ -1,0 +1,126 @@
+"""The pictures of a report: best, median and worst edits; whether the margin can be trusted; where the time goes."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ..plots import CHOSEN, MASK, OTHER, panels, show
+
+EACH = 4  # best, median and worst edits on a sheet
+BINS = 5  # of the margin, from 0 to 1
+STAGES = ("detect", "match", "mask", "inpaint", "verify")
+COLOURS = (OTHER, "#74c0fc", "#adb5bd", CHOSEN, MASK)
+
+
+def ranked(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The edits that came back, best first: successes, and among like ones those nearest to the ideal edit.
+
+    Where no ideal is known, those that CLIP saw go furthest the way of the words.
+    """
+    back = [row for row in rows if row["returned"]]
+    return sorted(back, key=lambda row: (not row["success"], row.get("mse_ideal_inside", -row["clip_direction"]), row["key"]))
+
+
+def picked(rows: Sequence[dict[str, Any]], each: int = EACH) -> dict[str, list[dict[str, Any]]]:
+    """"best", "median" and "worst": `each` rows of `ranked`, no row twice."""
+    order = ranked(rows)
+    each = min(each, len(order) // 3)
+    middle = (len(order) - each) // 2
+    parts = {"best": order[:each], "median": order[middle : middle + each], "worst": order[len(order) - each :]}
+    return {name: some for name, some in parts.items() if some}
+
+
+def sheet(parts: dict[str, list[tuple[dict[str, Any], Sequence[Image.Image]]]], title: str = ""):
+    """Best, median and worst edits, a row of pairs or triples each: input, edit and, where it is known, the ideal.
+
+    parts: name -> (row, pictures). Returns the Figure. Taught in notebook 06.
+    """
+    wide = max(len(pictures) for some in parts.values() for _, pictures in some)
+    columns = max(map(len, parts.values()))
+    figure, axes = panels(len(parts), columns * wide, 1.5, 2.2)
+    for ax in axes:
+        ax.set_axis_off()
+        ax.set_anchor("N")
+    for line, (name, some) in enumerate(parts.items()):
+        own = axes[line * columns * wide :][: columns * wide]
+        own[0].text(-0.1, 0.5, name, transform=own[0].transAxes, fontsize=11, fontweight="bold", rotation=90, va="center", ha="right")
+        for place, (row, pictures) in enumerate(some):
+            _one_edit(own[place * wide :], row, pictures)
+    if title:
+        figure.suptitle(title, fontsize=12, fontweight="bold")
+    return figure
+
+
+def _one_edit(axes: Sequence, row: dict[str, Any], pictures: Sequence[Image.Image]) -> None:
+    """An edit's pictures side by side, with its prompt and what came of it underneath."""
+    for ax, picture, word in zip(axes, pictures, ("input", "edit", "ideal")):
+        show(picture, word, ax)
+    said = textwrap.fill(row["prompt"].replace(" changes to ", " -> "), 17 * len(pictures), max_lines=3)
+    text = axes[0].text(
+        0, -0.04, f"{said}\n{'success' if row['success'] else 'failure'}, {row['status']}", transform=axes[0].transAxes,
+        fontsize=7.5, va="top", color="darkgreen" if row["success"] else "firebrick",
+    )  # fmt: skip
+    text.set_in_layout(False)  # it may run on under the pictures beside it
+
+
+def reliable(rows: Sequence[dict[str, Any]], bins: int = BINS) -> list[tuple[float, int, float]]:
+    """How often the choice was right, by the margin with which it was made: (middle of the bin, edits, share right).
+
+    Only edits in which an object was chosen; bins of one width from 0 to 1, empty ones left out. Taught in notebook 06.
+    """
+    chosen = [row for row in rows if row["target"] is not None and row["box"] is not None]
+    found = []
+    for i in range(bins):
+        inside = [row["target"] for row in chosen if min(int(row["margin"] * bins), bins - 1) == i]
+        if inside:
+            found.append(((i + 0.5) / bins, len(inside), float(np.mean(inside))))
+    return found
+
+
+def reliability(runs: dict[str, Sequence[dict[str, Any]]], ax=None):
+    """The right choice against the margin of the match, a line a run, with the number of edits at each point: the Axes.
+
+    Taught in notebook 06.
+    """
+    ax = ax or panels(width=5.6, height=3.4)[1][0]
+    for name, rows in runs.items():
+        points = reliable(rows)
+        if not points:
+            continue
+        x, counts, y = zip(*points)
+        ax.plot(x, y, "o-", label=name, markersize=5)
+        for a, n, b in points:
+            ax.annotate(f"{n}", (a, b), textcoords="offset points", xytext=(0, 6), ha="center", fontsize=7)
+    ax.set(xlabel="margin between the best two candidates (numbers: edits)", ylabel="share of right choices", xlim=(0, 1), ylim=(0, 1.12))
+    ax.spines[["top", "right"]].set_visible(False)
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(fontsize=8, frameon=False, loc="lower right")
+    return ax
+
+
+def cost(runs: dict[str, Sequence[dict[str, Any]]], ax=None):
+    """The mean seconds of an edit by stage, a bar a run: the Axes. Taught in notebook 06."""
+    ax = ax or panels(width=6.4, height=1.2 + 0.45 * len(runs))[1][0]
+    left = np.zeros(len(runs))
+    for stage, colour in zip(STAGES, COLOURS):
+        seconds = np.array([_mean([row["seconds"].get(stage, 0.0) for row in rows if row["seconds"]]) for rows in runs.values()])
+        ax.barh(list(runs), seconds, left=left, color=colour, label=stage)
+        left += seconds
+    for y, total in enumerate(left):
+        ax.text(total, y, f" {total:.2f} s", va="center", fontsize=8)
+    ax.invert_yaxis()
+    ax.set_xlim(0, 1.15 * max(left.max(), 1e-3))
+    ax.set_xlabel("seconds an edit, mean")
+    ax.tick_params(labelsize=8)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.legend(fontsize=8, frameon=False, ncols=len(STAGES), loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    return ax
+
+
+def _mean(values: Sequence[float], statistic: Callable = np.mean) -> float:
+    return float(statistic(values)) if values else 0.0

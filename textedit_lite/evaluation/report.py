@@ -1,0 +1,195 @@
+"""Puts finished runs side by side: the tables, what can and cannot be compared, and the figures."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import OutputError, SettingsError, TextEditError
+from ..images import open_image, write_text
+from ..models import Models
+from . import figures as drawn
+from .manifest import read_manifest
+from .rows import read_cases, read_rows
+from .sets import open_set
+from .setwise import originals, set_measures
+from .table import TABLES, as_csv, as_latex, as_markdown, figures, grid
+
+
+@dataclass
+class Run:
+    """A run as a report sees it: its folder, its name in the table, what it was, its rows, and the distances of its sets."""
+
+    folder: Path
+    name: str
+    settings: dict[str, Any]
+    rows: list[dict[str, Any]]
+    planned: int
+    distances: dict[str, dict[str, Any]]
+
+    def lines(self) -> list[tuple[str, str, dict[str, Any]]]:
+        """(task, editor, figures) of each task, and of all of them where there are several."""
+        tasks = self.settings["tasks"]
+        parts = {task: [row for row in self.rows if row["task"] == task] for task in tasks}
+        if len(tasks) > 1:
+            parts["all"] = self.rows
+        return [(task.upper() if task != "all" else task, self.name, figures(rows, self.distances.get(task)))
+                for task, rows in parts.items() if rows]  # fmt: skip
+
+
+def read_run(folder: Path | str, models: Models | None = None) -> Run:
+    """A run from its folder, with the distances of its sets; raises SettingsError for a folder that holds none."""
+    folder = Path(folder)
+    settings = read_manifest(folder)["settings"]
+    rows = read_rows(folder)
+    if not rows:
+        raise SettingsError(f"The run in {folder} has no edits yet: give `textedit-lite evaluate` the time to make some.")
+    name = settings["editor"] + (f", without {settings['ablate']}" if settings["ablate"] else "")
+    return Run(folder, name, settings, rows, len(read_cases(folder)), set_measures(folder, models))
+
+
+def report(folders: Sequence[Path | str], out: Path | str | None = None, models: Models | None = None) -> str:
+    """The report of runs as Markdown; `out` gets it as report.md, with report.csv, report.tex and the figures beside it.
+
+    models: those of the runs, if they are loaded already. Raises SettingsError for folders without a run, OutputError
+    where `out` cannot be written. Taught in notebook 06.
+    """
+    if not folders:
+        raise SettingsError("There is no run to report: give the folders that `textedit-lite evaluate` wrote.")
+    runs = [read_run(folder, models) for folder in folders]
+    _name_apart(runs)
+    lines = sorted((line for run in runs for line in run.lines()), key=_task_first(runs))
+    tables = {title: cells for title, columns in TABLES.items() if (cells := grid(lines, columns))}
+    parts = [f"## {title}\n\n{as_markdown(cells)}" for title, cells in tables.items()]
+    text = "\n".join(["# Report\n", _about(runs), *parts, _notes(runs), _failures(runs)])
+    if out is not None:
+        out = _folder(out)
+        write_text(out / "report.csv", as_csv(lines))
+        write_text(out / "report.tex", "\n".join(as_latex(cells, title) for title, cells in tables.items()))
+        text += _draw(runs, out)
+        write_text(out / "report.md", text)
+    return text
+
+
+# --- words -------------------------------------------------------------------------------------------------------
+
+
+def _about(runs: Sequence[Run]) -> str:
+    lines = []
+    for run in runs:
+        s = run.settings
+        done = f"{len(run.rows)} edits" if len(run.rows) == run.planned else f"{len(run.rows)} of {run.planned} edits so far"
+        lines.append(f"- **{run.name}**: {done}, set {s['data']}, at most {s['images']} images a task, seed {s['seed']}, "
+                     f"{s['weights']} weights, {s['device']}.")  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+def _notes(runs: Sequence[Run]) -> str:
+    """What is and what is not comparable."""
+    worlds = [run.settings["data"] == "world" or any("oracle" in row for row in run.rows) for run in runs]
+    notes = [
+        "In brackets: 95 % bootstrap intervals over the edits. A measure of pixels counts only edits that came back.",
+        '"A picture came back" is what the paper counts as success; "success" asks whether the change is there and the object '
+        "still that object, by the oracle where the scene is known, else by colour histogram, DETR and CLIP.",
+        '"Outside" is outside of the place where the edit may happen: the true box, grown as the editor grows its own. It is '
+        "the same for every editor. The capped PSNR of an exact background is 100 dB.",
+        "The paper's row is 1,000 images of COCO val2017, four tasks, full-size models, on an RTX A5000. Comparable with it are "
+        "runs on `coco` with `full` weights and --images 1000: the share that came back and the SSIM at 512x512, as far as the "
+        "paper's SSIM has these settings; the seconds only on its GPU; its FID only with an FID over Inception, not with "
+        "distances over CLIP.",
+        "A distance of sets says nothing without its features, its N and its pairing: see below the table's name. The edits "
+        "are compared with their own originals, so an editor that does nothing is best in it.",
+        "Success by DETR and CLIP is judged with the models that the editors themselves use.",
+    ]
+    if any(worlds):
+        notes.append("The small world is no photograph: its figures compare with each other, not with the paper's.")
+    if not all(worlds) and any(run.settings["weights"] == "lite" for run in runs):
+        notes.append("The lite models have never seen a photograph: on such a set their scores mean nothing, they show that it runs.")
+    if len({tuple((row["key"], row["prompt"]) for row in run.rows) for run in runs}) > 1:
+        notes.append("These runs did not make the same edits, so their lines compare only as far as the sets are alike.")
+    captions = {c for run in runs for task in run.distances.values() for c in task["captions"].values()}
+    notes += sorted(captions)
+    return "\n".join(f"- {note}" for note in notes) + "\n"
+
+
+def _failures(runs: Sequence[Run]) -> str:
+    """How the edits ended, and the most frequent reasons of those that did not come back."""
+    lines = ["## How they ended\n"]
+    for run in runs:
+        ends = Counter(row["status"] for row in run.rows)
+        lines.append(f"- **{run.name}**: " + ", ".join(f"{count} {status}" for status, count in ends.most_common()))
+        reasons = Counter(row["message"].split(":")[0] for row in run.rows if not row["returned"])
+        lines += [f"  - {count} times: {reason}" for reason, count in reasons.most_common(5)]
+    return "\n".join(lines) + "\n"
+
+
+def _name_apart(runs: Sequence[Run]) -> None:
+    """Runs of one editor get their folder's name as well."""
+    names = Counter(run.name for run in runs)
+    for run in runs:
+        if names[run.name] > 1:
+            run.name += f" ({run.folder.name})"
+
+
+def _task_first(runs: Sequence[Run]):
+    tasks = [*dict.fromkeys(task.upper() for run in runs for task in run.settings["tasks"]), "all"]
+    return lambda line: tasks.index(line[0])
+
+
+# --- figures -----------------------------------------------------------------------------------------------------
+
+
+def _draw(runs: Sequence[Run], out: Path) -> str:
+    """Write the figures; returns the Markdown that shows them. A run whose set has gone has no sheet."""
+    from ..plots import png
+
+    named, lines = {run.name: run.rows for run in runs}, ["\n## Figures\n"]
+    for number, run in enumerate(runs):
+        try:
+            figure = sheet_of(run)
+        except TextEditError as error:
+            lines.append(f"No sheet of {run.name}: {error}\n")
+            continue
+        if figure is not None:
+            name = f"sheet-{number}.png"
+            (out / name).write_bytes(png(figure, dpi=110))
+            lines.append(f"![Best, median and worst edits of {run.name}]({name})\n")
+    for name, draw, title in (("reliability.png", drawn.reliability, "Right choices by the margin"), ("cost.png", drawn.cost, "Cost")):
+        (out / name).write_bytes(png(draw(named), dpi=110))
+        lines.append(f"![{title}]({name})\n")
+    return "\n".join(lines)
+
+
+def sheet_of(run: Run):
+    """The sheet of best, median and worst edits of a run, or None where too few came back. Taught in notebook 06."""
+    from ..world.scenes import ideal_edit
+
+    parts = drawn.picked(run.rows)
+    if not parts:
+        return None
+    source = _source(run)
+    shown: dict[str, list] = {}
+    for name, some in parts.items():
+        for row, before in zip(some, originals(run.folder, [row["key"] for row in some])):
+            pictures = [before, open_image(run.folder / "edits" / f"{row['key']}.png")]
+            picture = source.picture(row["image_id"])
+            if scene := source.scene(picture):
+                pictures.append(ideal_edit(scene, picture.objects[row["index"]].attributes["order"], row["change"]))
+            shown.setdefault(name, []).append((row, pictures))
+    return drawn.sheet(shown, f"{run.name}: best, median and worst")
+
+
+def _source(run: Run):
+    manifest = read_manifest(run.folder)
+    return open_set(manifest["source"], manifest["settings"]["seed"], fetch=False)
+
+
+def _folder(out: Path | str) -> Path:
+    try:
+        Path(out).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"Cannot write to {out} ({error.strerror}): choose another folder.") from error
+    return Path(out)
