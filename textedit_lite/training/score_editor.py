@@ -14,13 +14,13 @@ from PIL import Image
 
 from ..errors import OutputError, SettingsError
 from ..evaluation.cases import asked_change, name_of, targets
+from ..evaluation.metrics import bootstrap_interval
 from ..evaluation.verdict import as_words, background_changed, by_oracle, hits, support
 from ..prompt import task_prompt
 from ..vocabulary import TASKS
 from ..world.scenes import Scene, boxes, ideal_edit, make_scene, render
 
 SHOWN = 24  # edits on the contact sheet
-RESAMPLES = 1000
 
 
 @dataclass(frozen=True)
@@ -75,12 +75,8 @@ def measure(case: Case, image: Image.Image, result: Any) -> dict[str, Any]:
 
 
 def interval(values: list[float], statistic=np.mean, seed: int = 0) -> list[float]:
-    """95 % bootstrap interval (percentiles of 1000 resamples) of a statistic of values: [low, high]."""
-    if not values:
-        return [float("nan")] * 2
-    values = np.asarray(values, float)
-    picks = np.random.default_rng(seed).integers(0, len(values), (RESAMPLES, len(values)))
-    return np.percentile(statistic(values[picks], axis=1), [2.5, 97.5]).round(4).tolist()
+    """The 95 % `bootstrap_interval` of a statistic of values, to 4 digits: [low, high]."""
+    return [round(bound, 4) for bound in bootstrap_interval(values, statistic, seed=seed)]
 
 
 # --- the measure -------------------------------------------------------------------------------------------------
