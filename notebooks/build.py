@@ -3,12 +3,14 @@
 `text/NN_name.py` (jupytext's percent format) is what people edit and review; `NN_name.ipynb`, which GitHub shows and
 Colab opens, is made from it and never edited by hand. A changed notebook goes back into its text with --to-text. How
 long each takes, and how much memory, is printed with it, and --write puts that into its header; --measure prints it and
-stores no notebook. --points counts the exercises' points anew for the syllabus, README.md.
+stores no notebook. --points counts the exercises' points anew for the syllabus, README.md; --map lists at each text's
+end the functions that say "Taught in notebook NN.", with links to their files.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
 import base64
 import io
 import re
@@ -112,6 +114,7 @@ def main() -> None:
     parser.add_argument("--measure", action="store_true", help="say what each takes to run, and store nothing")
     parser.add_argument("--write", action="store_true", help="write what each took into its header")
     parser.add_argument("--points", action="store_true", help="only count the points anew that README.md tells")
+    parser.add_argument("--map", action="store_true", help="only list anew, at each text's end, what it teaches")
     parser.add_argument("--to-text", action="store_true", help="the other way round: take over a changed .ipynb")
     args = parser.parse_args()
     if args.to_text:
@@ -119,10 +122,14 @@ def main() -> None:
             if not args.numbers or path.name[:2] in args.numbers:
                 to_text(path)
         return
+    texts = [path for path in sorted(TEXT.glob("[0-9][0-9]_*.py")) if not args.numbers or path.name[:2] in args.numbers]
     if args.points:
         write_points()
+    if args.map:
+        for path in texts:
+            write_map(path)
+    if args.points or args.map:
         return
-    texts = [path for path in sorted(TEXT.glob("[0-9][0-9]_*.py")) if not args.numbers or path.name[:2] in args.numbers]
     print(f"{'':28} {'clock':>7} {'one core':>9} {'memory':>8} {'file':>9}")
     total = 0
     for path in texts:
@@ -142,6 +149,37 @@ def main() -> None:
 def with_figures(text: str, used: Used) -> str:
     """A notebook's header, or its whole text, with the figures of a run in place of the old ones."""
     return re.sub(r"(?<=\*\*Time:\*\* )(\d+ minutes).*?\.(?= \*\*)", rf"\1; {used.figures}", text, count=1)
+
+
+def taught(number: str) -> dict[str, list[str]]:
+    """File of the package -> the functions, classes and methods whose docstrings say they are taught in a notebook."""
+    found = {}
+    for source in sorted((HERE.parent / "textedit_lite").rglob("*.py")):
+        for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                if number in re.findall(r"Taught in notebook (\d\d)", ast.get_docstring(node) or ""):
+                    found.setdefault(source.relative_to(HERE.parent).as_posix(), []).append(node.name)
+    return found
+
+
+def map_of(number: str) -> str:
+    """The last cell of a notebook: what it teaches, and where that stands."""
+    rows = []
+    for file, names in taught(number).items():
+        link = f"[`{file.removeprefix('textedit_lite/')}`](../{file})"
+        rows.append(f"| {link} | {', '.join(f'`{name}`' for name in names)} |")
+    return "\n".join([MAP, "", "| file | taught here |", "|---|---|", *rows])
+
+
+MAP = "**The code of this notebook**"
+
+
+def write_map(path: Path) -> None:
+    """Put the map at the end of a text, in the place of the old one."""
+    text = path.read_text("utf-8")
+    head = text.split(f"# %% [markdown]\n# {MAP}\n")[0].rstrip("\n")
+    lines = "\n".join(f"# {line}".rstrip() for line in map_of(path.name[:2]).splitlines())
+    path.write_text(f"{head}\n\n# %% [markdown]\n{lines}\n", encoding="utf-8")
 
 
 def write_points() -> None:

@@ -30,6 +30,9 @@ TEXTS = sorted((HOME / "text").glob("[0-9][0-9]_*.py"))
 PLANNED = [f"{number:02d}" for number in range(1, 10)]
 SYLLABUS = HOME / "README.md"
 
+sys.path.insert(0, str(HOME))
+build = importlib.import_module("build")
+
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.name[:2] for path in NOTEBOOKS])
 
 
@@ -72,16 +75,13 @@ def test_every_text_has_its_notebook_and_every_notebook_its_text():
 
 @every_notebook
 def test_text_and_notebook_agree_cell_by_cell(path):
-    sys.path.insert(0, str(HOME))
-    from build import METADATA, from_text
-
-    text, stored = from_text(HOME / "text" / f"{path.stem}.py"), read(path)
+    text, stored = build.from_text(HOME / "text" / f"{path.stem}.py"), read(path)
     advice = f"`python notebooks/build.py {path.name[:2]}` makes it anew from its text"
     for here, there in zip(text.cells, stored.cells):
         assert (here.cell_type, here.source, here.metadata) == (there.cell_type, there.source, there.metadata), advice
         assert here.id == there.id, advice
     assert len(text.cells) == len(stored.cells), advice
-    assert stored.metadata == METADATA  # with "widgets" among it, GitHub refuses to show the notebook
+    assert stored.metadata == build.METADATA  # with "widgets" among it, GitHub refuses to show the notebook
 
 
 # ------------------------------------------------------------------------------------------------ what is stored
@@ -224,19 +224,7 @@ def used(path: Path) -> dict[str, types.FunctionType]:
                 value = getattr(modules[node.value.id], node.attr, None)
                 if inspect.isfunction(value):
                     functions[f"{node.value.id}.{node.attr}"] = value
-    return {name: value for name, value in functions.items() if value.__module__.startswith("textedit_lite")}
-
-
-@cache
-def taught() -> dict[str, dict[str, set[str]]]:
-    """Number of a notebook -> file of the package -> the functions, methods and classes that say they are taught there."""
-    names = defaultdict(lambda: defaultdict(set))
-    for source in sorted((ROOT / "textedit_lite").rglob("*.py")):
-        for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
-            if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-                for number in re.findall(r"Taught in notebook (\d\d)", ast.get_docstring(node) or ""):
-                    names[number][source.relative_to(ROOT).as_posix()].add(node.name)
-    return names
+    return {name: value for name, value in functions.items() if re.match(r"textedit_lite\.(?!exercises)", value.__module__)}
 
 
 @every_notebook
@@ -246,19 +234,20 @@ def test_every_function_that_is_used_says_where_it_is_taught(path):
 
 
 @every_notebook
-def test_mentions_everything_that_says_it_is_taught_here(path):
-    text = "\n".join(cell.source for cell in read(path).cells)
-    said = {name for names in taught()[path.name[:2]].values() for name in names}
-    assert {name for name in said if not re.search(rf"\b{name}\b", text)} == set()
+def test_its_last_cell_maps_everything_that_says_it_is_taught_here(path):
+    assert read(path).cells[-1].source == build.map_of(path.name[:2]), "`python notebooks/build.py --map` lists it anew"
 
 
 @every_notebook
-def test_links_to_every_file_that_is_taught_here(path):
-    assert {file for file in taught()[path.name[:2]] if f"](../{file}" not in prose(path)} == set()
+def test_the_walk_itself_mentions_what_the_map_lists(path):
+    walk = "\n".join(cell.source for cell in read(path).cells[:-1])
+    listed = {name for names in build.taught(path.name[:2]).values() for name in names}
+    assert {name for name in listed if not re.search(rf"\b{name}\b", walk)} == set()
 
 
 def test_docstrings_point_to_notebooks_of_the_course():
-    assert set(taught()) <= set(PLANNED)
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "textedit_lite").rglob("*.py")]
+    assert {number for text in sources for number in re.findall(r"Taught in notebook (\d\d)\b", text)} <= set(PLANNED)
 
 
 # --------------------------------------------------------------------------------------------------- the syllabus

@@ -102,7 +102,7 @@ def context_window(
 
 
 def crop(image: Image.Image, window: tuple[int, int, int, int]) -> Image.Image:
-    """The window of a picture; what lies outside of the picture repeats its edge pixels."""
+    """The window of a picture; what lies outside of the picture repeats its edge pixels. Taught in notebook 03."""
     x0, y0, x1, y1 = window
     inside = (max(x0, 0), max(y0, 0), min(x1, image.width), min(y1, image.height))
     if inside == tuple(window):

@@ -126,7 +126,10 @@ def softmax(similarities: np.ndarray, scale: float = 1.0) -> np.ndarray:
 
 
 def contrast(images: np.ndarray, captions: Sequence[str], models) -> np.ndarray:
-    """Probability of each caption against the others, softmax over captions of scaled cosine similarity: [N, M]."""
+    """Probability of each caption against the others, softmax over captions of scaled cosine similarity: [N, M].
+
+    images: CLIP's vectors, [N, D]. Taught in notebook 02.
+    """
     scale = float(models.clip.logit_scale.detach().exp())
     return softmax(cosine(images, text_features(captions, models)), scale)
 

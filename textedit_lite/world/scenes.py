@@ -130,7 +130,10 @@ def _background(background: Background, width: int, height: int) -> Image.Image:
 
 
 def render(scene: Scene, window: tuple[int, int, int, int] | None = None) -> Image.Image:
-    """Draw the scene, RGB, or only a window (xyxy pixels) of it. The same scene always gives the same pixels."""
+    """Draw the scene, RGB, or only a window (xyxy pixels) of it. The same scene always gives the same pixels.
+
+    Taught in notebook 01.
+    """
     window = window or (0, 0, scene.width, scene.height)
     image = _background(scene.background, scene.width, scene.height).crop(window)
     for thing in scene.objects:
@@ -171,7 +174,7 @@ def mask_box(mask: np.ndarray) -> tuple[float, float, float, float]:
 
 
 def boxes(scene: Scene) -> np.ndarray:
-    """Boxes of the visible parts, back to front: float32 [N, 4], xyxy pixels."""
+    """Boxes of the visible parts, back to front: float32 [N, 4], xyxy pixels. Taught in notebook 01."""
     return np.array([mask_box(mask) for mask in visible_masks(scene)], np.float32).reshape(-1, 4)
 
 
