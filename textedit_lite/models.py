@@ -81,7 +81,10 @@ class Models:
 
 
 def native_side(painter) -> int:
-    """Pixels a side of the crop that a painter was trained on: 512 for Stable Diffusion 1.5, 112 for the lite one."""
+    """Pixels a side of the crop that a painter was trained on: 512 for Stable Diffusion 1.5, 112 for the lite one.
+
+    Taught in notebook 04.
+    """
     return painter.unet.config.sample_size * painter.vae_scale_factor
 
 
@@ -322,14 +325,18 @@ def _without_timm(folder: Path) -> dict[str, Any]:
     """What makes DETR read a checkpoint whose backbone is timm's into transformers' own ResNet: the same layers."""
     from transformers import DetrConfig, ResNetConfig
 
+    options: dict[str, Any] = {}
     config = DetrConfig.from_pretrained(folder)
     backbone = config.backbone_config
-    if getattr(backbone, "model_type", None) != "timm_backbone":
-        return {}
-    if backbone.backbone not in TIMM_DEPTHS or config.dilation:
-        raise ValueError(f"the backbone {backbone.backbone} of {folder} cannot be read without timm")
-    config.backbone_config = ResNetConfig(depths=TIMM_DEPTHS[backbone.backbone], out_features=["stage4"])
-    return {"config": config, "key_mapping": TIMM_NAMES}
+    if getattr(backbone, "model_type", None) == "timm_backbone":
+        if backbone.backbone not in TIMM_DEPTHS or config.dilation:
+            raise ValueError(f"the backbone {backbone.backbone} of {folder} cannot be read without timm")
+        config.backbone_config = ResNetConfig(depths=TIMM_DEPTHS[backbone.backbone], out_features=["stage4"])
+        options["config"] = config
+    # The names are the file's, whatever the configuration says: a model that was read so is also saved so.
+    if any("conv_encoder.model.conv1." in name for path in hub.weights_files(folder) for name in hub.header(path)):
+        options["key_mapping"] = TIMM_NAMES
+    return options
 
 
 def _dtype_argument() -> str:
