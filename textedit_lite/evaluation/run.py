@@ -32,6 +32,7 @@ def evaluate(
     data: str, editor: str = "ours", tasks: Sequence[str] = ("color", "tilt", "front", "updown"), images: int = 1000,
     seed: int = 0, weights: str = "lite", out: Path | str = "runs/evaluate", *, ablate: str | None = None,
     block: int = BLOCK, device: str | None = None, yes: bool = False, progress: bool = True,
+    models: Models | None = None,
 ) -> Path:  # fmt: skip
     """Edit `images` pictures for each task, grade every edit, and return the folder with rows, pictures and run.json.
 
@@ -39,7 +40,7 @@ def evaluate(
         data: "world", "coco" or a COCO folder (`open_set`); editor: one of `EDITORS`; ablate: one of `ABLATED`.
         images: of each task; where the set has fewer with an object for it, all that it has.
         out: an empty folder, or that of the same run: it then goes on where it was.
-        block: edits at a time; yes: download without asking.
+        block: edits at a time; yes: download without asking; models: loaded already, in place of weights and device.
 
     As one of several processes (RANK and WORLD_SIZE in the environment, as `accelerate launch` and `torchrun` set them) it
     takes its share of the blocks; the first one waits for all and merges them.
@@ -52,10 +53,10 @@ def evaluate(
     rank, world_size = process()
     source = open_set(data, seed, yes, fetch=world_size == 1)
     folder = make_folder(out)
-    models = load_models(weights, device or own_device())
+    models = models or load_models(weights, device or own_device())
     settings = {
         "data": source.name, "data_sha256": source.sha256, "editor": editor, "ablate": ablate, "tasks": list(tasks),
-        "images": images, "seed": seed, "weights": weights, "weights_sha256": weights_of(weights), "block": block,
+        "images": images, "seed": seed, "weights": models.name, "weights_sha256": weights_of(models.name), "block": block,
         "device": models.device.split(":")[0],
     }  # fmt: skip
     where = data if data in ("world", "coco") else str(Path(data).resolve())
