@@ -162,7 +162,7 @@ print([np.allclose(back, in_image, atol=1e-3) for back in (scaled, turned)])
 # %% [markdown]
 # ## 5. From scores to detections: the threshold
 #
-# Which of the queries are objects? The simplest answer is a fixed threshold, $s_q \ge \tau$. `detect` does all of the above and applies it. Move the slider: what appears first when you lower it, and what goes first when you raise it?
+# Which of the queries are objects? The simplest answer is a fixed threshold, $s_q \ge \tau$. `detect` does all of the above and applies it. Move the slider below: what appears first when you lower it, and what goes first when you raise it?
 
 # %%
 from textedit_lite import detect
@@ -173,33 +173,21 @@ for threshold in (0.02, 0.1, 0.5, 0.9):
     print(f"threshold {threshold}: {hits} of the {len(truth)} objects found")
 
 # %%
-import ipywidgets as widgets
-
-slider = widgets.FloatSlider(0.5, min=0.01, max=0.99, step=0.02, continuous_update=False)
-slider.description = "threshold"
-picture, note = widgets.Image(format="png"), widgets.HTML()
-
-
-def redraw(change=None):
-    kept = detect(image, models.detr, models.detr_processor, slider.value)
-    picture.value = plots.png(plots.draw_boxes(image, kept.boxes, kept.labels, kept.scores))
-    note.value = f"boxes that reach {slider.value:.2f}: {len(kept)}"
-
-
-# %%
 # NBVAL_IGNORE_OUTPUT
-slider.observe(redraw, names="value")
-redraw()
-widgets.VBox([slider, picture, note])
+from textedit_lite.widgets import DetectPanel
+
+panel = DetectPanel(image, models)
+panel
 
 # %% [markdown]
-# Python can move it as well as a mouse:
+# The `DetectPanel` lets DETR look once; the slider only drops boxes from what it saw. (How such a panel is made is told in [05](05_full_pipeline.ipynb), section 8.) Every control is an attribute, so Python can move it as well as a mouse:
 
 # %%
-slider.value = 0.99
-strict = note.value
-slider.value = 0.5
-print(strict != note.value, "|", note.value)
+panel.threshold.value = 0.99
+strict = len(panel.found)
+panel.threshold.value = 0.02
+print("fewer boxes reach 0.99 than 0.02:", strict < len(panel.found))
+panel.dynamic.value = True
 
 # %% [markdown]
 # ### The dynamic threshold
@@ -324,6 +312,155 @@ try:
     detect(image, models.detr, models.detr_processor, threshold=7)
 except TextEditError as error:
     print(error)
+
+# %% [markdown]
+# ## Exercises
+#
+# Now write stage 1 yourself: six functions, from one line to the last step of `detect`. Put your code in place of `raise NotImplementedError`. The cell below tries it on edge cases and on random inputs, and says at once whether it is right, and if not, on which input; as long as there is nothing to try, it draws the task. To look at the input that went wrong: `check("1.2", iou).case`.
+#
+# An answer uses `numpy` as `np`, and what it imports itself. From here on the names below are *yours*; to run an earlier section again, begin with its imports.
+
+# %%
+from textedit_lite.check import check, plugged_in
+
+# %% [markdown]
+# ### 1.1 From centre and size to corners · 2 points
+#
+#
+# DETR's boxes are $(c_x, c_y, w, h)$, everything else wants $(x_0, y_0, x_1, y_1)$. `boxes` is float32 $[N, 4]$; return the same shape, also for $N = 0$, and leave the input as it is.
+
+# %% nbgrader={"grade": false, "grade_id": "answer-1-1", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# EXERCISE 1.1 · cxcywh_to_xyxy · 2 points
+def cxcywh_to_xyxy(boxes):
+    """Boxes [N, 4] by centre and size -> the same boxes by their corners, [N, 4]."""
+    raise NotImplementedError
+
+
+# %% nbgrader={"grade": true, "grade_id": "check-1-1", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+check("1.1", cxcywh_to_xyxy)
+
+# %% [markdown]
+# ### 1.2 IoU of every pair · 4 points
+#
+#
+# The measure of every comparison of boxes: the area that two boxes share, divided by the area that they cover together.
+#
+# $$ \text{IoU}(A, B) = \frac{|A \cap B|}{|A \cup B|}, \qquad |A \cup B| = |A| + |B| - |A \cap B| $$
+#
+# `a` is float32 $[N, 4]$ and `b` $[M, 4]$, both xyxy; return $[N, M]$: *every* box of `a` with *every* one of `b`. Boxes that do not meet have 0, and so have two that are both empty.
+
+# %% nbgrader={"grade": false, "grade_id": "answer-1-2", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# EXERCISE 1.2 · iou · 4 points
+def iou(a, b):
+    """IoU of every box of a [N, 4] with every box of b [M, 4], xyxy -> [N, M]."""
+    raise NotImplementedError
+
+
+# %% nbgrader={"grade": true, "grade_id": "check-1-2", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
+check("1.2", iou)
+
+# %% [markdown]
+# ### 1.3 The same boxes at another size · 2 points
+#
+#
+# A picture of $W \times H$ is resized to $W' \times H'$; where do its boxes go? `boxes` is float32 $[N, 4]$, xyxy; `old` is $(W, H)$ and `new` $(W', H')$. Return $[N, 4]$, not rounded. Mind pictures that are not square, and that are squeezed.
+
+# %% nbgrader={"grade": false, "grade_id": "answer-1-3", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# EXERCISE 1.3 · scale_boxes · 2 points
+def scale_boxes(boxes, old, new):
+    """Boxes [N, 4] of a picture of size old (width, height) at size new."""
+    raise NotImplementedError
+
+
+# %% nbgrader={"grade": true, "grade_id": "check-1-3", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+check("1.3", scale_boxes)
+
+# %% [markdown]
+# ### 1.4 The threshold in the widest gap · 4 points
+#
+#
+# The paper's rule. Of the scores strictly between `low` and `high`, sorted, with the two ends added,
+#
+# $$ s_0 = \text{low} \;<\; s_1 \le \dots \le s_n \;<\; s_{n+1} = \text{high}, \qquad \tau = \tfrac{1}{2}\,(s_i + s_{i+1}), \quad i = \arg\max_i \; s_{i+1} - s_i $$
+#
+# `scores` is float32 $[N]$ in any order, and $N$ may be 0. Return one number.
+
+# %% nbgrader={"grade": false, "grade_id": "answer-1-4", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# EXERCISE 1.4 · dynamic_threshold · 4 points
+def dynamic_threshold(scores, low=0.3, high=0.7):
+    """The middle of the widest gap between low and high that scores [N] leave."""
+    raise NotImplementedError
+
+
+# %% nbgrader={"grade": true, "grade_id": "check-1-4", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
+check("1.4", dynamic_threshold)
+
+# %% [markdown]
+# ### 1.5 From logits to probabilities · 3 points
+#
+#
+# What DETR says of a query are logits over $C$ classes and, last, "no object". Turn each row into probabilities, and only *then* leave "no object" out:
+#
+# $$ p_{q,c} = \frac{\exp(l_{q,c})}{\sum_{k=1}^{C+1} \exp(l_{q,k})}, \qquad c = 1 \dots C $$
+#
+# `logits` is float32 $[Q, C + 1]$; return $[Q, C]$, also for $Q = 0$. Logits may be as large as 1000, for which $\exp$ overflows: what may you subtract from a row without changing its result?
+
+# %% nbgrader={"grade": false, "grade_id": "answer-1-5", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# EXERCISE 1.5 · class_probabilities · 3 points
+def class_probabilities(logits):
+    """Logits [Q, C + 1] with "no object" -> probabilities [Q, C] without it."""
+    raise NotImplementedError
+
+
+# %% nbgrader={"grade": true, "grade_id": "check-1-5", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+check("1.5", class_probabilities)
+
+# %% [markdown]
+# ### 1.6 Which queries are objects · 5 points
+#
+#
+# The last step of `detect`. A query's *label* is its likeliest class, its *score* that class's probability. Go through the queries, best score first, and keep one if
+#
+# - its score reaches the threshold: $s_q \ge \tau$;
+# - its box is at least one pixel wide and one pixel high;
+# - no query that is **kept already** has the same label and overlaps it by an IoU above 0.7.
+#
+# `boxes` is float32 $[Q, 4]$, xyxy in pixels; `probabilities` is $[Q, C]$, without "no object". Return the list of the kept queries' indexes, best first. You may use the package's IoU, whether yours is done or not: `from textedit_lite.boxes import iou` inside of the function.
+
+# %% nbgrader={"grade": false, "grade_id": "answer-1-6", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# EXERCISE 1.6 · keep_best · 5 points
+def keep_best(boxes, probabilities, threshold):
+    """Boxes [Q, 4], probabilities [Q, C] -> the queries to keep, best first."""
+    raise NotImplementedError
+
+
+# %% nbgrader={"grade": true, "grade_id": "check-1-6", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
+check("1.6", keep_best)
+
+# %% [markdown]
+# ### Stage 1 with your functions
+#
+# `plugged_in` puts your functions in the place of the package's own of the same names, for as long as the block lasts. A stub is left out, and ours does its work; so the cell runs from the start, and what you solve takes over piece by piece.
+
+# %%
+yours = {"cxcywh_to_xyxy": cxcywh_to_xyxy, "iou": iou, "scale_boxes": scale_boxes}
+yours |= {"dynamic_threshold": dynamic_threshold, "keep_best": keep_best}
+yours |= {"class_probabilities": class_probabilities}
+with plugged_in(**yours) as mine:
+    seen = detect(image, models.detr, models.detr_processor)
+print("yours:", ", ".join(mine) or "none yet")
+plots.draw_boxes(image, seen.boxes, seen.labels, seen.scores).figure
+
+# %% [markdown]
+# And the whole editor on top of it. Its other stages are the subject of the next notebooks.
+
+# %%
+from textedit_lite import Editor, edit_figure
+
+with plugged_in(**yours) as mine:
+    edited = Editor(models).edit(image, "the blue bus changes to a red bus")
+print("yours:", ", ".join(mine) or "none yet")
+edit_figure(edited)
 
 # %% [markdown]
 # ## What to remember

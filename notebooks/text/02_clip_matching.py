@@ -246,6 +246,22 @@ scores = [candidate.score for candidate in chosen.candidates]
 plots.draw_boxes(image, found.boxes, found.labels, scores, chosen.index).figure
 
 # %% [markdown]
+# The same as a `MatchPanel`. CLIP looks again when the words change; the weight $\lambda$ and the selector only weigh and choose anew. At which $\lambda$ does the wrong bus win?
+
+# %%
+# NBVAL_IGNORE_OUTPUT
+from textedit_lite.widgets import MatchPanel
+
+panel = MatchPanel(image, "the blue bus changes to a red bus", models, found)
+panel
+
+# %%
+panel.weight.value = 0.0
+panel.wait()
+print("DETR alone cannot tell the buses apart:", panel.chosen.margin < 0.15)
+panel.weight.value = FUSION
+
+# %% [markdown]
 # The **margin** is the distance to the next best candidate. And three answers are possible:
 
 # %%
@@ -291,6 +307,140 @@ try:
     check_words(parse("the zebra becomes red"), models.known_words)
 except TextEditError as error:
     print(str(error).split(":")[0])
+
+# %% [markdown]
+# ## Exercises
+#
+# Stage 2 in five functions of your own. Write each in place of `raise NotImplementedError`; the cell below says at once whether it is right, and if not, on which input, and draws the task as long as there is nothing to try. An answer uses `numpy` as `np`, and what it imports itself. From here on the names below are *yours*; to run an earlier section again, begin with its imports.
+
+# %%
+from textedit_lite.check import check, plugged_in
+
+# %% [markdown]
+# ### 2.1 The similarity matrix · 3 points
+#
+#
+# How alike are two vectors, whatever their lengths?
+#
+# $$ S_{ij} = \frac{a_i \cdot b_j}{\lVert a_i \rVert \, \lVert b_j \rVert} $$
+#
+# `a` is float32 $[N, D]$ and `b` $[M, D]$, not normalised; return $[N, M]$. A vector of zeros has no direction: its similarities are 0.
+
+# %% nbgrader={"grade": false, "grade_id": "answer-2-1", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# EXERCISE 2.1 · cosine · 3 points
+def cosine(a, b):
+    """Cosine similarity of all rows of a [N, D] and b [M, D] -> [N, M]."""
+    raise NotImplementedError
+
+
+# %% nbgrader={"grade": true, "grade_id": "check-2-1", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+check("2.1", cosine)
+
+# %% [markdown]
+# ### 2.2 From similarities to probabilities · 3 points
+#
+#
+# Each row of similarities as probabilities of its captions *against each other*; the scale $s$ is the inverse of what others call a temperature:
+#
+# $$ p_{ij} = \frac{\exp(s\, S_{ij})}{\sum_k \exp(s\, S_{ik})} $$
+#
+# `similarities` is float32 $[N, M]$, $M \ge 1$; return $[N, M]$. CLIP's $s$ goes up to 100, and then $\exp$ may overflow; the result may not.
+
+# %% nbgrader={"grade": false, "grade_id": "answer-2-2", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# EXERCISE 2.2 · softmax · 3 points
+def softmax(similarities, scale=1.0):
+    """Similarities [N, M] -> probabilities [N, M]; each row sums to 1."""
+    raise NotImplementedError
+
+
+# %% nbgrader={"grade": true, "grade_id": "check-2-2", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+check("2.2", softmax)
+
+# %% [markdown]
+# ### 2.3 Two opinions, one score · 2 points
+#
+#
+# The weighted geometric mean of CLIP's probability and DETR's:
+#
+# $$ s = p_\text{CLIP}^{\,\lambda} \cdot p_\text{DETR}^{\,1 - \lambda} $$
+#
+# All are numbers from 0 to 1, $\lambda$ is `weight`; return a number. A model may say 0.
+
+# %% nbgrader={"grade": false, "grade_id": "answer-2-3", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# EXERCISE 2.3 · fuse · 2 points
+def fuse(clip_score, detr_score, weight=0.6):
+    """The fused score of two probabilities; weight is that of CLIP's: a number."""
+    raise NotImplementedError
+
+
+# %% nbgrader={"grade": true, "grade_id": "check-2-3", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+check("2.3", fuse)
+
+# %% [markdown]
+# ### 2.4 Found, ambiguous, or not there · 5 points
+#
+#
+# Which of $N$ candidates is meant, and is that clear? Only those that *fit* count: with $s_1 \ge s_2 \ge \dots$ the scores of those that fit, the margin is $m = s_1 - s_2$, or $s_1$ if only one fits.
+#
+# | how many fit | margin | index | status |
+# |---|---|---|---|
+# | none | 0 | `None` | `"not_found"` |
+# | one | $s_1$ | that one | `"found"` |
+# | two or more, $m \ge$ bar | $m$ | the best one | `"found"` |
+# | two or more, $m <$ bar | $m$ | `None` | `"ambiguous"` |
+#
+# `scores` is a float array $[N]$, `fits` a bool array $[N]$, and $N$ may be 0. Return `(index, status, margin)`; the index counts among *all* candidates.
+
+# %% nbgrader={"grade": false, "grade_id": "answer-2-4", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# EXERCISE 2.4 · verdict · 5 points
+def verdict(scores, fits, bar=0.15):
+    """Scores [N] and whether each fits [N] -> (index or None, status, margin)."""
+    raise NotImplementedError
+
+
+# %% nbgrader={"grade": true, "grade_id": "check-2-4", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
+check("2.4", verdict)
+
+# %% [markdown]
+# ### 2.5 The left one, the largest one · 4 points
+#
+#
+# *The left bus*, *the largest bus*: a selector decides on the boxes alone. `"left"`, `"right"`, `"top"` and `"bottom"` go by the box's **centre** (a long bus may begin further left than a cup, and still be the right one of the two), `"largest"` and `"smallest"` by its area. `boxes` is float32 $[N, 4]$, xyxy in pixels, $N \ge 1$, and $y$ grows downwards. Return the index; of two that tie, the first.
+
+# %% nbgrader={"grade": false, "grade_id": "answer-2-5", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# EXERCISE 2.5 · pick · 4 points
+def pick(boxes, selector):
+    """Boxes [N, 4] and one of six selectors -> the index of the box that is meant."""
+    raise NotImplementedError
+
+
+# %% nbgrader={"grade": true, "grade_id": "check-2-5", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
+check("2.5", pick)
+
+# %% [markdown]
+# ### Stage 2 with your functions
+#
+# `plugged_in` runs the package with your functions in place of its own; where yours is still a stub, ours does the work.
+
+# %%
+yours = {"cosine": cosine, "softmax": softmax, "fuse": fuse}
+yours |= {"verdict": verdict, "pick": pick}
+with plugged_in(**yours) as mine:
+    for noun in ("blue bus", "green bus", "car", "bus", "right bus"):
+        answer = match(image, found, parse(f"the {noun} becomes red"), models)
+        print(f"{noun:10} {answer.status:10} {answer.index}")
+print("yours:", ", ".join(mine) or "none yet")
+
+# %% [markdown]
+# The whole editor, choosing as you taught it to. Try a prompt of your own.
+
+# %%
+from textedit_lite import Editor, edit_figure
+
+with plugged_in(**yours) as mine:
+    edited = Editor(models).edit(image, "the right bus changes to a red bus")
+print("yours:", ", ".join(mine) or "none yet")
+edit_figure(edited)
 
 # %% [markdown]
 # ## What to remember

@@ -71,30 +71,21 @@ for ax, grow in zip(axes, (0.0, 0.08, 0.25, 0.6)):
 figure
 
 # %%
-import ipywidgets as widgets
-
-slider = widgets.FloatSlider(0.08, min=0, max=0.6, step=0.02, continuous_update=False)
-slider.description = "grow"
-picture, note = widgets.Image(format="png"), widgets.HTML()
-
-
-def redraw(change=None):
-    grown = build_mask(image.size, box, grow=slider.value)
-    picture.value = plots.png(plots.mask_overlay(image, grown))
-    note.value = f"{np.asarray(grown).mean() / 255:.0%} of the picture may change"
-
-
-# %%
 # NBVAL_IGNORE_OUTPUT
-slider.observe(redraw, names="value")
-redraw()
-widgets.VBox([slider, picture, note])
+from textedit_lite.widgets import MaskPanel
+
+panel = MaskPanel(image, box)
+panel
+
+# %% [markdown]
+# The `MaskPanel` tints what would be repainted. Its other three controls are what the next sections are about. Python can move them, too:
 
 # %%
-small = note.value
-slider.value = 0.6
-print("grow 0.08:", small, "| grow 0.6:", note.value)
-slider.value = 0.08
+small = (np.asarray(panel.mask) > 0).mean()
+panel.grow.value = 0.6
+panel.wait()
+print("a larger share may change:", (np.asarray(panel.mask) > 0).mean() > small)
+panel.grow.value = 0.08
 
 # %% [markdown]
 # ## 2. Room for tilting
@@ -195,11 +186,13 @@ for name, alpha in [("feather", weight), ("blurred", blurred)]:
 # **That zero is the promise.** It holds bit for bit, at the picture's own size, whatever the painter returns, because a pixel outside is never written. How wide the feather should be is a matter of taste; move the slider.
 
 # %%
+import ipywidgets as widgets
+
 fade = widgets.IntSlider(value=4, min=0, max=20, description="feather", continuous_update=False)
 view = widgets.Image(format="png")
 
 
-def repaint(change=None):
+def repaint(change=None, feather=feather):
     alpha = feather(mask, fade.value)[..., None]
     mixed = np.rint(before + alpha * (128 - before)).astype(np.uint8)
     view.value = plots.png(plots.show(mixed, f"grey patch, feather {fade.value} px"))
@@ -299,6 +292,136 @@ figure
 for name, result in [("not refined", raw), ("refined", fine)]:
     outside = (np.asarray(result) != np.asarray(image)).any(-1) & ~inside
     print(f"{name}: {outside.sum()} pixels changed outside of the mask")
+
+# %% [markdown]
+# ## Exercises
+#
+# Five functions between a box and a picture without a seam. Write each in place of `raise NotImplementedError`; the cell below says at once whether it is right, and if not, on which input, and draws the task as long as there is nothing to try. An answer uses `numpy` as `np`, and what it imports itself. From here on the names below are *yours*; to run an earlier section again, begin with its imports.
+
+# %%
+from textedit_lite.check import check, plugged_in
+
+# %% [markdown]
+# ### 3.1 The mask of a box · 2 points
+#
+#
+# 255 inside of the box and 0 outside, as a uint8 array $[H, W]$. `size` is (width, height), as everywhere for pictures, and an array has its rows first. `box` is $(x_0, y_0, x_1, y_1)$ in whole pixels, **half open**: column $x_0$ belongs to it, column $x_1$ does not. It may reach beyond the picture, or lie outside altogether.
+
+# %% nbgrader={"grade": false, "grade_id": "answer-3-1", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# EXERCISE 3.1 · box_mask · 2 points
+def box_mask(size, box):
+    """The mask [H, W] of a box (x0, y0, x1, y1) for a size (width, height)."""
+    raise NotImplementedError
+
+
+# %% nbgrader={"grade": true, "grade_id": "check-3-1", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+check("3.1", box_mask)
+
+# %% [markdown]
+# ### 3.2 Room for the object · 4 points
+#
+#
+# The box of the mask, from the box of the object. With $w \times h$ the box's size, $m = g \cdot \max(w, h)$ its margin and $t$ the angle:
+#
+# 1. turned: $w' = w \cos t + h \sin t$ and $h' = w \sin t + h \cos t$;
+# 2. if `square`: both become $\max(w', h')$;
+# 3. grown by $m$ on *each* of its four sides, about the same centre;
+# 4. rounded outwards to whole pixels, and cut at the borders of the picture.
+#
+# `box` holds four floats, xyxy; `size` is (width, height), `grow` is $g$, `degrees` is $t$ from 0 to 90. Return four whole numbers $(x_0, y_0, x_1, y_1)$.
+
+# %% nbgrader={"grade": false, "grade_id": "answer-3-2", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# EXERCISE 3.2 · grow_box · 4 points
+def grow_box(box, size, grow=0.08, degrees=0.0, square=False):
+    """The box of a mask, xyxy in whole pixels, inside of a picture of size (w, h)."""
+    raise NotImplementedError
+
+
+# %% nbgrader={"grade": true, "grade_id": "check-3-2", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
+check("3.2", grow_box)
+
+# %% [markdown]
+# ### 3.3 The feather that runs inwards · 4 points
+#
+#
+# The weight of the painted pixel: exactly 0 outside of the mask, rising to 1 inside. With $d$ the distance of a pixel to the nearest one outside:
+#
+# $$ w = t^2 (3 - 2 t), \qquad t = \min\left( \tfrac{d}{r + 1},\, 1 \right) $$
+#
+# `mask` is a picture, mode L, in which 128 and more is inside; `radius` is $r \ge 0$ in pixels. Return an array $[H, W]$. With $r = 0$ the weight is 0 or 1; where everything is mask it is 1; and at the picture's own border it does not fade. (`distance_transform_edt` of `scipy.ndimage` measures $d$.)
+
+# %% nbgrader={"grade": false, "grade_id": "answer-3-3", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# EXERCISE 3.3 · feather · 4 points
+def feather(mask, radius):
+    """The weight [H, W] of the painting, 0..1: mask is a PIL picture, mode L."""
+    raise NotImplementedError
+
+
+# %% nbgrader={"grade": true, "grade_id": "check-3-3", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
+check("3.3", feather)
+
+# %% [markdown]
+# ### 3.4 The exact paste · 3 points
+#
+#
+# The painting over the picture, by a weight:
+#
+# $$ \text{result} = \text{before} + w \cdot (\text{after} - \text{before}) $$
+#
+# `before` and `after` are $[H, W, 3]$ with values from 0 to 255, often uint8; `weight` is float32 $[H, W]$, 0 to 1. Return uint8 $[H, W, 3]$, rounded to the *nearest* level. Where the weight is 0, the result is `before`, bit for bit: that is the promise. (What is `np.uint8(10) - np.uint8(20)`?)
+
+# %% nbgrader={"grade": false, "grade_id": "answer-3-4", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# EXERCISE 3.4 · mix · 3 points
+def mix(before, after, weight):
+    """Two pictures [H, W, 3] and the weight [H, W] of the second -> uint8 [H, W, 3]."""
+    raise NotImplementedError
+
+
+# %% nbgrader={"grade": true, "grade_id": "check-3-4", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+check("3.4", mix)
+
+# %% [markdown]
+# ### 3.5 The ring around the mask · 4 points
+#
+#
+# `refine_boundary` measures the painter's error on a ring just outside of the mask: all pixels that are **not** in the mask, but from which it is reached in `width` steps or fewer. A step leads up, down, left or right, and none leads across the picture's border. `mask` is bool $[H, W]$; return bool $[H, W]$.
+
+# %% nbgrader={"grade": false, "grade_id": "answer-3-5", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# EXERCISE 3.5 · ring · 4 points
+def ring(mask, width=2):
+    """The pixels outside of a mask [H, W] within width steps of it: bool [H, W]."""
+    raise NotImplementedError
+
+
+# %% nbgrader={"grade": true, "grade_id": "check-3-5", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
+check("3.5", ring)
+
+# %% [markdown]
+# ### Stage 3 with your functions
+#
+# `plugged_in` runs the package with your functions in place of its own; where yours is still a stub, ours does the work.
+
+# %%
+yours = {"box_mask": box_mask, "grow_box": grow_box, "feather": feather}
+yours |= {"mix": mix, "ring": ring}
+with plugged_in(**yours) as mine:
+    roomy = build_mask(image.size, box, pose="tilted")
+    fine = inpaint(image, roomy, "a blue bus tilted", models.painter)[0].image
+print("yours:", ", ".join(mine) or "none yet")
+outside = (np.asarray(fine) != np.asarray(image)).any(-1) & (np.asarray(roomy) == 0)
+print(outside.sum(), "pixels changed outside of the mask")
+plots.mask_overlay(image, roomy, "the mask of a tilted bus").figure
+
+# %% [markdown]
+# And the whole editor with them. Is every pixel outside of the mask what it was?
+
+# %%
+from textedit_lite import Editor, edit_figure
+
+with plugged_in(**yours) as mine:
+    edited = Editor(models).edit(image, "the blue bus changes to a red bus")
+print("yours:", ", ".join(mine) or "none yet")
+edit_figure(edited)
 
 # %% [markdown]
 # ## What to remember
