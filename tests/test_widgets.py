@@ -387,10 +387,10 @@ def test_upload_replaces_the_picture(panel):
     data = io.BytesIO()
     picture.save(data, format="PNG")
     panel.strict = False  # a kitchen has no car
-    panel.upload.value = upload("mine.png", data.getvalue())
+    panel.upload.set_trait("value", upload("mine.png", data.getvalue()))
     assert panel.step.image.tobytes() == picture.tobytes() and panel.sample.value is None and panel.step.path is None
     assert panel.choice.options and panel.status.kind == "unsure"
-    panel.upload.value = upload("mine.txt", b"no picture")
+    panel.upload.set_trait("value", upload("mine.txt", b"no picture"))
     assert panel.status.kind == "bad" and panel.step.image.tobytes() == picture.tobytes()
     panel.sample.value = STREET
     assert panel.status.kind == "ready" and panel.step.path == STREET.resolve()
