@@ -166,27 +166,20 @@ titles = [f"seed {painting.seed}" for painting in paintings]
 plots.image_grid(closer(painting.image for painting in paintings), titles, side=1.7)
 
 # %%
-import ipywidgets as widgets
-
-slider = widgets.IntSlider(value=0, min=0, max=9, description="seed", continuous_update=False)
-picture = widgets.Image(format="png")
-
-
-def repaint(change=None):
-    painted = inpaint(image, mask, caption, painter, seeds=[slider.value], steps=8)[0].image
-    picture.value = plots.png(plots.show(painted, f"seed {slider.value}"))
-
-
-# %%
 # NBVAL_IGNORE_OUTPUT
-slider.observe(repaint, names="value")
-repaint()
-widgets.VBox([slider, picture])
+from textedit_lite.widgets import PaintPanel
+
+panel = PaintPanel(image, mask, caption, models)
+panel
+
+# %% [markdown]
+# The `PaintPanel` paints when you press its button, in a thread, so that **Stop** is heard while it paints; the slider below the picture wipes between before and after. From Python, `paint` waits for the painting:
 
 # %%
-old = picture.value
-slider.value = 3
-print("another seed, another picture:", picture.value != old)
+panel.steps.value = 8
+one = panel.paint().image
+panel.seed.value = 3
+print("another seed, another picture:", panel.paint().image.tobytes() != one.tobytes())
 
 # %% [markdown]
 # ## 4. Guidance: how hard the words pull
