@@ -163,33 +163,6 @@ names = [f"{r.status}\nround {r.rounds} of {r.settings.rounds}" for r in hasty]
 plots.image_grid([r.image for r in hasty], names, side=2.4)
 
 # %% [markdown]
-# A slider for the seed. Detection is not repeated when it moves: the editor remembers the boxes of the last pictures.
-
-# %%
-import ipywidgets as widgets
-
-slider = widgets.IntSlider(value=0, min=0, max=9, description="seed", continuous_update=False)
-picture, note = widgets.Image(format="png"), widgets.HTML()
-
-
-def repaint(change=None):
-    edited = editor.edit(image, "the blue bus becomes red", seed=slider.value, rounds=1)
-    picture.value = plots.png(plots.show(edited.image, f"seed {slider.value}"))
-    note.value = edited.status
-
-
-# %%
-# NBVAL_IGNORE_OUTPUT
-slider.observe(repaint, names="value")
-repaint()
-widgets.VBox([slider, picture, note])
-
-# %%
-old = picture.value
-slider.value = 5
-print("another seed, another picture:", picture.value != old)
-
-# %% [markdown]
 # ## 6. Graded by pixels
 #
 # Did it work? CLIP says so, but CLIP was asked in the loop already; the pupil should not grade himself. In the small world we know better: `ideal_edit` draws the scene with just that object changed, and `judge` says from pixels and the renderer, **without any network**, what the object shows now ([`world/oracle.py`](../textedit_lite/world/oracle.py)).
@@ -285,7 +258,179 @@ folder.cleanup()
 
 # %% [markdown]
 # Changed the input since? Then `replay` refuses, because it compares checksums. A result that cannot be repeated would be worse than none.
+
+# %% [markdown]
+# ## 8. The editor as a panel
 #
+# Everything of the course under one hand: choose a sample or upload a picture, say what is to change, choose another object by its number, look at the mask, paint, compare, undo.
+
+# %%
+# NBVAL_IGNORE_OUTPUT
+from textedit_lite.widgets import EditorPanel
+
+panel = EditorPanel(models)
+panel
+
+# %% [markdown]
+# It is built from core widgets alone ([`widgets/`](../textedit_lite/widgets/editor_panel.py)), and from ideas that you can use elsewhere:
+# - **Only what follows is run again.** The mask's sliders call no model, another number asks CLIP once (what does the object look like? `wished` and `turns` say what it shall become, and what of that needs room), new words ask CLIP, and only the threshold asks DETR. A picture that DETR has seen is remembered.
+# - **A debounce.** A slider that is pulled sends dozens of values. `Debounced` takes the first at once, and of the rest the last, after a moment of rest; `panel.wait()` does it now.
+# - **Painting in a thread**, as a busy kernel hears no button. *Stop* raises an exception in the painter's own progress callback.
+# - **A `History`** of states, none of which is ever changed: undo and redo move along it.
+# - Pictures are plain pixels: `numbered` draws the boxes, `tinted` the mask, `wiped` before and after. `uploaded` reads a FileUpload of either generation of ipywidgets.
+#
+# Candidates are chosen by number and not by a click into the picture: no core widget tells where a picture was clicked.
+
+# %%
+panel.prompt.value = "the right car becomes blue"
+panel.grow.value = 0.15
+panel.wait()
+print(panel.status.text[:26], "| mask:", panel.mask.size)
+
+# %%
+painted = panel.paint()
+panel.undo()
+print(painted.status in ("edited", "unverified"), "| undone:", panel.step.result is None)
+
+# %% [markdown]
+# ## Exercises
+#
+# Five pieces of the editor and of its judge. In the end they run an edit, and grade it.
+
+# %%
+from textedit_lite.check import check, plugged_in
+
+# %% [markdown]
+# ### 5.1 What turns · 2 points
+#
+# The mask needs room for an object that turns. `wanted` is a dictionary of some of colour, view and pose, after the edit; `now.values` is one of all three, as CLIP reads the object now. Return a dictionary with the keys `"pose"` and `"view"`: the wanted value where it is another than now, else `None`.
+
+# %% nbgrader={"grade": false, "grade_id": "answer-5-1", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# EXERCISE 5.1 · turns · 2 points
+def turns(wanted, now):
+    """The pose and the view that the object changes to, None where it keeps its own."""
+    raise NotImplementedError
+
+
+# %% nbgrader={"grade": true, "grade_id": "check-5-1", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+check("5.1", turns)
+
+# %% [markdown]
+# ### 5.2 Is the rest untouched? · 3 points
+#
+# The promise of the editor: where the mask is 0, nothing changes. `before` and `after` are uint8 $[H, W, 3]$, `mask` is uint8 $[H, W]$. Return two whole numbers: how many *pixels* outside differ in any channel, and by how much the most changed channel of them differs (0 if none does). Eight bits cannot hold $3 - 5$.
+
+# %% nbgrader={"grade": false, "grade_id": "answer-5-2", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# EXERCISE 5.2 · changed_outside · 3 points
+def changed_outside(before, after, mask):
+    """(pixels that differ where the mask is 0, the largest difference there)."""
+    raise NotImplementedError
+
+
+# %% nbgrader={"grade": true, "grade_id": "check-5-2", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+check("5.2", changed_outside)
+
+# %% [markdown]
+# ### 5.3 What is wished · 4 points
+#
+# What the painter is told is put together from three sources, for each of `"colour"`, `"view"` and `"pose"`:
+#
+# 1. what the prompt changes it to, `prompt.changes` (a dictionary; it may have other keys too, leave those out);
+# 2. else what the prompt names in its source, `prompt.colour`, `prompt.view`, `prompt.pose` (or `None`);
+# 3. else what CLIP reads, `now.values[name]`, if its probability `now.probabilities[name][value]` is at least 0.5 and this CLIP was taught to read the attribute (`name in reads`);
+# 4. else nothing: the attribute is left out.
+
+# %% nbgrader={"grade": false, "grade_id": "answer-5-3", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# EXERCISE 5.3 · wished · 4 points
+def wished(prompt, now, reads=("colour", "view", "pose")):
+    """Attribute -> value after the edit, for those of colour, view, pose that are known."""
+    raise NotImplementedError
+
+
+# %% nbgrader={"grade": true, "grade_id": "check-5-3", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
+check("5.3", wished)
+
+# %% [markdown]
+# ### 5.4 Colours by their hue · 4 points
+#
+# The oracle's histogram. A pixel with channels $r, g, b$ in 0 to 1, largest $m$ and smallest $l$, is *vivid* if $m - l > 0.35\,m$ and $m > 0.2$. A vivid pixel belongs to the colour of the palette (`COLOUR_RGB`, but for white and black) whose hue is nearest **around the circle**,
+#
+# $$ h = \operatorname{atan2}\left( \sqrt{3}\,(g - b),\; 2r - g - b \right) $$
+#
+# a pale one to white if $m > 0.7$, to black if $m < 0.42$, else to grey. Return the share of the *weights* in each of `COLOURS`, in their order, and last in grey: nine numbers whose sum is 1 (all 0 if the weights are 0). `COLOURS` and `COLOUR_RGB` are in `textedit_lite.vocabulary`.
+
+# %% nbgrader={"grade": false, "grade_id": "answer-5-4", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# EXERCISE 5.4 · palette_shares · 4 points
+def palette_shares(rgb, weights):
+    """rgb [3, ...] in 0 to 1 and weights [...] -> shares [9]."""
+    raise NotImplementedError
+
+
+# %% nbgrader={"grade": true, "grade_id": "check-5-4", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
+check("5.4", palette_shares)
+
+# %% [markdown]
+# ### 5.5 Until the edit is complete · 5 points
+#
+# The loop of Algorithm 1, as a function of whoever paints and judges. Round $r = 0, 1, \dots$ paints with 1, 2, 4, 4, ... *new* seeds: `paint(r, seeds)` takes a list of seeds (counting on from `seed`) and returns a list of paintings. `judge(painting)` returns `(verified, rank)`. Keep the painting of the highest rank of all rounds (the first of equals). After a round in which the best is verified the edit is complete; else stop after `rounds` rounds.
+#
+# Return the best painting, whether it is verified, and how many rounds were painted. (Where `check` shows an input, it is the verdicts of each round's paintings, and the first seed.)
+
+# %% nbgrader={"grade": false, "grade_id": "answer-5-5", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# EXERCISE 5.5 · until_complete · 5 points
+def until_complete(paint, judge, rounds, seed=0):
+    """(the best painting, whether it is verified, rounds painted)."""
+    raise NotImplementedError
+
+
+# %% nbgrader={"grade": true, "grade_id": "check-5-5", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
+check("5.5", until_complete)
+
+# %% [markdown]
+# ### With your functions
+#
+# The editor with your `turns` and `wished`, the oracle with your `palette_shares`:
+
+# %%
+yours = {"turns": turns, "wished": wished, "palette_shares": palette_shares}
+with plugged_in(**yours) as mine:
+    edited = editor.edit(image, "the blue bus changes to a red bus")
+    verdict = judge(scene, 0, {"colour": "red"}, edited.image)
+print("yours:", ", ".join(mine) or "none yet", "| oracle:", verdict.success)
+edit_figure(edited)
+
+# %% [markdown]
+# And your loop around the real painter and its real judges. One step of denoising is too few, so it may have to come back:
+
+# %%
+from textedit_lite.exercises import pipeline
+
+
+def paint(r, seeds):
+    few = {"steps": 1 + r, "rounds": 1}
+    return [editor.edit(image, wish, seed=s, **few) for s in seeds]
+
+
+def look(painting):
+    return painting.verified, painting.shown + painting.verified
+
+
+# %%
+try:
+    best, done, rounds = until_complete(paint, look, 3)
+except NotImplementedError:  # not yours yet: ours
+    best, done, rounds = pipeline.until_complete(paint, look, 3)
+plots.show(best.image, f"verified: {done}, after {rounds} rounds").figure
+
+# %%
+names = "before", "after", "mask"
+pixels = dict(zip(names, map(np.asarray, (image, best.image, best.mask))))
+try:
+    print("changed outside:", changed_outside(**pixels))
+except NotImplementedError:
+    print("changed outside:", pipeline.changed_outside(**pixels))
+
+# %% [markdown]
 # ## What to remember
 #
 # - The algorithm is short because each stage is a function with a contract.
