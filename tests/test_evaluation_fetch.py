@@ -1,0 +1,134 @@
+"""Fetching val2017, from a server on this machine: broken off, gone on with, refused, unpacked."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import threading
+import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from textedit_lite.errors import OutputError, SettingsError
+from textedit_lite.evaluation import fetch
+from textedit_lite.evaluation.fetch import Archive, coco_folder, download, unpack
+
+
+def packed(**members: str) -> bytes:
+    """A zip in memory."""
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        for name, text in members.items():
+            archive.writestr(name, text)
+    return data.getvalue()
+
+
+@pytest.fixture
+def server():
+    """A server of `files`: it breaks off after `limit` bytes of each answer, and knows ranges or not; `asked` says what for."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            content = server.files[self.path]
+            given = self.headers.get("Range") if server.ranges else None
+            server.asked.append(self.headers.get("Range"))
+            start = int(given.removeprefix("bytes=").removesuffix("-")) if given else 0
+            self.send_response(206 if given else 200)
+            if given:
+                self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+            self.send_header("Content-Length", str(len(content) - start))
+            self.end_headers()
+            self.wfile.write(content[start:][: server.limit])
+
+        def log_message(self, *words):
+            """Not on the terminal."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.files, server.limit, server.ranges, server.asked = {}, None, True, []
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def serve(server, name: str, content: bytes, members: str = "") -> Archive:
+    server.files[f"/{name}"] = content
+    url = f"http://127.0.0.1:{server.server_address[1]}/{name}"
+    return Archive(url, len(content), hashlib.sha256(content).hexdigest(), members)
+
+
+def test_what_broke_off_goes_on_where_it_was(server, tmp_path):
+    content = bytes(range(256)) * 40
+    archive = serve(server, "one.zip", content)
+    server.limit = 4000
+    with pytest.raises(OSError):
+        download(archive, tmp_path / "one.zip", tries=1)
+    assert (tmp_path / "one.zip.part").stat().st_size == 4000 and not (tmp_path / "one.zip").exists()
+    assert download(archive, tmp_path / "one.zip").read_bytes() == content
+    assert server.asked == [None, "bytes=4000-", "bytes=8000-"]
+    assert not (tmp_path / "one.zip.part").exists()
+
+
+def test_a_server_without_ranges_starts_over(server, tmp_path):
+    content = b"abc" * 3000
+    archive = serve(server, "one.zip", content)
+    (tmp_path / "one.zip.part").write_bytes(content[:100])
+    server.ranges = False
+    assert download(archive, tmp_path / "one.zip").read_bytes() == content
+
+
+def test_a_file_of_another_content_is_thrown_away(server, tmp_path):
+    archive = serve(server, "one.zip", b"abc" * 3000)
+    server.files["/one.zip"] = b"xyz" * 3000
+    with pytest.raises(OutputError, match="not the file"):
+        download(archive, tmp_path / "one.zip")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def archives(server, monkeypatch, tmp_path):
+    """Two small archives in the shape of COCO's, and a cache folder of our own."""
+    monkeypatch.setenv("TEXTEDIT_CACHE", str(tmp_path))
+    told = packed(**{"annotations/instances_val2017.json": "{}", "annotations/captions_val2017.json": "[]"})
+    pictures = packed(**{"val2017/000000000001.jpg": "one", "val2017/000000000002.jpg": "two"})
+    return (serve(server, "annotations.zip", told, "annotations/instances_val2017.json"),
+            serve(server, "val2017.zip", pictures, "val2017/"))  # fmt: skip
+
+
+def test_the_set_is_fetched_once_and_unpacked(archives, server):
+    with pytest.raises(SettingsError, match="with one process"):
+        coco_folder(yes=True, fetch=False, archives=archives)
+    folder = coco_folder(yes=True, archives=archives)
+    there = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and path.name[0] != ".")
+    assert there == ["annotations/instances_val2017.json", "val2017/000000000001.jpg", "val2017/000000000002.jpg"]
+    assert coco_folder(archives=archives) == folder and len(server.asked) == 2
+
+
+def test_nothing_is_fetched_without_a_yes(archives, server, monkeypatch):
+    with pytest.raises(SettingsError, match="--yes"):
+        coco_folder(archives=archives)
+    assert server.asked == []
+    monkeypatch.setattr(fetch.sys.stdin, "isatty", lambda: True, raising=False)
+    assert fetch._agreed("?", lambda question: "y") and not fetch._agreed("?", lambda question: "")
+
+
+def test_a_server_that_is_not_there_is_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setenv("TEXTEDIT_CACHE", str(tmp_path))
+    gone = Archive("http://127.0.0.1:9/one.zip", 10, "0" * 64, "")
+    with pytest.raises(OutputError, match="could not be fetched.*to go on"):
+        coco_folder(yes=True, archives=(gone,))
+
+
+def test_a_member_that_leads_out_of_the_folder_is_refused(tmp_path):
+    (tmp_path / "bad.zip").write_bytes(packed(**{"val2017/../../outside.jpg": "bad"}))
+    (tmp_path / "cache").mkdir()
+    with pytest.raises(OutputError, match="leads out"):
+        unpack(tmp_path / "bad.zip", "val2017/", tmp_path / "cache")
+    assert not (tmp_path / "outside.jpg").exists()
+
+
+def test_the_real_archives_are_asked_for_safely():
+    assert all(archive.url.startswith("https://") and len(archive.sha256) == 64 for archive in fetch.COCO)
+    assert sum(archive.size for archive in fetch.COCO) > 1e9
