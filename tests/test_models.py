@@ -169,3 +169,45 @@ def test_a_copy_in_another_folder_is_loaded_under_its_own_name(copied, models):
     other = load_models(copied, device="cpu")
     assert other.name == str(copied) and other.categories == models.categories
     assert all((a == b).all() for a, b in zip(other.clip.parameters(), models.clip.parameters(), strict=True))
+
+
+# --- memory ------------------------------------------------------------------------------------------------------
+
+
+def test_the_plan_is_its_formula():
+    """4 F + b sum P + k b (2 h t^2 + 4 * 256 s^2), by hand, for 256 pixels: t = 1024."""
+    from textedit_lite.memory import plan
+
+    painter = {"unet": 1000, "vae": 100}
+    tokens, map_ = 2 * 8 * 1024**2, 4 * 256 * 256**2
+    assert plan("cpu", 10, painter, 256, low=False).need == 4 * 10 + 4 * 1100 + 4 * (tokens + map_)
+    assert plan("cuda", 10, painter, 256, low=False).need == 4 * 10 + 2 * 1100 + 4 * 2 * (tokens + map_)
+    assert plan("cuda", 10, painter, 256, low=True).need == 4 * 10 + 2 * 1000 + 2 * (tokens // 2 + map_)
+    assert plan("cpu", 10, painter, 256, low=True).weights == 4 * 10 + 2 * 1100
+
+
+def test_what_the_docstring_and_the_readme_say_of_memory_is_what_is_computed():
+    from textedit_lite.memory import plan
+    from textedit_lite.models import FULL_FINDERS, FULL_PAINTER
+
+    needs = {(kind, low): plan(kind, FULL_FINDERS, FULL_PAINTER, 512, low).need for kind in ("cuda", "cpu") for low in (False, True)}
+    assert {key: f"{need / 1e9:.1f}" for key, need in needs.items()} == {
+        ("cuda", False): "7.8", ("cuda", True): "3.3", ("cpu", False): "8.4", ("cpu", True): "4.3"}  # fmt: skip
+    assert "7.8 GB of a GPU" in load_models.__doc__ and "3.3 GB in low" in load_models.__doc__ and "8.4 and 4.3 GB" in load_models.__doc__
+
+
+def test_weights_larger_than_the_memory_are_refused_with_both_numbers(monkeypatch):
+    monkeypatch.setattr("textedit_lite.models.free_memory", lambda device: 2_000_000)
+    with pytest.raises(WeightsError, match=r"The lite weights need \d+ MB for the weights .* has 2 MB free: ask for low_memory=True") as caught:
+        load_models("lite", device="cpu")
+    assert str(caught.value).endswith(".")
+
+
+def test_a_small_machine_gets_low_memory_by_itself_and_a_wish_decides(monkeypatch):
+    import torch
+
+    monkeypatch.setattr("textedit_lite.models.total_memory", lambda device: 50_000_000)
+    models = load_models("lite", device="cpu")
+    assert models.low_memory and models.painter.unet.dtype == torch.bfloat16
+    models = load_models("lite", device="cpu", low_memory=False)
+    assert not models.low_memory and models.painter.unet.dtype == torch.float32
