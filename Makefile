@@ -10,15 +10,17 @@ INSTALLED := .venv/.installed
 BIN       := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test browser test-colab lab notebooks lint benchmark clean
+.PHONY: help demo test test-full browser test-colab lab notebooks lint doctor benchmark clean
 
 help:
 	@echo "make demo       install, edit a sample picture, say where the result is"
 	@echo "make test       install, run the tests and the notebooks"
 	@echo "make test-colab run what matters with the versions that Google Colab has, in .venv-colab"
+	@echo "make test-full  one edit by the full-size architectures, with random numbers (minutes, 16 GB)"
 	@echo "make lab        open the notebooks in JupyterLab"
 	@echo "make notebooks  run the notebooks anew out of their text, and store what they show"
 	@echo "make lint       ruff and the import contracts"
+	@echo "make doctor     what of this machine is well, doubtful or wrong"
 	@echo "make benchmark  our editor against the plain way, on this machine"
 	@echo "make clean      remove .venv and everything that was made"
 
@@ -63,6 +65,9 @@ COLAB_NOTEBOOK := notebooks/03_mask_building.ipynb
 test-colab: .venv-colab/.installed
 	@.venv-colab/bin/python -m pytest --nbval --nbval-current-env $(wildcard $(COLAB_TESTS)) $(COLAB_NOTEBOOK)
 
+test-full: $(INSTALLED)
+	@$(BIN)/python -m pytest -m slow -s tests/test_full_size.py
+
 lab: $(INSTALLED)
 	@$(BIN)/jupyter lab notebooks
 
@@ -72,6 +77,9 @@ notebooks: $(INSTALLED)
 lint: $(INSTALLED)
 	@$(BIN)/ruff check .
 	@$(BIN)/lint-imports
+
+doctor: $(INSTALLED)
+	@$(BIN)/textedit-lite doctor
 
 benchmark: $(INSTALLED)
 	@$(BIN)/python benchmarks/edit_speed.py

@@ -198,7 +198,8 @@ def test_what_the_docstring_and_the_readme_say_of_memory_is_what_is_computed():
 
 def test_weights_larger_than_the_memory_are_refused_with_both_numbers(monkeypatch):
     monkeypatch.setattr("textedit_lite.models.free_memory", lambda device: 2_000_000)
-    with pytest.raises(WeightsError, match=r"The lite weights need \d+ MB for the weights .* has 2 MB free: ask for low_memory=True") as caught:
+    words = r"The lite weights need \d+ MB for the weights .* has 2 MB free: ask for low_memory=True"
+    with pytest.raises(WeightsError, match=words) as caught:
         load_models("lite", device="cpu")
     assert str(caught.value).endswith(".")
 
