@@ -10,6 +10,7 @@ import json
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def evaluate(
     rank, world_size = process()
     source = open_set(data, seed, yes, fetch=world_size == 1)
     folder = make_folder(out)
-    models = models or load_models(weights, device or own_device())
+    models = replace(models or load_models(weights, device or own_device()), text_features={})  # remembers nothing yet
     settings = {
         "data": source.name, "data_sha256": source.sha256, "editor": editor, "ablate": ablate, "tasks": list(tasks),
         "images": images, "seed": seed, "weights": models.name, "weights_sha256": weights_of(models.name), "block": block,

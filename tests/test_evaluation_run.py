@@ -1,0 +1,287 @@
+"""The run: killed, shared among processes, refused, failing edit by edit, and always with the same rows at the end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from textedit_lite.editor import Editor, EditResult
+from textedit_lite.errors import OutputError, SettingsError
+from textedit_lite.evaluation import rows as kept
+from textedit_lite.evaluation.cases import choose_cases
+from textedit_lite.evaluation.editors import ABLATED, EDITORS, Request, attempt, check_editor, make_editor
+from textedit_lite.evaluation.manifest import read_manifest
+from textedit_lite.evaluation.measure import mask_iou, request_of
+from textedit_lite.evaluation.run import evaluate, process
+from textedit_lite.evaluation.sets import open_set
+from textedit_lite.mask import build_mask
+from textedit_lite.world.coco import write_set
+
+# Small, and every block with a neighbour: 3 pictures, 2 tasks, 1 round, 3 blocks of 2.
+SETTINGS = {"data": "world", "tasks": ["color", "updown"], "images": 3, "seed": 1, "ablate": "rounds", "block": 2}
+COMMAND = [sys.executable, "-m", "textedit_lite", "evaluate", "--tasks", "color,updown", "--images", "3", "--seed", "1",
+           "--ablate", "rounds", "--block", "2", "--device", "cpu", "--out"]  # fmt: skip
+
+
+def run(out: Path, models, **changes) -> Path:
+    return evaluate(**{**SETTINGS, **changes}, out=out, models=models, progress=False)
+
+
+def timeless(folder: Path) -> list[dict]:
+    """The rows without what two runs may differ in."""
+    return [{key: value for key, value in row.items() if key != "seconds"} for row in kept.read_lines(folder / "rows.jsonl")]
+
+
+def pictures(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (folder / "edits").iterdir()}
+
+
+@pytest.fixture(scope="module")
+def reference(models, tmp_path_factory):
+    """A run that nobody disturbed."""
+    return run(tmp_path_factory.mktemp("reference"), models)
+
+
+# --- one run -----------------------------------------------------------------------------------------------------
+
+
+def test_a_run_writes_a_row_and_a_picture_an_edit(reference, models):
+    rows, cases = kept.read_rows(reference), kept.read_cases(reference)
+    assert cases == choose_cases(open_set("world", 1), SETTINGS["tasks"], 3, 1)
+    assert [row["key"] for row in rows] == [case.key for case in cases]
+    assert sum(row["success"] for row in rows) >= 3, "the lite models are good at these two tasks"
+    for row in rows:
+        assert row["returned"] == (reference / "edits" / f"{row['key']}.png").is_file()
+        assert 0 <= row["mask_iou"] <= 1 and row["changed_outside_own_mask"] == 0
+        assert row["success"] == row["oracle"].startswith("success")
+        assert {"ssim_512", "ssim_outside", "mse_ideal_inside", "clip_direction", "margin"} <= row.keys()
+        assert {"detect", "match", "inpaint", "verify"} <= row["seconds"].keys()
+    manifest = read_manifest(reference)
+    assert manifest["settings"]["editor"] == "ours" and manifest["started"][0]["versions"]["torch"]
+    assert set(manifest["settings"]["weights_sha256"]) >= {"detr/model.safetensors", "clip/model.safetensors"}
+
+
+def test_a_row_can_be_made_again_from_what_it_says(reference, models):
+    row = kept.read_rows(reference)[0]
+    source = open_set("world", 1)
+    image = source.open(source.picture(row["image_id"]))
+    again = Editor(models).edit(image, row["prompt"], seed=row["seed"], rounds=1)
+    with Image.open(reference / "edits" / f"{row['key']}.png") as picture:
+        off = np.abs(np.asarray(again.image, int) - np.asarray(picture.convert("RGB"), int))
+    assert off.max() <= 2, "alone or beside another edit, only the last digits differ"
+
+
+def test_a_finished_run_is_not_made_again(reference, models):
+    before = {path: path.stat().st_mtime_ns for path in (reference / "edits").iterdir()}
+    rows = kept.read_lines(reference / "rows.jsonl")
+    run(reference, models)
+    assert kept.read_lines(reference / "rows.jsonl") == rows
+    assert {path: path.stat().st_mtime_ns for path in (reference / "edits").iterdir()} == before
+
+
+@pytest.mark.parametrize("change", [{"seed": 2}, {"editor": "copy", "ablate": None}, {"images": 4}, {"tasks": ["color"]}, {"block": 3},
+                                    {"ablate": None}])  # fmt: skip
+def test_another_run_in_the_same_folder_is_refused(change, reference, models):
+    text = (reference / "run.json").read_text()
+    with pytest.raises(SettingsError, match="another --out"):
+        run(reference, models, **change)
+    assert (reference / "run.json").read_text() == text
+
+
+# --- killed, and shared ------------------------------------------------------------------------------------------
+
+
+def started(out: Path, **environment: str) -> subprocess.Popen:
+    return subprocess.Popen([*COMMAND, str(out)], env={**os.environ, **environment}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
+def test_a_run_that_was_killed_ends_as_if_it_had_not_been(reference, models, tmp_path):
+    child = started(tmp_path)
+    part = kept.part_file(tmp_path, 0)
+    while child.poll() is None and not (part.exists() and part.stat().st_size):
+        time.sleep(0.02)
+    child.send_signal(signal.SIGKILL)
+    child.communicate()
+    done = kept.read_lines(part)
+    assert 0 < len(done) < 6 and not (tmp_path / "rows.jsonl").exists()
+    with open(part, "ab") as file:  # the last line, half-written
+        file.write(json.dumps(done[-1] | {"key": "half"}).encode()[:200])
+    run(tmp_path, models)
+    assert kept.read_lines(part)[: len(done)] == done, "what was done is not done again"
+    assert timeless(tmp_path) == timeless(reference)
+    assert pictures(tmp_path) == pictures(reference)
+
+
+def test_two_processes_make_the_same_rows_as_one(reference, models, tmp_path, monkeypatch):
+    other = started(tmp_path, RANK="1", WORLD_SIZE="2")
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    run(tmp_path, models)
+    assert other.wait() == 0, other.stderr.read()
+    other.stderr.close()
+    shares = [[row["key"] for row in kept.read_lines(kept.part_file(tmp_path, rank))] for rank in (0, 1)]
+    assert [len(share) for share in shares] == [4, 2] and not set(shares[0]) & set(shares[1])
+    assert timeless(tmp_path) == timeless(reference)
+    assert pictures(tmp_path) == pictures(reference)
+
+
+def test_a_process_that_died_is_missed(reference, models, tmp_path, monkeypatch):
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr("textedit_lite.evaluation.run.PATIENCE", 0.1)
+    with pytest.raises(OutputError, match="2 edits of .* the same command again"):
+        run(tmp_path, models, editor="copy", ablate=None)
+    monkeypatch.undo()
+    run(tmp_path, models, editor="copy", ablate=None)
+    assert len(kept.read_rows(tmp_path)) == 6
+
+
+@pytest.mark.parametrize(("rank", "size"), [("2", "2"), ("-1", "2"), ("one", "2")])
+def test_a_rank_that_is_none_is_refused(rank, size, monkeypatch):
+    monkeypatch.setenv("RANK", rank)
+    monkeypatch.setenv("WORLD_SIZE", size)
+    with pytest.raises(SettingsError, match="accelerate launch"):
+        process()
+
+
+def test_damage_inside_of_a_file_is_not_passed_over(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"key": "a"}\n{"key": \n{"key": "b"}\n{"half')
+    with pytest.raises(OutputError, match="damaged"):
+        kept.read_lines(path)
+
+
+# --- failures ----------------------------------------------------------------------------------------------------
+
+
+def test_what_fails_is_a_row_with_its_reason(models, tmp_path):
+    folder = write_set(tmp_path / "set", 4, seed=1)
+    instances = json.loads((folder / "instances.json").read_text())
+    found = choose_cases(open_set(str(folder)), ["color"], 9, 0)
+    strange, damaged = found[0], found[1]
+    for row in instances["annotations"]:
+        if row["image_id"] == strange.image_id and row["id"] == strange.object_id:
+            row["category_id"] = 18
+    (folder / "recipe.json").unlink()  # as if nobody knew the scenes
+    instances["categories"].append({"id": 18, "name": "dog"})
+    (folder / "instances.json").write_text(json.dumps(instances))
+    name = next(image["file_name"] for image in instances["images"] if image["id"] == damaged.image_id)
+    (folder / "images" / name).write_bytes(b"no picture")
+    out = evaluate(str(folder), tasks=["color"], images=9, ablate="rounds", out=tmp_path / "run", models=models, progress=False)
+    rows = {row["image_id"]: row for row in kept.read_rows(out)}
+    assert len(rows) == len(found)
+    for image_id, reason in ((strange.image_id, '"dog"'), (damaged.image_id, name)):
+        row = rows.pop(image_id)
+        assert row["status"] == "failed" and reason in row["message"]
+        assert not row["returned"] and not row["success"] and not row["target"] and "ssim_512" not in row
+    assert rows and all(row["returned"] and "oracle" not in row for row in rows.values())
+    assert [row["success"] for row in rows.values()] == [row["success_by_models"] for row in rows.values()]
+
+
+def requests(count: int) -> list[Request]:
+    image, pixels = Image.new("RGB", (64, 64)), np.ones((64, 64), bool)
+    return [Request(image, f"the car changes to a {colour} car", 0, {"colour": colour}, (8, 8, 56, 56), pixels)
+            for colour in ("red", "blue", "green", "black")[:count]]  # fmt: skip
+
+
+def test_one_that_fails_leaves_the_others_alone():
+    def way(some):
+        if any("blue" in request.prompt for request in some):
+            raise RuntimeError("out of\nmemory")
+        return [EditResult("edited", str(len(some)), image=request.image) for request in some]
+
+    results = attempt(way, requests(3))
+    assert [result.status for result in results] == ["edited", "failed", "edited"]
+    assert results[1].message == "RuntimeError: out of memory"
+
+
+def test_unknown_words_do_not_break_up_a_batch():
+    def way(some):
+        return [EditResult("edited", str(len(some))) for _ in some]
+
+    results = attempt(way, requests(3), words=["car", "red", "green"])
+    assert [result.status for result in results] == ["edited", "failed", "edited"]
+    assert results[0].message == "2", "the two others stayed together"
+
+
+def test_an_interruption_goes_through():
+    def way(some):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        attempt(way, requests(2))
+
+
+# --- editors -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def asked():
+    """(a case of COLOR, its request), (a case of TILT, its request)"""
+    source = open_set("world", 4)
+    cases = choose_cases(source, ["color", "tilt"], 1, 4)
+    return [(case, request_of(source, case)) for case in cases]
+
+
+def test_copy_returns_the_input(asked, models):
+    _, request = asked[0]
+    result = make_editor("copy", models)([request])[0]
+    assert np.array_equal(result.image, request.image) and not result.verified and result.box is None
+
+
+def test_oracle_mask_repaints_what_is_true(asked, models):
+    for case, request in asked:
+        result = make_editor("oracle-mask", models, "rounds")([request])[0]
+        if case.task == "color":
+            assert np.array_equal(np.asarray(result.mask) > 0, request.pixels)
+            assert mask_iou(result.mask, request.pixels) == 1
+        else:
+            assert np.array_equal(result.mask, build_mask(request.image.size, request.box, "tilted"))
+        assert result.settings.sketch is True
+
+
+def test_every_editor_and_every_ablation_is_there(asked, models):
+    _, request = asked[0]
+    for name in EDITORS:
+        check_editor(name)
+    for name, options in ABLATED.items():
+        settings = Editor(models).settings(request.prompt, **options)
+        assert settings != Editor(models).settings(request.prompt), f"{name} changes nothing"
+
+
+@pytest.mark.parametrize(("editor", "ablate", "words"), [("theirs", None, "no editor"), ("ours", "magic", "no ablation"),
+                                                         ("copy", "rounds", "nothing to switch off")])  # fmt: skip
+def test_what_is_no_editor_is_refused(editor, ablate, words):
+    with pytest.raises(SettingsError, match=words):
+        check_editor(editor, ablate)
+
+
+def test_ablations_reach_the_painter(asked, models):
+    _, request = asked[0]
+    editor = Editor(models)
+    whole = editor.edit(request.image, request.prompt, rounds=1)
+    for name in ("crop", "refine"):
+        less = editor.edit(request.image, request.prompt, rounds=1, ablate=name)
+        assert not np.array_equal(less.image, whole.image), f"without {name} the picture is another"
+        assert less.mask.tobytes() == whole.mask.tobytes()
+    without = editor.edit(request.image, request.prompt, rounds=1, ablate="fusion")
+    chosen = without.candidates[without.index]
+    assert chosen.score == pytest.approx(chosen.clip_score)
+    with pytest.raises(SettingsError, match="cannot do without"):
+        editor.edit(request.image, request.prompt, ablate="magic")
+
+
+def test_a_case_survives_its_line():
+    case = choose_cases(open_set("world", 0), ["tilt"], 1, 0)[0]
+    assert type(case)(**json.loads(json.dumps(case.to_dict()))) == case
+    assert replace(case, seed=1) != case
