@@ -150,7 +150,8 @@ def round_trip(pictures: Sequence[Image.Image], painter) -> list[Image.Image]:
     import torch
 
     with torch.inference_mode():
-        pixels = painter.image_processor.preprocess(list(pictures)).to(painter.device, painter.vae.dtype)
+        # Not `device`: in low memory the painter waits on the CPU and works on the GPU.
+        pixels = painter.image_processor.preprocess(list(pictures)).to(painter._execution_device, painter.vae.dtype)
         code = painter.vae.encode(pixels)
         latents = code.latents if hasattr(code, "latents") else code.latent_dist.mode()
         return painter.image_processor.postprocess(painter.vae.decode(latents).sample, output_type="pil")
