@@ -532,6 +532,155 @@ home.cleanup()
 # `textedit-lite evaluate --data coco --weights full --images 1000` fetches val2017 once, after asking (`coco_folder`, with a `download` that resumes), and runs the paper's experiment on it. Everything above stays the same, but for what nobody can know about a photograph: the ideal edit and the oracle.
 
 # %% [markdown]
+# ## Exercises
+#
+# Six measures of your own, from a line to a map. In the end they grade the edits of this notebook.
+
+# %%
+from textedit_lite.check import check, plugged_in
+
+# %% [markdown]
+# ### 6.1 Decibels · 2 points
+#
+# $\text{PSNR} = -10 \log_{10} \text{MSE}$, for pixels from 0 to 1; but an exact copy, and whatever is better than 100 dB, has 100 dB.
+
+# %% nbgrader={"grade": false, "grade_id": "answer-6-1", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# EXERCISE 6.1 · psnr · 2 points
+def psnr(mse):
+    """Peak signal-to-noise ratio in dB of a mean squared error, at most 100."""
+    raise NotImplementedError
+
+
+# %% nbgrader={"grade": true, "grade_id": "check-6-1", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+check("6.1", psnr)
+
+# %% [markdown]
+# ### 6.2 What is a success? · 3 points
+#
+# `rows` has a tuple for each edit: `(returned, success, kept)`: whether a picture came back, whether the oracle sees the change, and whether the rest of the object was kept, which is `None` where nobody can say. Return three shares: returned and success **of all edits**, so that a failure counts as one, and kept of those where it is known. A share of nothing is `nan`.
+
+# %% nbgrader={"grade": false, "grade_id": "answer-6-2", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# EXERCISE 6.2 · success_rates · 3 points
+def success_rates(rows):
+    """(share returned, share of successes, share kept where that is known)."""
+    raise NotImplementedError
+
+
+# %% nbgrader={"grade": true, "grade_id": "check-6-2", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+check("6.2", success_rates)
+
+# %% [markdown]
+# ### 6.3 An interval for a figure · 4 points
+#
+# The bootstrap. Leave out what is `None` or `nan`; if nothing is left, the interval is `(nan, nan)`. Draw the positions of all resamples with
+#
+# `np.random.default_rng(seed).integers(0, n, (resamples, n))`
+#
+# (so that your draws are ours), take the `statistic` of each draw (a function such as `np.mean`, which knows `axis=1`), and return the two percentiles between which the middle `level` of them lies.
+
+# %% nbgrader={"grade": false, "grade_id": "answer-6-3", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# EXERCISE 6.3 · bootstrap_interval · 4 points
+def bootstrap_interval(values, statistic=np.mean, level=0.95, resamples=1000, seed=0):
+    """(low, high) of a statistic of values."""
+    raise NotImplementedError
+
+
+# %% nbgrader={"grade": true, "grade_id": "check-6-3", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
+check("6.3", bootstrap_interval)
+
+# %% [markdown]
+# ### 6.4 The Frechet distance · 4 points
+#
+# $$ d^2 = \lVert \mu_a - \mu_b \rVert^2 + \operatorname{tr}\!\left( \Sigma_a + \Sigma_b - 2 (\Sigma_a \Sigma_b)^{1/2} \right) $$
+#
+# of features $[N, D]$ and $[M, D]$ (return $d^2$; covariances over $N - 1$). The trace of a matrix's root is the sum of the roots of its eigenvalues. Those of $\Sigma_a \Sigma_b$ are real and not negative, but for rounding, also where there are fewer pictures than features.
+
+# %% nbgrader={"grade": false, "grade_id": "answer-6-4", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# EXERCISE 6.4 · frechet_distance · 4 points
+def frechet_distance(features_a, features_b):
+    """The squared Frechet distance of the Gaussians of [N, D] and [M, D]."""
+    raise NotImplementedError
+
+
+# %% nbgrader={"grade": true, "grade_id": "check-6-4", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
+check("6.4", frechet_distance)
+
+# %% [markdown]
+# ### 6.5 A distance without Gaussians · 4 points
+#
+# CMMD. Bring every row to length 1. With $k(x, y) = \exp\left( - \lVert x - y \rVert^2 / (2 \cdot 10^2) \right)$ return
+#
+# $$ 1000 \, \left( \overline{k(a, a')} + \overline{k(b, b')} - 2\, \overline{k(a, b)} \right) $$
+#
+# with means over all pairs of rows, a row with itself included.
+
+# %% nbgrader={"grade": false, "grade_id": "answer-6-5", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# EXERCISE 6.5 · cmmd · 4 points
+def cmmd(features_a, features_b):
+    """The CMMD of features [N, D] and [M, D]."""
+    raise NotImplementedError
+
+
+# %% nbgrader={"grade": true, "grade_id": "check-6-5", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
+check("6.5", cmmd)
+
+# %% [markdown]
+# ### 6.6 Structure around every pixel · 5 points
+#
+# The formula of section 3, for each of R, G and B, then the mean of the three. The means are those under a Gaussian window, $\mu_x = G * x$, and $\sigma_x^2 = G * x^2 - \mu_x^2$, $\sigma_{xy} = G * (x y) - \mu_x \mu_y$, with $c_1 = 0.01^2$, $c_2 = 0.03^2$. For $G$ take `scipy.ndimage.gaussian_filter` with sigma 1.5, `mode="mirror"` and `radius=5`, along height and width only.
+
+# %% nbgrader={"grade": false, "grade_id": "answer-6-6", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# EXERCISE 6.6 · ssim_map · 5 points
+def ssim_map(a, b):
+    """The SSIM around every pixel of two pictures [H, W, 3], 0 to 1 -> [H, W]."""
+    raise NotImplementedError
+
+
+# %% nbgrader={"grade": true, "grade_id": "check-6-6", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
+check("6.6", ssim_map)
+
+# %% [markdown]
+# ### With your functions
+#
+# The plain way's picture once more, the interval of our success, and how far the untouched pictures are from the ideal edits:
+
+# %%
+# NBVAL_IGNORE_OUTPUT
+from textedit_lite.evaluation import distances, metrics, table
+
+yours = {"psnr": psnr, "ssim_map": ssim_map, "bootstrap_interval": bootstrap_interval}
+yours |= {"frechet_distance": frechet_distance, "cmmd": cmmd}
+with plugged_in(**yours) as mine:
+    row = metrics.edit_measures(image, plain.image, mask)
+    success = table.figures(runs["ours"])["success"]
+    apart = distances.frechet_distance(wanted, features), distances.cmmd(wanted, features)
+    similar = metrics.ssim_map(pixels["copy"], pixels["plain"])
+print("yours:", ", ".join(mine) or "none yet")
+print(f"plain: {row['psnr_outside']:.1f} dB, SSIM {row['ssim_outside']:.3f} outside")
+print("our success and its interval:", *(f"{value:.2f}" for value in success))
+print("copy against the ideal edits:", *(f"{value:.3f}" for value in apart))
+
+# %%
+from textedit_lite.exercises import evaluation as answers
+
+shares = {}
+for name, run in runs.items():
+    triples = [(row["returned"], row["success"], row.get("kept")) for row in run]
+    try:
+        shares[name] = success_rates(triples)
+    except NotImplementedError:  # not yours yet: ours
+        shares[name] = answers.success_rates(triples)
+
+# %%
+figure, axes = plots.panels(1, 2, width=3.2, height=2.6)
+plots.show(255 * similar, "SSIM of the plain way", axes[0])
+for at, name in enumerate(shares):
+    axes[1].bar(np.arange(3) + 0.26 * (at - 1), shares[name], 0.24, label=name)
+axes[1].set_xticks(range(3), ["came back", "success", "kept"])
+axes[1].legend(fontsize=7)
+figure
+
+# %% [markdown]
 # ## What to remember
 #
 # - Outside of the mask there is right and wrong; inside there is only better and worse.
