@@ -19,7 +19,7 @@ from textedit_lite.editor import Editor, EditResult
 from textedit_lite.errors import OutputError, SettingsError
 from textedit_lite.evaluation import rows as kept
 from textedit_lite.evaluation.cases import choose_cases
-from textedit_lite.evaluation.editors import ABLATED, EDITORS, Request, attempt, check_editor, make_editor
+from textedit_lite.evaluation.editors import ABLATED, EDITORS, IN_WORDS, Request, attempt, check_editor, make_editor
 from textedit_lite.evaluation.manifest import read_manifest
 from textedit_lite.evaluation.measure import mask_iou, request_of
 from textedit_lite.evaluation.run import evaluate, process
@@ -257,6 +257,7 @@ def test_every_editor_and_every_ablation_is_there(asked, models):
     for name, options in ABLATED.items():
         settings = Editor(models).settings(request.prompt, **options)
         assert settings != Editor(models).settings(request.prompt), f"{name} changes nothing"
+    assert IN_WORDS.keys() == ABLATED.keys()
 
 
 @pytest.mark.parametrize(("editor", "ablate", "words"), [("theirs", None, "no editor"), ("ours", "magic", "no ablation"),

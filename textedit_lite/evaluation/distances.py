@@ -52,13 +52,15 @@ def inception_features(images: Iterable[ImageSource], weights: Path | str | None
     """
     import torch
 
-    advice = "install torch-fidelity and a torchvision that fits your torch, or use KID and CMMD over CLIP"
+    advice = "install torch-fidelity and a torchvision that fits your torch, give its weights as a file, or use KID over CLIP"
     try:
         from torchmetrics.image.fid import NoTrainInceptionV3
 
+        if weights is not None:  # torch-fidelity would run whatever code the file holds: here only tensors are let in
+            torch.load(weights, map_location="cpu", weights_only=True)
         path = None if weights is None else str(weights)
         network = NoTrainInceptionV3("inception-v3-compat", [str(INCEPTION)], path, antialias=False)
-    except (ImportError, OSError, RuntimeError, AttributeError) as error:  # torchvision fails in its own ways
+    except Exception as error:  # a torchvision that does not fit, a damaged file: each fails in its own way
         reason = " ".join(str(error).split()).split(". ")[0][:120].rstrip(".")
         raise WeightsError(f"The Inception network of the FID cannot be loaded ({reason}): {advice}.") from error
     parts = []

@@ -27,6 +27,11 @@ ABLATED: dict[str, dict[str, Any]] = {
     "sketch": {"sketch": False},
 }
 
+IN_WORDS = {
+    "fusion": "CLIP alone chooses", "crop": "on the whole picture", "refine": "boundary not refined", "guidance": "fixed guidance",
+    "steps": "fixed steps", "threshold": "fixed threshold", "rounds": "one round only", "sketch": "without a sketch",
+}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Request:

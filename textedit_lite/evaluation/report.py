@@ -12,6 +12,7 @@ from ..errors import OutputError, SettingsError, TextEditError
 from ..images import open_image, write_text
 from ..models import Models
 from . import figures as drawn
+from .editors import IN_WORDS
 from .manifest import read_manifest
 from .rows import read_cases, read_rows
 from .sets import open_set
@@ -47,7 +48,7 @@ def read_run(folder: Path | str, models: Models | None = None) -> Run:
     rows = read_rows(folder)
     if not rows:
         raise SettingsError(f"The run in {folder} has no edits yet: give `textedit-lite evaluate` the time to make some.")
-    name = settings["editor"] + (f", without {settings['ablate']}" if settings["ablate"] else "")
+    name = settings["editor"] + (f", {IN_WORDS[settings['ablate']]}" if settings["ablate"] else "")
     return Run(folder, name, settings, rows, len(read_cases(folder)), set_measures(folder, models))
 
 

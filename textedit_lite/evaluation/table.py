@@ -91,10 +91,11 @@ def shown(column: Column, figure: tuple[float, float, float] | None) -> str:
 
 
 def grid(lines: Sequence[tuple[str, str, dict[str, Any]]], columns: Sequence[Column]) -> list[list[str]]:
-    """The cells of one table, heading first; lines: (task, editor, figures). Columns without a figure are left out."""
-    columns = [column for column in columns if any(column.key in figures for _, _, figures in lines)]
-    if not columns:
+    """The cells of one table, heading first; lines: (task, editor, figures). A column that neither they nor the paper has is left out."""
+    there = {key for _, _, found in lines for key in found}
+    if not there & {column.key for column in columns}:
         return []
+    columns = [column for column in columns if column.key in there | PAPER.keys()]
     cells = [["task", "editor", "N", *(column.heading for column in columns)]]
     for task, editor, found in lines:
         cells.append([task, editor, str(found["n"]), *(shown(column, found.get(column.key)) for column in columns)])

@@ -1,0 +1,212 @@
+"""The report: figures counted by hand, tables that can be read, pictures that are chosen rightly, and honest words."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from textedit_lite.detect import Detections
+from textedit_lite.errors import SettingsError
+from textedit_lite.evaluation import figures, table
+from textedit_lite.evaluation.report import read_run, report
+from textedit_lite.evaluation.rows import read_rows
+from textedit_lite.evaluation.run import evaluate
+from textedit_lite.evaluation.setwise import originals, set_measures
+from textedit_lite.evaluation.table import OUTCOME, as_csv, as_latex, as_markdown, grid, shown
+from textedit_lite.evaluation.verdict import by_models, hits, is_black
+
+
+def a_row(**changes) -> dict:
+    """A row of an edit that came back, was right, and took a second."""
+    row = {
+        "key": "tilt-1", "task": "tilt", "prompt": "the car changes to a car upside down", "status": "edited", "returned": True,
+        "target": True, "verified": True, "success": True, "box": [0, 0, 9, 9], "margin": 0.9, "rounds": 1, "clip_direction": 0.5,
+        "seconds": {"detect": 0.25, "inpaint": 0.75},
+    }  # fmt: skip
+    return row | changes
+
+
+@pytest.fixture(scope="module")
+def runs(models, tmp_path_factory):
+    """Two runs of twelve edits that cost next to nothing, and their report."""
+    folder = tmp_path_factory.mktemp("runs")
+    made = [evaluate("world", name, ["color", "tilt"], 6, 3, out=folder / name, ablate=ablate, models=models, progress=False)
+            for name, ablate in (("copy", None), ("ours", "rounds"))]  # fmt: skip
+    return made, report(made, folder / "report", models), folder / "report"
+
+
+# --- figures -----------------------------------------------------------------------------------------------------
+
+
+def test_figures_are_those_of_the_rows():
+    rows = [a_row(), a_row(success=False), a_row(returned=False, success=False, seconds={"detect": 0.5}), a_row(ssim_512=0.5)]
+    found = table.figures(rows)
+    assert found["n"] == 4
+    assert found["success"][0] == 0.5 and found["success"][1] <= 0.5 <= found["success"][2]
+    assert found["returned"][0] == 0.75
+    assert found["ssim_512"] == (0.5, 0.5, 0.5), "one row has it, and only that one counts"
+    assert found["total"][0] == pytest.approx((1 + 1 + 0.5 + 1) / 4) and found["total_median"][0] == 1
+    assert "kept" not in found
+
+
+def test_an_editor_that_chooses_nothing_has_no_share_of_right_choices():
+    assert "target" not in table.figures([a_row(target=None)])
+
+
+def test_a_figure_is_shown_with_its_interval():
+    assert shown(OUTCOME[0], (0.5, 0.25, 0.75)) == "50 (25 to 75)"
+    assert shown(OUTCOME[0], (1.0, 1.0, 1.0)) == "100"
+    assert shown(OUTCOME[0], (1.0, math.nan, math.nan)) == "100"
+    assert shown(OUTCOME[0], None) == "-"
+
+
+def test_tables_can_be_read():
+    lines = [("TILT", "ours", table.figures([a_row(), a_row(success=False)])), ("TILT", "a_b", table.figures([a_row()]))]
+    cells = grid(lines, OUTCOME)
+    assert {len(row) for row in cells} == {len(cells[0])} and len(cells) == 4
+    assert cells[-1][1] == "the paper, as reported" and "about 99" in cells[-1]
+    text = as_markdown(cells).splitlines()
+    assert {line.count("|") for line in text} == {len(cells[0]) + 1} and len(text) == 5
+    latex = as_latex(cells, "50 % & more")
+    assert r"a\_b" in latex and r"50 \% \& more" in latex and latex.count(r"\\") == len(cells)
+    parsed = list(csv.DictReader(io.StringIO(as_csv(lines))))
+    assert [row["editor"] for row in parsed] == ["ours", "a_b"]
+    assert float(parsed[0]["success"]) == 0.5 and float(parsed[0]["success_low"]) <= 0.5 and parsed[0]["fid"] == ""
+
+
+# --- pictures ----------------------------------------------------------------------------------------------------
+
+
+def test_best_median_and_worst():
+    rows = [a_row(key=f"{i:02d}", success=i < 5, mse_ideal_inside=(i * 7) % 10) for i in range(10)]
+    order = figures.ranked([*rows, a_row(returned=False)])
+    assert [row["success"] for row in order] == [True] * 5 + [False] * 5
+    assert all(a["mse_ideal_inside"] <= b["mse_ideal_inside"] for half in (order[:5], order[5:]) for a, b in zip(half, half[1:]))
+    parts = figures.picked(rows, 3)
+    assert {name: [row["key"] for row in some] for name, some in parts.items()} == {
+        "best": [row["key"] for row in order[:3]], "median": [row["key"] for row in order[3:6]],
+        "worst": [row["key"] for row in order[7:]],
+    }  # fmt: skip
+    assert figures.picked(rows[:2]) == {}
+
+
+def test_without_an_ideal_the_words_decide():
+    order = figures.ranked([a_row(key="a", clip_direction=0.1), a_row(key="b", clip_direction=0.9)])
+    assert [row["key"] for row in order] == ["b", "a"]
+
+
+def test_the_margin_is_binned():
+    rows = [a_row(margin=0.05, target=False), a_row(margin=0.1), a_row(margin=1.0), a_row(margin=0.5, box=None), a_row(target=None)]
+    assert figures.reliable(rows) == [(0.1, 2, 0.5), (0.9, 1, 1.0)]
+    ax = figures.reliability({"ours": rows, "copy": [a_row(target=None)]})
+    assert [len(line.get_xdata()) for line in ax.lines] == [2]
+
+
+def test_the_cost_is_the_sum_of_its_stages():
+    ax = figures.cost({"ours": [a_row(), a_row(seconds={"detect": 0.25, "inpaint": 2.75})], "copy": [a_row(seconds={})]})
+    assert [text.get_text().strip() for text in ax.texts] == ["2.00 s", "0.00 s"]
+    widths = [bar.get_width() for bar in ax.patches]
+    assert sum(widths) == pytest.approx(2.0)
+
+
+# --- the verdict without a scene ---------------------------------------------------------------------------------
+
+
+def seen(label: str, *box: float) -> Detections:
+    return Detections(np.array([box], np.float32), np.array([0.9], np.float32), (label,), 0.5)
+
+
+def test_a_photograph_is_judged_by_colour_detector_and_direction():
+    red, blue = (Image.new("RGB", (40, 40), colour) for colour in ((215, 40, 40), (45, 95, 215)))
+    mask, places = np.zeros((40, 40), bool), np.array([[10, 10, 30, 30]], np.float32)
+    mask[10:30, 10:30] = True
+
+    def success(image=red, found=None, direction=0.5, change=None):
+        found = found or seen("car", 11, 11, 30, 30)
+        return by_models("car", change or {"colour": "red"}, image, mask, places, found, direction)["success_by_models"]
+
+    assert success()
+    assert not success(image=blue), "the wrong colour"
+    assert success(image=blue, change={"pose": "tilted"}), "where no colour was asked for"
+    assert not success(found=seen("bus", 11, 11, 30, 30)), "no car any more"
+    assert not success(found=seen("car", 0, 0, 12, 12)), "another car"
+    assert not success(direction=-0.1) and not success(direction=0.0)
+    assert not success(image=Image.new("RGB", (40, 40)), change={"colour": "black"}), "a picture that a safety checker blackened"
+
+
+def test_a_black_picture_is_told_from_a_dark_one():
+    assert is_black(Image.new("RGB", (9, 9), (1, 0, 2))) and not is_black(Image.new("RGB", (9, 9), (0, 0, 30)))
+
+
+def test_the_right_object_is_the_one_with_the_largest_overlap():
+    boxes = np.array([[0, 0, 10, 10], [0, 0, 12, 12]], np.float32)
+    assert hits((0, 0, 10, 10), boxes, 0) and not hits((0, 0, 12, 12), boxes, 0)
+    assert not hits((0, 0, 4, 10), boxes, 0), "half of it is not it"
+    assert not hits(None, boxes, 0)
+
+
+# --- whole reports -----------------------------------------------------------------------------------------------
+
+
+def test_a_report_says_what_compares(runs):
+    folders, text, out = runs
+    assert (out / "report.md").read_text() == text
+    for words in ("33.9 to 37.0", "0.63", "about 99", "2.65", "RTX A5000", "1,000 images of COCO val2017", "no photograph",
+                  "N = 12, paired, reference: the originals", "12 edits"):  # fmt: skip
+        assert words in text, words
+    assert "| COLOR | copy | 6 | 100 |" in text
+    rows = list(csv.DictReader((out / "report.csv").open()))
+    assert [(row["task"], row["editor"]) for row in rows] == [
+        (task, name) for task in ("COLOR", "TILT", "all") for name in ("copy", "ours, one round only")
+    ]  # fmt: skip
+    copies = [row for row in rows if row["editor"] == "copy"]
+    assert all(float(row["success"]) == 0 and float(row["psnr_outside"]) == 100 for row in copies)
+    assert all(float(row["frechet_clip"]) < 1e-9 for row in copies if row["task"] == "all")
+    for name in ("report.tex", "reliability.png", "cost.png", "sheet-0.png", "sheet-1.png"):
+        assert (out / name).stat().st_size > 500
+
+
+def test_distances_are_kept_and_of_the_right_pictures(runs, models):
+    folders, _, _ = runs
+    path = folders[1] / "distances.json"
+    kept = json.loads(path.read_text())
+    assert set(kept["tasks"]) == {"all"}, "6 edits of a task are too few"
+    path.write_text(json.dumps(kept | {"tasks": {"all": {"mark": 1}}}))
+    assert set_measures(folders[1]) == {"all": {"mark": 1}}, "computed once"
+    path.unlink()
+    again = set_measures(folders[1], models)
+    assert again["all"]["frechet_clip"] == pytest.approx(kept["tasks"]["all"]["frechet_clip"]) and again["all"]["frechet_clip"] > 0
+    keys = [row["key"] for row in read_rows(folders[0])]
+    for key, image in zip(keys, originals(folders[0], keys), strict=True):
+        assert np.array_equal(image, Image.open(folders[0] / "edits" / f"{key}.png"))
+
+
+def test_runs_of_one_name_are_told_apart_and_other_edits_are_said(runs, models, tmp_path):
+    folders, _, _ = runs
+    other = evaluate("world", "copy", ["color"], 2, 9, out=tmp_path / "mine", models=models, progress=False)
+    text = report([folders[0], other], models=models)
+    assert "copy (copy)" in text and "copy (mine)" in text and "did not make the same edits" in text
+    assert read_run(other, models).distances == {}
+
+
+def test_an_unfinished_run_says_so(runs, models, tmp_path):
+    whole = runs[0][0]
+    for name in ("run.json", "cases.jsonl"):
+        (tmp_path / name).write_text((whole / name).read_text())
+    (tmp_path / "parts").mkdir()
+    lines = (whole / "rows.jsonl").read_text().splitlines(True)
+    (tmp_path / "parts" / "0000.jsonl").write_text("".join(lines[:3]) + lines[3][:50])
+    assert "3 of 12 edits so far" in report([tmp_path], models=models)
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path):
+    with pytest.raises(SettingsError, match="holds no run"):
+        report([tmp_path])
+    with pytest.raises(SettingsError, match="no run to report"):
+        report([])
