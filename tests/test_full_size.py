@@ -2,6 +2,9 @@
 
 Minutes and gigabytes, so only on `make test-full`. They are laid out as the Hub's client lays them out, and a process of its
 own loads them by their ids, with no network; what random numbers cannot show, `pytest -m hub` does with the real ones.
+
+Measured on one busy core of an AMD EPYC: 8.4 minutes, of which 189 s to build, 72 s to load, 216 s for two steps and the
+rest of the edit; 3.52 GB of disk; 8.12 GB of memory at the peak, where `memory.plan` computes 8.40.
 """
 
 from __future__ import annotations

@@ -34,7 +34,8 @@ def plan(kind: str, finders: int, painter: dict[str, int], side: int, low: bool)
 
     the second term being b max_i P_i where parts wait on the CPU, and h halved where attention is sliced. The factor 2
     is for guidance, which paints with the words and without them. An upper estimate: a fused attention never holds t^2
-    numbers. CUDA's own 0.5 GB come on top. Taught in notebook 04.
+    numbers. The full-size test peaks at 8.1 GB on a CPU, where this says 8.4; on a GPU nothing was measured, and CUDA's
+    own 0.5 GB come on top. Taught in notebook 04.
     """
     half = kind == "cuda" or low
     offload = low and kind == "cuda"
