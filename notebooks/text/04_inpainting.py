@@ -140,7 +140,7 @@ stages = denoising(image, mask, caption, painter, seed=1, steps=12)
 print(len(stages), "steps,", stages[-1].size)
 
 # %%
-shown = [0, 1, 2, 3, 5, 7, 9, 11]
+shown = [0, 1, 2, 4, 7, 11]
 plots.denoising_strip([stages[i] for i in shown], [f"step {i + 1}" for i in shown])
 
 # %% [markdown]
