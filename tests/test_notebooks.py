@@ -154,22 +154,11 @@ def test_only_core_widgets_that_nbval_and_colab_have(path):
 
 
 @every_notebook
-def test_every_exercise_is_asked(path):
-    number = str(int(path.name[:2]))
-    asked = {one.number: one for one in all_exercises().values() if one.number.split(".")[0] == number}
+def test_ends_with_exercises_and_what_to_remember(path):
+    # That each exercise is asked as it should be is tested on the texts, in test_exercises.py.
     titles = re.findall(r"^## (.+)$", prose(path), flags=re.M)
-    assert "Exercises" in titles and titles[-1] == "What to remember" and titles.index("Exercises") == len(titles) - 2
-    cells = {cell.metadata.nbgrader.grade_id: cell for cell in code_cells(path) if "nbgrader" in cell.metadata}
-    places = {one.replace(".", "-") for one in asked}
-    assert set(cells) == {f"{kind}-{place}" for kind in ("answer", "check") for place in places}
-    for one in asked.values():
-        place, points = one.number.replace(".", "-"), f"{one.points} point{'s' * (one.points != 1)}"
-        answer, check = cells[f"answer-{place}"], cells[f"check-{place}"]
-        assert answer.metadata.nbgrader.solution and not answer.metadata.nbgrader.grade
-        assert check.metadata.nbgrader.grade and check.metadata.nbgrader.points == one.points
-        assert answer.source.startswith(f"# EXERCISE {one.number} · {one.name} · {points}\n")
-        assert re.search(rf'^check\("{re.escape(one.number)}", {one.name}\)$', check.source, flags=re.M)
-        assert f"### {one.number} {one.title} · {points}" in prose(path)
+    assert titles[-2:] == ["Exercises", "What to remember"]
+    assert any(cell.metadata.get("nbgrader", {}).get("grade") for cell in code_cells(path))
 
 
 # -------------------------------------------------------------------------------------------- links and the map
