@@ -71,6 +71,8 @@ def test_tables_can_be_read():
     cells = grid(lines, OUTCOME)
     assert {len(row) for row in cells} == {len(cells[0])} and len(cells) == 4
     assert cells[-1][1] == "the paper, as reported" and "about 99" in cells[-1]
+    lost = [("TILT", "ours", table.figures([a_row(ssim_512=0.5), a_row(returned=False)]))]
+    assert grid(lost, OUTCOME)[1][2] == "2" and grid(lost, table.CHANGE)[1][2:4] == ["1", "0.500"]
     text = as_markdown(cells).splitlines()
     assert {line.count("|") for line in text} == {len(cells[0]) + 1} and len(text) == 5
     latex = as_latex(cells, "50 % & more")

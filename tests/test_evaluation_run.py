@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from textedit_lite.editor import Editor, EditResult
+from textedit_lite.editor import METADATA, Editor, EditResult, replay
 from textedit_lite.errors import OutputError, SettingsError
 from textedit_lite.evaluation import rows as kept
 from textedit_lite.evaluation.cases import choose_cases
@@ -24,7 +24,9 @@ from textedit_lite.evaluation.manifest import read_manifest
 from textedit_lite.evaluation.measure import mask_iou, request_of
 from textedit_lite.evaluation.run import evaluate, process
 from textedit_lite.evaluation.sets import open_set
+from textedit_lite.images import save_png
 from textedit_lite.mask import build_mask
+from textedit_lite.resources import data_path
 from textedit_lite.world.coco import write_set
 
 # Small, and every block with a neighbour: 3 pictures, 2 tasks, 1 round, 3 blocks of 2.
@@ -280,6 +282,15 @@ def test_ablations_reach_the_painter(asked, models):
     assert chosen.score == pytest.approx(chosen.clip_score)
     with pytest.raises(SettingsError, match="cannot do without"):
         editor.edit(request.image, request.prompt, ablate="magic")
+
+
+def test_an_edit_with_a_switch_is_replayed_and_one_without_the_new_settings_too(models, tmp_path):
+    street, prompt = data_path("samples", "street.png"), "the left car changes to a red car"
+    for options in ({"ablate": "crop"}, {"sketch": False}, {}):
+        done = Editor(models).edit(street, prompt, rounds=1, **options)
+        settings = {k: v for k, v in done.settings.__dict__.items() if options or k not in ("sketch", "ablate", "feather")}
+        save_png(done.image, tmp_path / "out.png", {METADATA: json.dumps(settings)})
+        assert replay(tmp_path / "out.png", models).image.tobytes() == done.image.tobytes()
 
 
 def test_a_case_survives_its_line():

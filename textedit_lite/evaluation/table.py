@@ -58,12 +58,12 @@ PAPER = {"returned": "about 99", "ssim_512": "about 0.63", "total": "2.65", "fid
 
 
 def figures(rows: Sequence[dict[str, Any]], distances: dict[str, Any] | None = None, seed: int = 0) -> dict[str, Any]:
-    """The figures of some rows: N, and for each column its value and 95 % bootstrap interval (value, low, high).
+    """The figures of some rows: N, how many came back, and for each column its value and 95 % bootstrap interval (value, low, high).
 
     Rows in which a measure is None, or is not, do not count in it: pixels can be measured only in what came back.
     A measure that no row has is left out. Taught in notebook 06.
     """
-    found: dict[str, Any] = {"n": len(rows)}
+    found: dict[str, Any] = {"n": len(rows), "back": sum(row["returned"] for row in rows)}
     rows = [_with_times(row) for row in rows]
     for column in (*OUTCOME, *CHANGE, *COST):
         values = [float(row[column.key]) for row in rows if row.get(column.key) is not None]
@@ -96,9 +96,10 @@ def grid(lines: Sequence[tuple[str, str, dict[str, Any]]], columns: Sequence[Col
     if not there & {column.key for column in columns}:
         return []
     columns = [column for column in columns if column.key in there | PAPER.keys()]
+    count = "back" if columns[0] in (*CHANGE, *DISTANCES) else "n"  # of what did not come back no pixel is measured
     cells = [["task", "editor", "N", *(column.heading for column in columns)]]
     for task, editor, found in lines:
-        cells.append([task, editor, str(found["n"]), *(shown(column, found.get(column.key)) for column in columns)])
+        cells.append([task, editor, str(found[count]), *(shown(column, found.get(column.key)) for column in columns)])
     if any(column.key in PAPER for column in columns):
         cells.append(["all four", "the paper, as reported", "4000", *(PAPER.get(column.key, "-") for column in columns)])
     return cells
