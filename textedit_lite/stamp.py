@@ -72,7 +72,7 @@ def stamp(root: Path, repo: str | None = None, ref: str | None = None) -> list[P
 
     repo: "owner/name" on GitHub; ref: a tag, branch or commit. What is None stays as pyproject.toml has it; so without
     both, everything is brought into line with it. Raises SettingsError for a name that GitHub could not have, and where
-    `root` is no checkout of this course. Taught in notebook 05.
+    `root` is no checkout of this course. notebooks/README.md says when to use it.
     """
     now = address(root)
     new = Address(now.repo if repo is None else repo, now.ref if ref is None else ref)

@@ -188,7 +188,8 @@ for name, alpha in [("feather", weight), ("blurred", blurred)]:
 # %%
 import ipywidgets as widgets
 
-fade = widgets.IntSlider(value=4, min=0, max=20, description="feather", continuous_update=False)
+fade = widgets.IntSlider(value=4, min=0, max=20, description="feather")
+fade.continuous_update = False
 view = widgets.Image(format="png")
 
 

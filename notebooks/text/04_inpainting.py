@@ -51,7 +51,7 @@ plots.mask_overlay(image, mask).figure
 # %% [markdown]
 # ## 1. The window
 #
-# The painter was trained at one size, its **native** one: 512 pixels a side for Stable Diffusion 1.5, less for the lite one. Squeezing a whole photograph into that would turn a small bus into a few dozen pixels. So the painter sees a square **window** around the mask, and the mask fills three quarters of it:
+# The painter was trained at one size, its **native** one: 512 pixels a side for Stable Diffusion 1.5, less for the lite one. Squeezing a whole photograph into that would turn a small bus into a few dozen pixels. So the painter sees a square **window** around the mask, and the mask fills three quarters of it. (What memory it takes to paint at a size is worked out by `plan`, in [`memory.py`](../textedit_lite/memory.py).)
 #
 # $$ \text{side} = \tfrac{4}{3} \max(w_\text{mask}, h_\text{mask}) $$
 #
@@ -430,7 +430,7 @@ check("4.4", guidance_scale)
 # %% nbgrader={"grade": false, "grade_id": "answer-4-5", "locked": false, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 4.5 · ddim_step · 5 points
 def ddim_step(x, velocity, alpha, alpha_next):
-    """Latents x at alpha and the velocity there, [B, C, H, W] -> latents at alpha_next."""
+    """Latents x and their velocity at alpha, [B, C, H, W] -> latents at alpha_next."""
     raise NotImplementedError
 
 

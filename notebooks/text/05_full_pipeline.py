@@ -225,7 +225,7 @@ for task, edited in results.items():
 # %% [markdown]
 # (The ideal edit may reach out of the mask, with a shadow or because a bus is taller from the front; our promise forbids it. Hence an MSE outside that is small and not always zero.)
 #
-# One scene proves nothing. `textedit-lite score editor --count 1000` (`score_editor`, with its `targets`) grades a thousand, and notebook 06 does it with intervals. Who grades the grader? `score_oracle` does, on edits whose truth is known.
+# One scene proves nothing. `textedit-lite score editor --count 1000` (`score_editor`, with its `targets`) grades a thousand, and notebook 06 does it with intervals (`by_oracle` and `background_changed`, in [`evaluation/verdict.py`](../textedit_lite/evaluation/verdict.py), say of each edit what you have just seen). Who grades the grader? `score_oracle` does, on edits whose truth is known.
 #
 # ## 7. Again, bit for bit
 #
@@ -290,7 +290,8 @@ print(panel.status.text[:26], "| mask:", panel.mask.size)
 # %%
 painted = panel.paint()
 panel.undo()
-print(painted.status in ("edited", "unverified"), "| undone:", panel.step.result is None)
+print("painted:", painted.status in ("edited", "unverified"))
+print("undone:", panel.step.result is None)
 
 # %% [markdown]
 # ## Exercises
@@ -343,7 +344,7 @@ check("5.2", changed_outside)
 # %% nbgrader={"grade": false, "grade_id": "answer-5-3", "locked": false, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 5.3 · wished · 4 points
 def wished(prompt, now, reads=("colour", "view", "pose")):
-    """Attribute -> value after the edit, for those of colour, view, pose that are known."""
+    """Attribute -> value after the edit, for what is known of colour, view and pose."""
     raise NotImplementedError
 
 

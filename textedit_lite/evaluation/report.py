@@ -42,7 +42,10 @@ class Run:
 
 
 def read_run(folder: Path | str, models: Models | None = None) -> Run:
-    """A run from its folder, with the distances of its sets; raises SettingsError for a folder that holds none."""
+    """A run from its folder, with the distances of its sets; raises SettingsError for a folder that holds none.
+
+    Taught in notebook 06.
+    """
     folder = Path(folder)
     settings = read_manifest(folder)["settings"]
     rows = read_rows(folder)
