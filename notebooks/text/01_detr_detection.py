@@ -48,6 +48,8 @@ print(", ".join(models.categories))
 # %% [markdown]
 # `load_models("lite")` loads three small networks that were trained for this course; `load_models("full")` loads the large ones of the paper, for photographs. Every function below takes either.
 #
+# The large ones are downloaded when they are first asked for, or ahead of time by `textedit-lite fetch full` (`fetch_weights` in [`models.py`](../textedit_lite/models.py), which asks `fetch` in [`hub.py`](../textedit_lite/hub.py) for each part); models of your own are named in a file (`read_sources`). Whether they fit onto this machine says `textedit-lite doctor`, with `--json` as plain data (`report` in [`doctor.py`](../textedit_lite/doctor.py)).
+#
 # ## 1. A picture, and the truth about it
 #
 # `open_image` is the one door for pictures: it turns a camera's rotation upright, flattens transparency, and refuses what is no picture. Here is one of the samples that come with the package.
@@ -183,10 +185,10 @@ panel
 # The `DetectPanel` lets DETR look once; the slider only drops boxes from what it saw. (How such a panel is made is told in [05](05_full_pipeline.ipynb), section 8.) Every control is an attribute, so Python can move it as well as a mouse:
 
 # %%
-panel.threshold.value = 0.99
+panel.threshold.value = 1.0
 strict = len(panel.found)
 panel.threshold.value = 0.02
-print("fewer boxes reach 0.99 than 0.02:", strict < len(panel.found))
+print("fewer boxes reach 1.0 than 0.02:", strict < len(panel.found))
 panel.dynamic.value = True
 
 # %% [markdown]
@@ -329,11 +331,13 @@ from textedit_lite.check import check, plugged_in
 #
 # DETR's boxes are $(c_x, c_y, w, h)$, everything else wants $(x_0, y_0, x_1, y_1)$. `boxes` is float32 $[N, 4]$; return the same shape, also for $N = 0$, and leave the input as it is.
 
-# %% nbgrader={"grade": false, "grade_id": "answer-1-1", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "answer-1-1", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 1.1 · cxcywh_to_xyxy · 2 points
 def cxcywh_to_xyxy(boxes):
     """Boxes [N, 4] by centre and size -> the same boxes by their corners, [N, 4]."""
+    # BEGIN SOLUTION
     raise NotImplementedError
+    # END SOLUTION
 
 
 # %% nbgrader={"grade": true, "grade_id": "check-1-1", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
@@ -349,11 +353,13 @@ check("1.1", cxcywh_to_xyxy)
 #
 # `a` is float32 $[N, 4]$ and `b` $[M, 4]$, both xyxy; return $[N, M]$: *every* box of `a` with *every* one of `b`. Boxes that do not meet have 0, and so have two that are both empty.
 
-# %% nbgrader={"grade": false, "grade_id": "answer-1-2", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "answer-1-2", "locked": false, "points": 4, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 1.2 · iou · 4 points
 def iou(a, b):
     """IoU of every box of a [N, 4] with every box of b [M, 4], xyxy -> [N, M]."""
+    # BEGIN SOLUTION
     raise NotImplementedError
+    # END SOLUTION
 
 
 # %% nbgrader={"grade": true, "grade_id": "check-1-2", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
@@ -365,11 +371,13 @@ check("1.2", iou)
 #
 # A picture of $W \times H$ is resized to $W' \times H'$; where do its boxes go? `boxes` is float32 $[N, 4]$, xyxy; `old` is $(W, H)$ and `new` $(W', H')$. Return $[N, 4]$, not rounded. Mind pictures that are not square, and that are squeezed.
 
-# %% nbgrader={"grade": false, "grade_id": "answer-1-3", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "answer-1-3", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 1.3 · scale_boxes · 2 points
 def scale_boxes(boxes, old, new):
     """Boxes [N, 4] of a picture of size old (width, height) at size new."""
+    # BEGIN SOLUTION
     raise NotImplementedError
+    # END SOLUTION
 
 
 # %% nbgrader={"grade": true, "grade_id": "check-1-3", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
@@ -385,11 +393,13 @@ check("1.3", scale_boxes)
 #
 # `scores` is float32 $[N]$ in any order, and $N$ may be 0. Return one number.
 
-# %% nbgrader={"grade": false, "grade_id": "answer-1-4", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "answer-1-4", "locked": false, "points": 4, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 1.4 · dynamic_threshold · 4 points
 def dynamic_threshold(scores, low=0.3, high=0.7):
     """The middle of the widest gap between low and high that scores [N] leave."""
+    # BEGIN SOLUTION
     raise NotImplementedError
+    # END SOLUTION
 
 
 # %% nbgrader={"grade": true, "grade_id": "check-1-4", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
@@ -405,11 +415,13 @@ check("1.4", dynamic_threshold)
 #
 # `logits` is float32 $[Q, C + 1]$; return $[Q, C]$, also for $Q = 0$. Logits may be as large as 1000, for which $\exp$ overflows: what may you subtract from a row without changing its result?
 
-# %% nbgrader={"grade": false, "grade_id": "answer-1-5", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "answer-1-5", "locked": false, "points": 3, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 1.5 · class_probabilities · 3 points
 def class_probabilities(logits):
     """Logits [Q, C + 1] with "no object" -> probabilities [Q, C] without it."""
+    # BEGIN SOLUTION
     raise NotImplementedError
+    # END SOLUTION
 
 
 # %% nbgrader={"grade": true, "grade_id": "check-1-5", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
@@ -427,11 +439,13 @@ check("1.5", class_probabilities)
 #
 # `boxes` is float32 $[Q, 4]$, xyxy in pixels; `probabilities` is $[Q, C]$, without "no object". Return the list of the kept queries' indexes, best first. You may use the package's IoU, whether yours is done or not: `from textedit_lite.boxes import iou` inside of the function.
 
-# %% nbgrader={"grade": false, "grade_id": "answer-1-6", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "answer-1-6", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 1.6 · keep_best · 5 points
 def keep_best(boxes, probabilities, threshold):
     """Boxes [Q, 4], probabilities [Q, C] -> the queries to keep, best first."""
+    # BEGIN SOLUTION
     raise NotImplementedError
+    # END SOLUTION
 
 
 # %% nbgrader={"grade": true, "grade_id": "check-1-6", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
@@ -470,3 +484,25 @@ edit_figure(edited)
 # - A threshold trades misses for false alarms; the dynamic one reads it off the picture's own scores.
 #
 # DETR knows *bus*, but it does not know *blue*. Choosing the bus that you mean is CLIP's work: **[02, CLIP matching](02_clip_matching.ipynb)**.
+
+# %% [markdown]
+# **The code of this notebook**
+#
+# | file | taught here |
+# |---|---|
+# | [`boxes.py`](../textedit_lite/boxes.py) | `cxcywh_to_xyxy`, `xyxy_to_cxcywh`, `iou`, `scale_boxes` |
+# | [`check.py`](../textedit_lite/check.py) | `check`, `plugged_in` |
+# | [`detect.py`](../textedit_lite/detect.py) | `dynamic_threshold`, `class_probabilities`, `keep_best`, `detect`, `detect_batch`, `attention_maps` |
+# | [`doctor.py`](../textedit_lite/doctor.py) | `doctor`, `report` |
+# | [`editor.py`](../textedit_lite/editor.py) | `detections` |
+# | [`hub.py`](../textedit_lite/hub.py) | `fetch` |
+# | [`images.py`](../textedit_lite/images.py) | `open_image` |
+# | [`models.py`](../textedit_lite/models.py) | `load_models`, `fetch_weights`, `read_sources` |
+# | [`plots.py`](../textedit_lite/plots.py) | `panels`, `png`, `show`, `image_grid`, `draw_boxes`, `threshold_gap`, `attention_overlay` |
+# | [`prompt.py`](../textedit_lite/prompt.py) | `EditPrompt`, `parse`, `task_prompt` |
+# | [`resources.py`](../textedit_lite/resources.py) | `data_path` |
+# | [`training/detr_score.py`](../textedit_lite/training/detr_score.py) | `score` |
+# | [`widgets/stages.py`](../textedit_lite/widgets/stages.py) | `DetectPanel` |
+# | [`world/coco.py`](../textedit_lite/world/coco.py) | `write_set` |
+# | [`world/scenes.py`](../textedit_lite/world/scenes.py) | `render`, `boxes`, `make_scene` |
+# | [`world/sprites.py`](../textedit_lite/world/sprites.py) | `sprite` |

@@ -327,11 +327,13 @@ from textedit_lite.check import check, plugged_in
 #
 # `a` is float32 $[N, D]$ and `b` $[M, D]$, not normalised; return $[N, M]$. A vector of zeros has no direction: its similarities are 0.
 
-# %% nbgrader={"grade": false, "grade_id": "answer-2-1", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "answer-2-1", "locked": false, "points": 3, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 2.1 · cosine · 3 points
 def cosine(a, b):
     """Cosine similarity of all rows of a [N, D] and b [M, D] -> [N, M]."""
+    # BEGIN SOLUTION
     raise NotImplementedError
+    # END SOLUTION
 
 
 # %% nbgrader={"grade": true, "grade_id": "check-2-1", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
@@ -347,11 +349,13 @@ check("2.1", cosine)
 #
 # `similarities` is float32 $[N, M]$, $M \ge 1$; return $[N, M]$. CLIP's $s$ goes up to 100, and then $\exp$ may overflow; the result may not.
 
-# %% nbgrader={"grade": false, "grade_id": "answer-2-2", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "answer-2-2", "locked": false, "points": 3, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 2.2 · softmax · 3 points
 def softmax(similarities, scale=1.0):
     """Similarities [N, M] -> probabilities [N, M]; each row sums to 1."""
+    # BEGIN SOLUTION
     raise NotImplementedError
+    # END SOLUTION
 
 
 # %% nbgrader={"grade": true, "grade_id": "check-2-2", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
@@ -367,11 +371,13 @@ check("2.2", softmax)
 #
 # All are numbers from 0 to 1, $\lambda$ is `weight`; return a number. A model may say 0.
 
-# %% nbgrader={"grade": false, "grade_id": "answer-2-3", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "answer-2-3", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 2.3 · fuse · 2 points
 def fuse(clip_score, detr_score, weight=0.6):
     """The fused score of two probabilities; weight is that of CLIP's: a number."""
+    # BEGIN SOLUTION
     raise NotImplementedError
+    # END SOLUTION
 
 
 # %% nbgrader={"grade": true, "grade_id": "check-2-3", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
@@ -392,11 +398,13 @@ check("2.3", fuse)
 #
 # `scores` is a float array $[N]$, `fits` a bool array $[N]$, and $N$ may be 0. Return `(index, status, margin)`; the index counts among *all* candidates.
 
-# %% nbgrader={"grade": false, "grade_id": "answer-2-4", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "answer-2-4", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 2.4 · verdict · 5 points
 def verdict(scores, fits, bar=0.15):
     """Scores [N] and whether each fits [N] -> (index or None, status, margin)."""
+    # BEGIN SOLUTION
     raise NotImplementedError
+    # END SOLUTION
 
 
 # %% nbgrader={"grade": true, "grade_id": "check-2-4", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
@@ -408,11 +416,13 @@ check("2.4", verdict)
 #
 # *The left bus*, *the largest bus*: a selector decides on the boxes alone. `"left"`, `"right"`, `"top"` and `"bottom"` go by the box's **centre** (a long bus may begin further left than a cup, and still be the right one of the two), `"largest"` and `"smallest"` by its area. `boxes` is float32 $[N, 4]$, xyxy in pixels, $N \ge 1$, and $y$ grows downwards. Return the index; of two that tie, the first.
 
-# %% nbgrader={"grade": false, "grade_id": "answer-2-5", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "answer-2-5", "locked": false, "points": 4, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 2.5 · pick · 4 points
 def pick(boxes, selector):
     """Boxes [N, 4] and one of six selectors -> the index of the box that is meant."""
+    # BEGIN SOLUTION
     raise NotImplementedError
+    # END SOLUTION
 
 
 # %% nbgrader={"grade": true, "grade_id": "check-2-5", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
@@ -451,3 +461,16 @@ edit_figure(edited)
 # - "Not found" and "ambiguous" are answers. The margin is the number to look at before you trust a choice.
 #
 # We know *which* object. Which *pixels* may change is next: **[03, masks](03_mask_building.ipynb)**.
+
+# %% [markdown]
+# **The code of this notebook**
+#
+# | file | taught here |
+# |---|---|
+# | [`boxes.py`](../textedit_lite/boxes.py) | `square_crop` |
+# | [`match.py`](../textedit_lite/match.py) | `image_features`, `text_features`, `similarity`, `cosine`, `softmax`, `contrast`, `read_attributes`, `read_categories`, `fuse`, `match`, `choose`, `verdict`, `pick` |
+# | [`plots.py`](../textedit_lite/plots.py) | `similarity_matrix`, `bars` |
+# | [`prompt.py`](../textedit_lite/prompt.py) | `unknown_words`, `check_words` |
+# | [`training/clip.py`](../textedit_lite/training/clip.py) | `score` |
+# | [`vocabulary.py`](../textedit_lite/vocabulary.py) | `describe` |
+# | [`widgets/stages.py`](../textedit_lite/widgets/stages.py) | `MatchPanel` |

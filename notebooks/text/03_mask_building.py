@@ -308,11 +308,13 @@ from textedit_lite.check import check, plugged_in
 #
 # 255 inside of the box and 0 outside, as a uint8 array $[H, W]$. `size` is (width, height), as everywhere for pictures, and an array has its rows first. `box` is $(x_0, y_0, x_1, y_1)$ in whole pixels, **half open**: column $x_0$ belongs to it, column $x_1$ does not. It may reach beyond the picture, or lie outside altogether.
 
-# %% nbgrader={"grade": false, "grade_id": "answer-3-1", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "answer-3-1", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 3.1 · box_mask · 2 points
 def box_mask(size, box):
     """The mask [H, W] of a box (x0, y0, x1, y1) for a size (width, height)."""
+    # BEGIN SOLUTION
     raise NotImplementedError
+    # END SOLUTION
 
 
 # %% nbgrader={"grade": true, "grade_id": "check-3-1", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
@@ -331,11 +333,13 @@ check("3.1", box_mask)
 #
 # `box` holds four floats, xyxy; `size` is (width, height), `grow` is $g$, `degrees` is $t$ from 0 to 90. Return four whole numbers $(x_0, y_0, x_1, y_1)$.
 
-# %% nbgrader={"grade": false, "grade_id": "answer-3-2", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "answer-3-2", "locked": false, "points": 4, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 3.2 · grow_box · 4 points
 def grow_box(box, size, grow=0.08, degrees=0.0, square=False):
     """The box of a mask, xyxy in whole pixels, inside of a picture of size (w, h)."""
+    # BEGIN SOLUTION
     raise NotImplementedError
+    # END SOLUTION
 
 
 # %% nbgrader={"grade": true, "grade_id": "check-3-2", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
@@ -351,11 +355,13 @@ check("3.2", grow_box)
 #
 # `mask` is a picture, mode L, in which 128 and more is inside; `radius` is $r \ge 0$ in pixels. Return an array $[H, W]$. With $r = 0$ the weight is 0 or 1; where everything is mask it is 1; and at the picture's own border it does not fade. (`distance_transform_edt` of `scipy.ndimage` measures $d$.)
 
-# %% nbgrader={"grade": false, "grade_id": "answer-3-3", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "answer-3-3", "locked": false, "points": 4, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 3.3 · feather · 4 points
 def feather(mask, radius):
     """The weight [H, W] of the painting, 0..1: mask is a PIL picture, mode L."""
+    # BEGIN SOLUTION
     raise NotImplementedError
+    # END SOLUTION
 
 
 # %% nbgrader={"grade": true, "grade_id": "check-3-3", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
@@ -371,11 +377,13 @@ check("3.3", feather)
 #
 # `before` and `after` are $[H, W, 3]$ with values from 0 to 255, often uint8; `weight` is float32 $[H, W]$, 0 to 1. Return uint8 $[H, W, 3]$, rounded to the *nearest* level. Where the weight is 0, the result is `before`, bit for bit: that is the promise. (What is `np.uint8(10) - np.uint8(20)`?)
 
-# %% nbgrader={"grade": false, "grade_id": "answer-3-4", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "answer-3-4", "locked": false, "points": 3, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 3.4 · mix · 3 points
 def mix(before, after, weight):
     """Two pictures [H, W, 3] and the weight [H, W] of the second -> uint8 [H, W, 3]."""
+    # BEGIN SOLUTION
     raise NotImplementedError
+    # END SOLUTION
 
 
 # %% nbgrader={"grade": true, "grade_id": "check-3-4", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
@@ -387,11 +395,13 @@ check("3.4", mix)
 #
 # `refine_boundary` measures the painter's error on a ring just outside of the mask: all pixels that are **not** in the mask, but from which it is reached in `width` steps or fewer. A step leads up, down, left or right, and none leads across the picture's border. `mask` is bool $[H, W]$; return bool $[H, W]$.
 
-# %% nbgrader={"grade": false, "grade_id": "answer-3-5", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "answer-3-5", "locked": false, "points": 4, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 3.5 · ring · 4 points
 def ring(mask, width=2):
     """The pixels outside of a mask [H, W] within width steps of it: bool [H, W]."""
+    # BEGIN SOLUTION
     raise NotImplementedError
+    # END SOLUTION
 
 
 # %% nbgrader={"grade": true, "grade_id": "check-3-5", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
@@ -432,3 +442,14 @@ edit_figure(edited)
 # - A seam is measured on the ring outside, and taken out inside.
 #
 # Now somebody has to paint: **[04, inpainting](04_inpainting.ipynb)**. How to get masks that follow the object's outline is the subject of a later notebook.
+
+# %% [markdown]
+# **The code of this notebook**
+#
+# | file | taught here |
+# |---|---|
+# | [`blend.py`](../textedit_lite/blend.py) | `feather`, `ring`, `refine_boundary`, `mix` |
+# | [`boxes.py`](../textedit_lite/boxes.py) | `grow_box`, `crop` |
+# | [`mask.py`](../textedit_lite/mask.py) | `build_mask`, `box_mask`, `check_mask` |
+# | [`plots.py`](../textedit_lite/plots.py) | `mask_overlay` |
+# | [`widgets/stages.py`](../textedit_lite/widgets/stages.py) | `MaskPanel` |

@@ -363,11 +363,13 @@ from textedit_lite.check import check, plugged_in
 #
 # `x0` and `noise` are float32 $[B, C, H, W]$; `alphas` holds $\bar\alpha_t$, one number for each of the $B$ pictures. Return $[B, C, H, W]$.
 
-# %% nbgrader={"grade": false, "grade_id": "answer-4-1", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "answer-4-1", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 4.1 · add_noise · 2 points
 def add_noise(x0, noise, alphas):
     """Latents x0 [B, C, H, W] at the times of alphas [B] -> [B, C, H, W]."""
+    # BEGIN SOLUTION
     raise NotImplementedError
+    # END SOLUTION
 
 
 # %% nbgrader={"grade": true, "grade_id": "check-4-1", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
@@ -380,11 +382,13 @@ check("4.1", add_noise)
 #
 # $$ \hat v = v(\varnothing) + g \, \big( v(c) - v(\varnothing) \big) $$
 
-# %% nbgrader={"grade": false, "grade_id": "answer-4-2", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "answer-4-2", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 4.2 · guided · 2 points
 def guided(without, with_words, scale):
     """The answers without and with words, [B, C, H, W], and g -> [B, C, H, W]."""
+    # BEGIN SOLUTION
     raise NotImplementedError
+    # END SOLUTION
 
 
 # %% nbgrader={"grade": true, "grade_id": "check-4-2", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
@@ -395,11 +399,13 @@ check("4.2", guided)
 #
 # $n_r = \lceil n\,(1 + r/2) \rceil$, but never more than the 1000 steps that the noise schedule has. `round_index` is $r = 0, 1, \dots$, `steps` is $n$; return a whole number.
 
-# %% nbgrader={"grade": false, "grade_id": "answer-4-3", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "answer-4-3", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 4.3 · step_schedule · 2 points
 def step_schedule(round_index, steps):
     """Denoising steps of a round, from the steps of round 0."""
+    # BEGIN SOLUTION
     raise NotImplementedError
+    # END SOLUTION
 
 
 # %% nbgrader={"grade": true, "grade_id": "check-4-3", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
@@ -412,11 +418,13 @@ check("4.3", step_schedule)
 #
 # `base` is $g_0$, `shown` is $p$, `round_index` is $r$. A probability that comes out of sums may lie a little outside of 0 to 1: take the nearest that does not. A guidance above 50 is too much for any model: there the scale stops.
 
-# %% nbgrader={"grade": false, "grade_id": "answer-4-4", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "answer-4-4", "locked": false, "points": 3, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 4.4 · guidance_scale · 3 points
 def guidance_scale(base, shown, round_index=0):
     """The guidance scale of a round, 1 to 50."""
+    # BEGIN SOLUTION
     raise NotImplementedError
+    # END SOLUTION
 
 
 # %% nbgrader={"grade": true, "grade_id": "check-4-4", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
@@ -427,11 +435,13 @@ check("4.4", guidance_scale)
 #
 # The network has said which *velocity* $v = \sqrt{\bar\alpha}\,\epsilon - \sqrt{1 - \bar\alpha}\,x_0$ it sees in $x = \sqrt{\bar\alpha}\,x_0 + \sqrt{1 - \bar\alpha}\,\epsilon$. These are two equations in $x_0$ and $\epsilon$: solve them, then mix the two again at the next time $\bar\alpha'$ (DDIM, Song et al., 2021). Mind the ends: in pure noise $\bar\alpha = 0$, in the picture $\bar\alpha' = 1$, and neither may be divided by.
 
-# %% nbgrader={"grade": false, "grade_id": "answer-4-5", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "answer-4-5", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 4.5 · ddim_step · 5 points
 def ddim_step(x, velocity, alpha, alpha_next):
     """Latents x and their velocity at alpha, [B, C, H, W] -> latents at alpha_next."""
+    # BEGIN SOLUTION
     raise NotImplementedError
+    # END SOLUTION
 
 
 # %% nbgrader={"grade": true, "grade_id": "check-4-5", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
@@ -448,11 +458,13 @@ check("4.5", ddim_step)
 #
 # `box` is $(x_0, y_0, x_1, y_1)$, `size` (width, height). Return $(x_0, y_0, x_1, y_1)$ of the window, whole numbers.
 
-# %% nbgrader={"grade": false, "grade_id": "answer-4-6", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "answer-4-6", "locked": false, "points": 4, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 4.6 · context_window · 4 points
 def context_window(box, size, ratio=4 / 3, minimum=32):
     """The square window around a box (xyxy) in a picture of a size -> xyxy."""
+    # BEGIN SOLUTION
     raise NotImplementedError
+    # END SOLUTION
 
 
 # %% nbgrader={"grade": true, "grade_id": "check-4-6", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
@@ -467,11 +479,13 @@ check("4.6", context_window)
 #
 # `pixels` is float32 $[\dots, 3]$ in 0 to 255; `old` and `new` are names, whose $b$ and $b'$ stand in `textedit_lite.vocabulary.COLOUR_RGB`. `old` has a hue (it is not white or black).
 
-# %% nbgrader={"grade": false, "grade_id": "answer-4-7", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "answer-4-7", "locked": false, "points": 4, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 4.7 · recolour · 4 points
 def recolour(pixels, old, new):
     """Pixels [..., 3] of one colour's shades as the same shades of another."""
+    # BEGIN SOLUTION
     raise NotImplementedError
+    # END SOLUTION
 
 
 # %% nbgrader={"grade": true, "grade_id": "check-4-7", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
@@ -520,3 +534,18 @@ edit_figure(edited)
 # - Only the masked part comes back. One subtraction proves it.
 #
 # All four stages stand. Putting them together, and knowing when to try again, is **[05, the whole pipeline](05_full_pipeline.ipynb)**.
+
+# %% [markdown]
+# **The code of this notebook**
+#
+# | file | taught here |
+# |---|---|
+# | [`blend.py`](../textedit_lite/blend.py) | `paste_back`, `restore_detail` |
+# | [`boxes.py`](../textedit_lite/boxes.py) | `context_window`, `zoom` |
+# | [`inpaint.py`](../textedit_lite/inpaint.py) | `step_schedule`, `guidance_scale`, `inpaint`, `inpaint_batch`, `round_trip`, `denoising` |
+# | [`memory.py`](../textedit_lite/memory.py) | `plan` |
+# | [`models.py`](../textedit_lite/models.py) | `native_side` |
+# | [`plots.py`](../textedit_lite/plots.py) | `difference_map`, `denoising_strip` |
+# | [`sketch.py`](../textedit_lite/sketch.py) | `sketch`, `fill_in`, `recolour` |
+# | [`training/score.py`](../textedit_lite/training/score.py) | `vae` |
+# | [`widgets/stages.py`](../textedit_lite/widgets/stages.py) | `PaintPanel` |

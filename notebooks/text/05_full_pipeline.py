@@ -306,11 +306,13 @@ from textedit_lite.check import check, plugged_in
 #
 # The mask needs room for an object that turns. `wanted` is a dictionary of some of colour, view and pose, after the edit; `now.values` is one of all three, as CLIP reads the object now. Return a dictionary with the keys `"pose"` and `"view"`: the wanted value where it is another than now, else `None`.
 
-# %% nbgrader={"grade": false, "grade_id": "answer-5-1", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "answer-5-1", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 5.1 · turns · 2 points
 def turns(wanted, now):
     """The pose and the view that the object changes to, None where it keeps its own."""
+    # BEGIN SOLUTION
     raise NotImplementedError
+    # END SOLUTION
 
 
 # %% nbgrader={"grade": true, "grade_id": "check-5-1", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
@@ -321,11 +323,13 @@ check("5.1", turns)
 #
 # The promise of the editor: where the mask is 0, nothing changes. `before` and `after` are uint8 $[H, W, 3]$, `mask` is uint8 $[H, W]$. Return two whole numbers: how many *pixels* outside differ in any channel, and by how much the most changed channel of them differs (0 if none does). Eight bits cannot hold $3 - 5$.
 
-# %% nbgrader={"grade": false, "grade_id": "answer-5-2", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "answer-5-2", "locked": false, "points": 3, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 5.2 · changed_outside · 3 points
 def changed_outside(before, after, mask):
     """(pixels that differ where the mask is 0, the largest difference there)."""
+    # BEGIN SOLUTION
     raise NotImplementedError
+    # END SOLUTION
 
 
 # %% nbgrader={"grade": true, "grade_id": "check-5-2", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
@@ -341,11 +345,13 @@ check("5.2", changed_outside)
 # 3. else what CLIP reads, `now.values[name]`, if its probability `now.probabilities[name][value]` is at least 0.5 and this CLIP was taught to read the attribute (`name in reads`);
 # 4. else nothing: the attribute is left out.
 
-# %% nbgrader={"grade": false, "grade_id": "answer-5-3", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "answer-5-3", "locked": false, "points": 4, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 5.3 · wished · 4 points
 def wished(prompt, now, reads=("colour", "view", "pose")):
     """Attribute -> value after the edit, for what is known of colour, view and pose."""
+    # BEGIN SOLUTION
     raise NotImplementedError
+    # END SOLUTION
 
 
 # %% nbgrader={"grade": true, "grade_id": "check-5-3", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
@@ -360,11 +366,13 @@ check("5.3", wished)
 #
 # a pale one to white if $m > 0.7$, to black if $m < 0.42$, else to grey. Return the share of the *weights* in each of `COLOURS`, in their order, and last in grey: nine numbers whose sum is 1 (all 0 if the weights are 0). `COLOURS` and `COLOUR_RGB` are in `textedit_lite.vocabulary`.
 
-# %% nbgrader={"grade": false, "grade_id": "answer-5-4", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "answer-5-4", "locked": false, "points": 4, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 5.4 · palette_shares · 4 points
 def palette_shares(rgb, weights):
     """rgb [3, ...] in 0 to 1 and weights [...] -> shares [9]."""
+    # BEGIN SOLUTION
     raise NotImplementedError
+    # END SOLUTION
 
 
 # %% nbgrader={"grade": true, "grade_id": "check-5-4", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
@@ -377,11 +385,13 @@ check("5.4", palette_shares)
 #
 # Return the best painting, whether it is verified, and how many rounds were painted. (Where `check` shows an input, it is the verdicts of each round's paintings, and the first seed.)
 
-# %% nbgrader={"grade": false, "grade_id": "answer-5-5", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "answer-5-5", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 5.5 · until_complete · 5 points
 def until_complete(paint, judge, rounds, seed=0):
     """(the best painting, whether it is verified, rounds painted)."""
+    # BEGIN SOLUTION
     raise NotImplementedError
+    # END SOLUTION
 
 
 # %% nbgrader={"grade": true, "grade_id": "check-5-5", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
@@ -439,3 +449,23 @@ except NotImplementedError:
 # - Everything that made a picture travels with it.
 #
 # Next come the exercises, and the notebooks on evaluation, better masks and rival editors.
+
+# %% [markdown]
+# **The code of this notebook**
+#
+# | file | taught here |
+# |---|---|
+# | [`cli.py`](../textedit_lite/cli.py) | `main`, `build_parser` |
+# | [`editor.py`](../textedit_lite/editor.py) | `algorithm_1`, `wished`, `turns`, `Editor`, `replay`, `save`, `edit` |
+# | [`evaluation/cases.py`](../textedit_lite/evaluation/cases.py) | `targets` |
+# | [`evaluation/verdict.py`](../textedit_lite/evaluation/verdict.py) | `background_changed`, `by_oracle` |
+# | [`images.py`](../textedit_lite/images.py) | `save_png`, `write_text`, `read_metadata` |
+# | [`plots.py`](../textedit_lite/plots.py) | `edit_figure` |
+# | [`training/score_editor.py`](../textedit_lite/training/score_editor.py) | `score_editor` |
+# | [`training/score_oracle.py`](../textedit_lite/training/score_oracle.py) | `score_oracle` |
+# | [`widgets/controls.py`](../textedit_lite/widgets/controls.py) | `uploaded`, `Debounced` |
+# | [`widgets/editor_panel.py`](../textedit_lite/widgets/editor_panel.py) | `EditorPanel` |
+# | [`widgets/history.py`](../textedit_lite/widgets/history.py) | `History` |
+# | [`widgets/pictures.py`](../textedit_lite/widgets/pictures.py) | `numbered`, `tinted`, `wiped` |
+# | [`world/oracle.py`](../textedit_lite/world/oracle.py) | `judge`, `palette_shares` |
+# | [`world/scenes.py`](../textedit_lite/world/scenes.py) | `ideal_edit` |

@@ -546,11 +546,13 @@ from textedit_lite.check import check, plugged_in
 #
 # $\text{PSNR} = -10 \log_{10} \text{MSE}$, for pixels from 0 to 1; but an exact copy, and whatever is better than 100 dB, has 100 dB.
 
-# %% nbgrader={"grade": false, "grade_id": "answer-6-1", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "answer-6-1", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 6.1 · psnr · 2 points
 def psnr(mse):
     """Peak signal-to-noise ratio in dB of a mean squared error, at most 100."""
+    # BEGIN SOLUTION
     raise NotImplementedError
+    # END SOLUTION
 
 
 # %% nbgrader={"grade": true, "grade_id": "check-6-1", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
@@ -561,11 +563,13 @@ check("6.1", psnr)
 #
 # `rows` has a tuple for each edit: `(returned, success, kept)`: whether a picture came back, whether the oracle sees the change, and whether the rest of the object was kept, which is `None` where nobody can say. Return three shares: returned and success **of all edits**, so that a failure counts as one, and kept of those where it is known. A share of nothing is `nan`.
 
-# %% nbgrader={"grade": false, "grade_id": "answer-6-2", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "answer-6-2", "locked": false, "points": 3, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 6.2 · success_rates · 3 points
 def success_rates(rows):
     """(share returned, share of successes, share kept where that is known)."""
+    # BEGIN SOLUTION
     raise NotImplementedError
+    # END SOLUTION
 
 
 # %% nbgrader={"grade": true, "grade_id": "check-6-2", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
@@ -580,11 +584,13 @@ check("6.2", success_rates)
 #
 # (so that your draws are ours), take the `statistic` of each draw (a function such as `np.mean`, which knows `axis=1`), and return the two percentiles between which the middle `level` of them lies.
 
-# %% nbgrader={"grade": false, "grade_id": "answer-6-3", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "answer-6-3", "locked": false, "points": 4, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 6.3 · bootstrap_interval · 4 points
 def bootstrap_interval(values, statistic=np.mean, level=0.95, resamples=1000, seed=0):
     """(low, high) of a statistic of values."""
+    # BEGIN SOLUTION
     raise NotImplementedError
+    # END SOLUTION
 
 
 # %% nbgrader={"grade": true, "grade_id": "check-6-3", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
@@ -597,11 +603,13 @@ check("6.3", bootstrap_interval)
 #
 # of features $[N, D]$ and $[M, D]$ (return $d^2$; covariances over $N - 1$). The trace of a matrix's root is the sum of the roots of its eigenvalues. Those of $\Sigma_a \Sigma_b$ are real and not negative, but for rounding, also where there are fewer pictures than features.
 
-# %% nbgrader={"grade": false, "grade_id": "answer-6-4", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "answer-6-4", "locked": false, "points": 4, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 6.4 · frechet_distance · 4 points
 def frechet_distance(features_a, features_b):
     """The squared Frechet distance of the Gaussians of [N, D] and [M, D]."""
+    # BEGIN SOLUTION
     raise NotImplementedError
+    # END SOLUTION
 
 
 # %% nbgrader={"grade": true, "grade_id": "check-6-4", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
@@ -616,11 +624,13 @@ check("6.4", frechet_distance)
 #
 # with means over all pairs of rows, a row with itself included.
 
-# %% nbgrader={"grade": false, "grade_id": "answer-6-5", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "answer-6-5", "locked": false, "points": 4, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 6.5 · cmmd · 4 points
 def cmmd(features_a, features_b):
     """The CMMD of features [N, D] and [M, D]."""
+    # BEGIN SOLUTION
     raise NotImplementedError
+    # END SOLUTION
 
 
 # %% nbgrader={"grade": true, "grade_id": "check-6-5", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
@@ -631,11 +641,13 @@ check("6.5", cmmd)
 #
 # The formula of section 3, for each of R, G and B, then the mean of the three. The means are those under a Gaussian window, $\mu_x = G * x$, and $\sigma_x^2 = G * x^2 - \mu_x^2$, $\sigma_{xy} = G * (x y) - \mu_x \mu_y$, with $c_1 = 0.01^2$, $c_2 = 0.03^2$. For $G$ take `scipy.ndimage.gaussian_filter` with sigma 1.5, `mode="mirror"` and `radius=5`, along height and width only.
 
-# %% nbgrader={"grade": false, "grade_id": "answer-6-6", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "answer-6-6", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 6.6 · ssim_map · 5 points
 def ssim_map(a, b):
     """The SSIM around every pixel of two pictures [H, W, 3], 0 to 1 -> [H, W]."""
+    # BEGIN SOLUTION
     raise NotImplementedError
+    # END SOLUTION
 
 
 # %% nbgrader={"grade": true, "grade_id": "check-6-6", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
@@ -692,3 +704,24 @@ figure
 # - No figure without its settings, its N and its interval.
 #
 # Next come better masks and better matching, measured with exactly this.
+
+# %% [markdown]
+# **The code of this notebook**
+#
+# | file | taught here |
+# |---|---|
+# | [`editor.py`](../textedit_lite/editor.py) | `edit_batch` |
+# | [`evaluation/cases.py`](../textedit_lite/evaluation/cases.py) | `candidates`, `choose_cases` |
+# | [`evaluation/distances.py`](../textedit_lite/evaluation/distances.py) | `clip_features_of`, `frechet_distance`, `kid`, `cmmd`, `inception_fid`, `distance_caption` |
+# | [`evaluation/fetch.py`](../textedit_lite/evaluation/fetch.py) | `coco_folder`, `download` |
+# | [`evaluation/figures.py`](../textedit_lite/evaluation/figures.py) | `sheet`, `reliable`, `reliability`, `cost` |
+# | [`evaluation/manifest.py`](../textedit_lite/evaluation/manifest.py) | `read_manifest` |
+# | [`evaluation/measure.py`](../textedit_lite/evaluation/measure.py) | `make_rows`, `mask_iou` |
+# | [`evaluation/metrics.py`](../textedit_lite/evaluation/metrics.py) | `edit_measures`, `psnr`, `ssim_map`, `ssim_outside`, `pie_measures`, `clip_measures`, `bootstrap_interval` |
+# | [`evaluation/report.py`](../textedit_lite/evaluation/report.py) | `read_run`, `report`, `sheet_of` |
+# | [`evaluation/rows.py`](../textedit_lite/evaluation/rows.py) | `read_rows` |
+# | [`evaluation/run.py`](../textedit_lite/evaluation/run.py) | `evaluate`, `process` |
+# | [`evaluation/sets.py`](../textedit_lite/evaluation/sets.py) | `Folder`, `World`, `open_set` |
+# | [`evaluation/setwise.py`](../textedit_lite/evaluation/setwise.py) | `set_measures` |
+# | [`evaluation/table.py`](../textedit_lite/evaluation/table.py) | `figures` |
+# | [`evaluation/verdict.py`](../textedit_lite/evaluation/verdict.py) | `by_models` |
