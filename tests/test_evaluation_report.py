@@ -20,6 +20,7 @@ from textedit_lite.evaluation.run import evaluate
 from textedit_lite.evaluation.setwise import originals, set_measures
 from textedit_lite.evaluation.table import OUTCOME, as_csv, as_latex, as_markdown, grid, shown
 from textedit_lite.evaluation.verdict import by_models, hits, is_black
+from textedit_lite.world.coco import write_set
 
 
 def a_row(**changes) -> dict:
@@ -205,6 +206,18 @@ def test_an_unfinished_run_says_so(runs, models, tmp_path):
     lines = (whole / "rows.jsonl").read_text().splitlines(True)
     (tmp_path / "parts" / "0000.jsonl").write_text("".join(lines[:3]) + lines[3][:50])
     assert "3 of 12 edits so far" in report([tmp_path], models=models)
+
+
+def test_a_run_whose_set_has_gone_is_reported_all_the_same(models, tmp_path):
+    data = write_set(tmp_path / "set", 3, seed=3)
+    run = evaluate(str(data), "copy", ["color"], 2, out=tmp_path / "run", models=models, progress=False)
+    data.rename(tmp_path / "gone")
+    rows = [row | {"key": f"{row['key']}-{i}"} for row in read_rows(run) for i in range(9)]  # enough for distances
+    (run / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for row in rows:
+        Image.new("RGB", (99, 99)).save(run / "edits" / f"{row['key']}.png")
+    text = report([run], tmp_path / "report", models)
+    assert "No distances of its sets" in text and "No sheet of copy" in text and "| COLOR | copy | 18 |" in text
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path):

@@ -22,7 +22,10 @@ from .table import TABLES, as_csv, as_latex, as_markdown, figures, grid
 
 @dataclass
 class Run:
-    """A run as a report sees it: its folder, its name in the table, what it was, its rows, and the distances of its sets."""
+    """A run as a report sees it: its folder, its name in the table, what it was, its rows, and the distances of its sets.
+
+    lacking: why there are no distances, where they could not be computed.
+    """
 
     folder: Path
     name: str
@@ -30,6 +33,7 @@ class Run:
     rows: list[dict[str, Any]]
     planned: int
     distances: dict[str, dict[str, Any]]
+    lacking: str = ""
 
     def lines(self) -> list[tuple[str, str, dict[str, Any]]]:
         """(task, editor, figures) of each task, and of all of them where there are several."""
@@ -44,7 +48,7 @@ class Run:
 def read_run(folder: Path | str, models: Models | None = None) -> Run:
     """A run from its folder, with the distances of its sets; raises SettingsError for a folder that holds none.
 
-    Taught in notebook 06.
+    Where its pictures or its weights have gone, what its rows say is still reported. Taught in notebook 06.
     """
     folder = Path(folder)
     settings = read_manifest(folder)["settings"]
@@ -52,7 +56,12 @@ def read_run(folder: Path | str, models: Models | None = None) -> Run:
     if not rows:
         raise SettingsError(f"The run in {folder} has no edits yet: give `textedit-lite evaluate` the time to make some.")
     name = settings["editor"] + (f", {IN_WORDS[settings['ablate']]}" if settings["ablate"] else "")
-    return Run(folder, name, settings, rows, len(read_cases(folder)), set_measures(folder, models))
+    run = Run(folder, name, settings, rows, len(read_cases(folder)), {})
+    try:
+        run.distances = set_measures(folder, models)
+    except TextEditError as error:
+        run.lacking = f" No distances of its sets: {error}"
+    return run
 
 
 def report(folders: Sequence[Path | str], out: Path | str | None = None, models: Models | None = None) -> str:
@@ -87,7 +96,7 @@ def _about(runs: Sequence[Run]) -> str:
         s = run.settings
         done = f"{len(run.rows)} edits" if len(run.rows) == run.planned else f"{len(run.rows)} of {run.planned} edits so far"
         lines.append(f"- **{run.name}**: {done}, set {s['data']}, at most {s['images']} images a task, seed {s['seed']}, "
-                     f"{s['weights']} weights, {s['device']}.")  # fmt: skip
+                     f"{s['weights']} weights, {s['device']}.{run.lacking}")  # fmt: skip
     return "\n".join(lines) + "\n"
 
 
