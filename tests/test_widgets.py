@@ -388,6 +388,7 @@ def test_upload_replaces_the_picture(panel):
     picture.save(data, format="PNG")
     panel.strict = False  # a kitchen has no car
     panel.upload.set_trait("value", upload("mine.png", data.getvalue()))
+    assert not panel.upload.value  # the same file may be chosen once more
     assert panel.step.image.tobytes() == picture.tobytes() and panel.sample.value is None and panel.step.path is None
     assert panel.choice.options and panel.status.kind == "unsure"
     panel.upload.set_trait("value", upload("mine.txt", b"no picture"))

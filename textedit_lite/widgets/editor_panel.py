@@ -140,6 +140,7 @@ class EditorPanel(PaintingPanel):
     def _uploaded(self) -> None:
         file = uploaded(self.upload.value)
         if file is not None:
+            self.upload.set_trait("value", type(self.upload.value)())  # so that the same file is news the next time
             self.load(file[1])
 
     def _fixed(self) -> None:
