@@ -245,17 +245,20 @@ def verify(folder: Path, variant: str | None = None, hashes: bool = False) -> in
     """Check that the weights under a folder are whole; returns their bytes.
 
     hashes: also compare each file of the cache with the sha256 that the Hub gave it, which is the name of its blob
-    there; a file that was copied, and has no such name, has none to be compared with. Raises WeightsError.
+    there, and take it out of the cache if it differs, so that nothing loads it; a file that was copied, and has no such
+    name, has none to be compared with. Raises WeightsError.
     """
     size = 0
     for path in weights_files(folder, variant):
-        header(path)
         blob = path.resolve()
         if hashes and re.fullmatch("[0-9a-f]{64}", blob.name):
             with open(blob, "rb") as file:
-                if hashlib.file_digest(file, "sha256").hexdigest() != blob.name:
-                    advice = f"delete {blob} and fetch it again"
-                    raise WeightsError(f"The weights file {path} has another sha256 than the Hub gives: {advice}.")
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            if digest != blob.name:
+                path.unlink()
+                blob.unlink(missing_ok=True)
+                raise WeightsError(f"The weights file {path} had another sha256 than the Hub gives and was removed: fetch it again.")
+        header(path)
         size += blob.stat().st_size
     return size
 
