@@ -6,11 +6,16 @@ import hashlib
 import json
 import os
 import platform
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     from .loop import Run
+
+POINTS = 60  # of a training curve that are kept with the model
 
 
 def machine() -> str:
@@ -95,6 +100,36 @@ def write_card(
             text += f"| {path.relative_to(folder)} | {path.stat().st_size:,} | `{digest}` |\n"
     (folder / "README.md").write_text(text, encoding="utf-8")
     (folder / "results.json").write_text(json.dumps({"results": results, "training": facts}, indent=2) + "\n")
+    add_curves(folder)
+
+
+def add_curves(folder: str | Path, training: str | Path | None = None) -> dict[str, dict[str, list[float]]]:
+    """Put the curves of a run into the `results.json` of its folder, under "curves", and return them.
+
+    training: the folder of the run's logs, by default `folder`/training. A run of one phase has the curve "all", one of
+    several (the detector's) a curve a phase, in order; without any log nothing is written. Each curve holds at most 60
+    points of `step`, `minutes`, `loss` and its parts, as lists. Taught in notebook 09.
+    """
+    folder, training = Path(folder), Path(training or Path(folder) / "training")
+    logs = sorted(training.rglob("log.jsonl"), key=lambda path: path.stat().st_mtime)
+    found = {"all" if path.parent == training else path.parent.name: _thinned(path) for path in logs}
+    if found:
+        path = folder / "results.json"
+        facts = json.loads(path.read_text(encoding="utf-8")) | {"curves": found}
+        text = re.sub(r"\[[^\[\]{}]*\]", lambda part: re.sub(r"\s+", " ", part[0]), json.dumps(facts, indent=2))
+        path.write_text(text + "\n", encoding="utf-8")
+    return found
+
+
+def _thinned(log: Path) -> dict[str, list[float]]:
+    """A log as columns; of neighbouring lines so many are averaged that at most POINTS are left."""
+    lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
+    parts = np.array_split(np.arange(len(lines)), min(POINTS, len(lines)))
+    curve: dict[str, list[float]] = {}
+    for key in [key for key in lines[0] if key != "lr"] if lines else ():
+        values = [[lines[i][key] for i in part] for part in parts]
+        curve[key] = [row[-1] if key in ("step", "minutes") else float(np.mean(row)) for row in values]
+    return {key: [float(f"{value:.4g}") if key != "step" else int(value) for value in column] for key, column in curve.items()}
 
 
 def _flat(results: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
