@@ -53,7 +53,7 @@ browser:
 	fi
 
 # Colab's own versions, in an environment beside: the models, the stages, the editor, the panels, and one notebook.
-COLAB_TESTS := $(patsubst %,tests/test_%.py,models detect match mask inpaint editor plots widgets doctor)
+COLAB_TESTS := $(patsubst %,tests/test_%.py,models detect match mask inpaint editor plots widgets doctor stamp)
 COLAB_NOTEBOOK := notebooks/03_mask_building.ipynb
 
 .venv-colab/.installed: pyproject.toml constraints-colab.txt

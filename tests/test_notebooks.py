@@ -12,6 +12,7 @@ import inspect
 import os
 import re
 import sys
+import textwrap
 import types
 from collections import defaultdict
 from functools import cache
@@ -20,7 +21,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from textedit_lite.check import all_exercises
+from textedit_lite.check import all_exercises, judge
 from textedit_lite.stamp import address
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -257,3 +258,17 @@ def test_the_syllabus_adds_up():
     assert told, "it says how many exercises there are, and how many points"
     exercises = all_exercises().values()
     assert (int(told[1]), int(told[2])) == (len(exercises), sum(one.points for one in exercises))
+
+
+def test_the_example_of_an_exercise_works():
+    written = re.findall(r"```python\n(.*?)```", SYLLABUS.read_text(encoding="utf-8"), flags=re.S)
+    exercise, answers = (textwrap.dedent(f"   {block.lstrip()}") for block in written[:2])
+    names = dict(vars(importlib.import_module("textedit_lite.exercises.detection")))
+    exec(exercise.replace("    ...,\n", ""), names)
+    one = names["EXERCISES"][-1]
+    parts = re.split(r"^# %% (reference|wrong: .+)\n", answers, flags=re.M)[1:]
+    assert len(parts) == 6
+    for name, source in zip(parts[::2], parts[1::2]):
+        exec(source, names)
+        assert judge(one, names[one.name]).solved == (name == "reference"), name
+    assert f'check("{one.number}", {one.name})' in written[2] and one.grade_id in written[2]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -85,3 +87,27 @@ def test_the_first_cell_installs_what_colab_lacks_and_nothing_that_it_has():
     wanted = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
     assert {line.split(">=")[0] for line in wanted} - has <= set(COLAB_LACKS)
     assert not has & set(COLAB_LACKS)
+
+
+ON_COLAB = """
+import sys, types
+from IPython.core.interactiveshell import InteractiveShell
+
+sys.modules["google.colab"] = types.ModuleType("google.colab")
+shell = InteractiveShell.instance()
+shell.register_magic_function(lambda line: print("pip", line), magic_name="pip")
+shell.run_cell(sys.argv[1]).raise_error()
+"""
+
+
+@pytest.mark.parametrize("wheel", [None, "textedit_lite-0.1.0-py3-none-any.whl"])
+def test_the_first_cell_takes_the_wheel_beside_it_or_else_the_release(tmp_path, wheel):
+    if wheel:
+        (tmp_path / wheel).touch()
+    command = [sys.executable, "-c", ON_COLAB, address(ROOT).first_cell()]
+    shown = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    here = address(ROOT)
+    package = wheel or f"https://github.com/{here.repo}/archive/{here.ref}.zip"
+    assert f"pip install --quiet --no-deps {package} torchmetrics lightning-utilities\n" in shown.stdout
+    assert len(shown.stdout.splitlines()) > 1  # and the doctor had a word
