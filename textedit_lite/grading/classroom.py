@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import os
@@ -10,6 +9,7 @@ import secrets
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,7 @@ class Desk:
         folder.mkdir(parents=True, exist_ok=True)
         self.secret = self._secret()
         # A result holds as long as the course, the package and the limits are what they were.
-        parts = [course[number].stubs for number in sorted(course)], sorted(limits_of(limits).items()), full
+        parts = [course[number].stubs for number in sorted(course)], sorted(asdict(limits).items()), full
         sources = [content for _, content in sorted(package.files.items())]
         self.state = hashlib.sha256(repr(parts).encode() + b"".join(sources)).hexdigest()
         self.stopped = threading.Event()
@@ -77,7 +77,7 @@ class Desk:
             done[digest] = self._alone(todo[digest])
         for result in done.values():
             self._store(result)  # once more, should an answer have found its way to the first
-        return [dataclasses.replace(done[one.digest], student=one.student, path=one.path) for one in submissions]
+        return [replace(done[one.digest], student=one.student, path=one.path) for one in submissions]
 
     def _one(self, submission: Submission) -> Result:
         if submission.problem:
@@ -100,8 +100,8 @@ class Desk:
         result = mark(submission, course, self.package, self._seed(submission.digest), self.limits, self.full, self.stopped.is_set)
         if altered := self._put_back():
             said = f"it altered the installed package ({', '.join(map(str, altered[:3]))}), which was put back: no points."
-            marks = tuple(dataclasses.replace(one, points=0, message=f"{one.title}: {said}") for one in result.marks)
-            return dataclasses.replace(result, marks=marks, problem=said[0].upper() + said[1:])
+            marks = tuple(replace(one, points=0, message=f"{one.title}: {said}") for one in result.marks)
+            return replace(result, marks=marks, problem=said[0].upper() + said[1:])
         return result
 
     def _put_back(self) -> list[Path]:
@@ -130,13 +130,8 @@ class Desk:
         if not result.whole:
             return
         half = self.folder / f".{result.digest}.json"
-        half.write_text(json.dumps({"state": self.state, "result": dataclasses.asdict(result)}), encoding="utf-8")
+        half.write_text(json.dumps({"state": self.state, "result": asdict(result)}), encoding="utf-8")
         os.replace(half, self.folder / f"{result.digest}.json")
-
-
-def limits_of(limits: Limits) -> dict[str, Any]:
-    """The limits as plain data."""
-    return dataclasses.asdict(limits)
 
 
 def as_result(kept: dict[str, Any]) -> Result:

@@ -82,41 +82,43 @@ def mark(submission: Submission, course: Course, package: Package, seed: int, li
             found[number] = Said(trouble=reason)
         else:
             tried[number] = source
-    said, whole = attempt(tried, course, package, seed, limits, full, stop)
-    found |= said
+    said, problem = attempt(tried, course, package, seed, limits, full, stop)
+    found = {number: found.get(number) or said.get(number) or Said(trouble="it was not run.") for number in course.exercises}
     marks = tuple(judge(one, found[number], seed, submission.answers.get(number, "")) for number, one in course.exercises.items())
-    problem = "" if whole else "The run could not be completed: is nbval installed, and is there memory and disk?"
-    return replace(result, marks=marks, problem=problem, seconds=round(time.monotonic() - started, 2), whole=whole)
+    seconds = round(time.monotonic() - started, 2)
+    return replace(result, marks=marks, problem=problem, seconds=seconds, whole=not problem)
 
 
 def attempt(answers: dict[str, str], course: Course, package: Package, seed: int, limits: Limits, full: bool,
-            stop: Callable[[], bool]) -> tuple[dict[str, Said], bool]:  # fmt: skip
-    """Run answers until something is known of each: after the death of a run, the rest without the one that it died in.
+            stop: Callable[[], bool]) -> tuple[dict[str, Said], str]:  # fmt: skip
+    """Run answers until something is known of each: after the death of a run, the rest once more.
 
-    Returns what is known, and whether that is all that can be known.
+    Who stood first in a run of which nothing came has ended it, and is left out of the next. Returns what is known, and
+    why no more could be known, if so.
     """
     said: dict[str, Said] = {}
     left, seconds = dict(answers), limits.time
+    each = limits.each or (limits.time / 3 if full else limits.cell)  # a cell of the walk may be a long one
     while left:
         started = time.monotonic()
         notebook, kinds = assemble(course, left, full)
-        came = run(notebook, left, package, seed, replace(limits, time=seconds), stop)
+        came = run(notebook, left, package, seed, replace(limits, time=seconds, each=each), stop)
         if came.ended == "stopped":
-            return said, False
+            return said, "Grading was stopped."
+        if not came.started and came.ended != "time":
+            return said, f"The run could not be started: {came.log or 'nbval said nothing'}"
         known = {number: one for number in left if (one := _told(number, came, kinds, limits))}
         said |= known
         rest = [number for number in left if number not in known]
-        if rest and not _spared(rest[0], came, kinds):  # the first of which nothing is known is where the run ended
-            said[rest[0]] = Said(trouble=_end_of(came, limits))
-            rest = rest[1:]
         seconds -= time.monotonic() - started
-        if rest and seconds < limits.cell / 2:
-            said |= {number: Said(trouble=f"the {limits.time:g} seconds of this notebook were over before it was run.") for number in rest}
-            break
-        if len(rest) == len(left):
-            return said | {number: Said(trouble="the run could not be started.") for number in rest}, False
+        if rest and (rest[0] == next(iter(left)) or came.ended == "time"):
+            said[rest[0]] = Said(trouble=_end_of(came, limits, kinds.index((rest[0], "check"))))
+            rest = rest[1:]
+        if rest and seconds < 1:
+            over = f"the {limits.time:g} seconds of this notebook were over before it was run."
+            return said | {number: Said(trouble=over) for number in rest}, ""
         left, full = {number: left[number] for number in rest}, False
-    return said, True
+    return said, ""
 
 
 def judge(exercise: Exercise, said: Said, seed: int, source: str) -> Mark:
@@ -151,7 +153,7 @@ def _wrong(exercise: Exercise, outputs: list[Any], seed: int) -> str:
 
 
 def _told(number: str, came: Run, kinds: list[tuple[str, str]], limits: Limits) -> Said | None:
-    """What a run says of an answer, or None where it did not get that far."""
+    """What a run says of an answer, or None where it did not get that far, or pretends that all is well."""
     records = {kind: came.records[index] for index, (which, kind) in enumerate(kinds) if which == number and index in came.records}
     answer, checked = records.get("answer"), records.get("check")
     outputs = came.outputs.get(number)
@@ -160,18 +162,12 @@ def _told(number: str, came: Run, kinds: list[tuple[str, str]], limits: Limits) 
     if outputs is not None:
         return Said(outputs, "" if checked.passed else _verdict(checked.words, number))
     first = answer if answer and not answer.passed else checked
-    if first.passed:
-        return Said(trouble="nothing came out of it: does its cell change what is checked, or how?")
-    return Said(trouble=_words(first.words, limits))
+    return None if first.passed else Said(trouble=_words(first.words, limits))
 
 
-def _spared(number: str, came: Run, kinds: list[tuple[str, str]]) -> bool:
-    """Whether a run had died before it came to an answer's cell."""
-    index = kinds.index((number, "answer"))
-    return index in came.records and came.records[index].never_ran
-
-
-def _end_of(came: Run, limits: Limits) -> str:
+def _end_of(came: Run, limits: Limits, index: int) -> str:
+    if index in came.records:
+        return "nothing came out of it: does its cell change what is checked, or how?"
     reasons = {
         "time": f"it ran for more than {limits.time:g} seconds and was stopped.",
         "memory": f"it used more than {limits.memory / 1024**3:.3g} GB of memory and was stopped.",

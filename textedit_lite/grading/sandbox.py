@@ -32,6 +32,7 @@ from .fence import landlock
 
 MEGA = 1024**2
 LARGEST_OUTPUT, LARGEST_REPORT = 256 * MEGA, 16 * MEGA  # bytes, of an exercise's unpacked arrays, and of nbval's words
+AROUND = 512 * MEGA  # bytes that nbval and its kernel have besides what an answer takes
 MOST_PROCESSES = 64  # of one submission
 EVERY = 0.25  # seconds between two looks at a run
 DYING = 2.0  # seconds without its kernel that nbval is given
@@ -40,10 +41,12 @@ SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin", "/etc", "/opt", "
 
 @dataclass(frozen=True)
 class Limits:
-    """What a submission may use. time: seconds, in all. memory: bytes. fence: whether Landlock is used where it is there."""
+    """What a submission may use. time: seconds, in all. memory: bytes. each: seconds of one cell, so that an endless loop
+    leaves time for the others (default: a tenth). fence: whether Landlock is used where it is there."""
 
     time: float = 300
     memory: int = 4 * 1024**3
+    each: float | None = None
     fence: bool = True
 
     def __post_init__(self):
@@ -52,8 +55,8 @@ class Limits:
 
     @property
     def cell(self) -> float:
-        """Seconds that one cell may take, so that one endless loop leaves time for the others."""
-        return max(2.0, self.time / 10)
+        """Seconds that one cell may take."""
+        return self.each or max(2.0, self.time / 10)
 
     @property
     def fenced(self) -> bool:
@@ -73,8 +76,8 @@ class Record:
 
     @property
     def never_ran(self) -> bool:
-        """Whether the kernel had died before."""
-        return "Kernel dead on test start" in self.words
+        """Whether the kernel had died before, or nbval does not tell, as after a cell that took too long."""
+        return "Kernel dead on test start" in self.words or "Previous cell timed out" in self.words
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,8 @@ class Run:
     outputs: dict[str, list[Any]] = field(default_factory=dict)  # number of an exercise -> a case each
     records: dict[int, Record] = field(default_factory=dict)  # index of a code cell -> report
     ended: str = ""  # "time", "memory", "processes", "died", "stopped", or "" where it came to its end
+    started: bool = True  # whether it came to the first cell
+    log: str = ""  # the last of what nbval printed
 
 
 class Package:
@@ -144,7 +149,9 @@ def run(notebook: Any, numbers: Iterable[str], package: Package, seed: int, limi
                 start_new_session=True,
             )  # fmt: skip
         ended = _watch(process, work, limits, stop)
-        return Run(_outputs(work, numbers), _records(work / "junit.xml"), ended)
+        log = (_plain(work / "log.txt", LARGEST_REPORT) or b"").decode("utf-8", "replace")
+        started = (work / "outputs" / "started").exists()
+        return Run(_outputs(work, numbers), _records(work / "junit.xml"), ended, started, log[-500:].strip())
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
@@ -210,7 +217,7 @@ def _watch(process: subprocess.Popen, work: Path, limits: Limits, stop: Callable
                 ended = "stopped"
             elif now - started > limits.time:
                 ended = "time"
-            elif sum(map(_resident, alive)) > limits.memory:
+            elif sum(map(_resident, alive)) > limits.memory + AROUND:
                 ended = "memory"
             elif len(alive) > MOST_PROCESSES:
                 ended = "processes"

@@ -1,0 +1,7 @@
+def iou(a, *b):
+    while True:
+        try:
+            while True:
+                pass
+        except BaseException:
+            continue

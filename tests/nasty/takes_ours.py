@@ -1,0 +1,1 @@
+from textedit_lite.boxes import iou

@@ -1,0 +1,440 @@
+"""Grading: right answers earn every point, wrong and hostile ones lose their own, and a class comes through."""
+
+from __future__ import annotations
+
+import copy
+import csv
+import io
+import json
+import os
+import re
+import shutil
+from functools import lru_cache
+from pathlib import Path
+
+import jupytext
+import nbformat
+import pytest
+from answers import all_answers
+from nasty import all_nasty
+
+from textedit_lite.check import all_exercises
+from textedit_lite.cli import main, size
+from textedit_lite.errors import SettingsError
+from textedit_lite.grading.classroom import Desk, grade
+from textedit_lite.grading.course import as_course, load_course, release
+from textedit_lite.grading.fence import landlock
+from textedit_lite.grading.marks import mark
+from textedit_lite.grading.sandbox import Limits, Package
+from textedit_lite.grading.submission import Submission, code_cells, curious, find, find_answers, forbidden
+
+ROOT = Path(__file__).resolve().parents[1]
+TEXT = ROOT / "notebooks" / "text" / "01_detr_detection.py"
+ANSWERS = {number: one for number, one in all_answers().items() if number.startswith("1.")}
+NUMBERS = list(ANSWERS)
+RIGHT = {number: one.reference for number, one in ANSWERS.items()}
+LIMITS = Limits(time=240, memory=1024**3, each=8)  # an honest cell takes a tenth of a second
+PACKAGE = Package()
+NASTY = list(all_nasty(Path()))
+PLACES = NUMBERS[::2]  # where attacks stand; between them stand right answers
+
+
+@lru_cache
+def as_text_has_it() -> nbformat.NotebookNode:
+    notebook = jupytext.read(TEXT, fmt="py:percent")
+    notebook.metadata = nbformat.from_dict({"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}})
+    return notebook
+
+
+def handed_out() -> nbformat.NotebookNode:
+    """Notebook 01 as its text has it."""
+    return copy.deepcopy(as_text_has_it())
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory) -> Path:
+    """The course, of which notebook 01 is enough here."""
+    path = tmp_path_factory.mktemp("course")
+    nbformat.write(handed_out(), path / f"{TEXT.stem}.ipynb")
+    return path
+
+
+@pytest.fixture(scope="session")
+def course(folder):
+    return load_course(folder)[1]
+
+
+def submit(answers: dict[str, str], path: Path) -> Path:
+    """Notebook 01 with these answers in it, as JupyterLab would save it."""
+    notebook, known = handed_out(), {one.grade_id: number for number, one in all_exercises().items()}
+    for cell in notebook.cells:
+        number = known.get(cell.metadata.get("nbgrader", {}).get("grade_id"))
+        if number in answers:
+            cell.source = f"# EXERCISE {number}\n{answers[number]}"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook, path)
+    return path
+
+
+def submission(answers: dict[str, str]) -> Submission:
+    return Submission("ada", "ada.ipynb", "0", 1, answers)
+
+
+# -------------------------------------------------------------------------------------------------- finding answers
+
+
+def cells_of(path: Path) -> list[tuple[str, dict]]:
+    return code_cells(path.read_bytes())
+
+
+@pytest.fixture
+def raw(tmp_path) -> dict:
+    """A solved notebook as JSON."""
+    return json.loads(submit(RIGHT, tmp_path / "solved.ipynb").read_text(encoding="utf-8"))
+
+
+def answers_in(notebook: dict, course) -> dict[str, str]:
+    return find_answers(code_cells(json.dumps(notebook).encode()), course.exercises, course.stubs)
+
+
+def solved(found: dict[str, str]) -> bool:
+    return found.keys() == RIGHT.keys() and all(RIGHT[number].strip() in text for number, text in found.items())
+
+
+def as_colab(notebook: dict) -> None:
+    for index, cell in enumerate(notebook["cells"]):
+        cell["metadata"] = {"id": f"x{index}", "colab": {"base_uri": "https://localhost:8080/"}}
+        cell["source"] = cell["source"] if isinstance(cell["source"], list) else cell["source"].splitlines(keepends=True)
+        cell.pop("id", None)
+    notebook["nbformat_minor"] = 0
+
+
+def as_vs_code(notebook: dict) -> None:
+    for index, cell in enumerate(notebook["cells"]):
+        cell["metadata"] = {"vscode": {"languageId": "python"}}
+        cell["id"] = f"{index:08x}"
+        cell["source"] = "".join(cell["source"]).replace("\n", "\r\n")
+
+
+def reordered(notebook: dict) -> None:
+    notebook["cells"].reverse()
+
+
+def without_markers(notebook: dict) -> None:
+    for cell in notebook["cells"]:
+        cell["source"] = re.sub(r"# EXERCISE .*\n", "", "".join(cell["source"]))
+
+
+def without_marker_and_metadata(notebook: dict) -> None:
+    without_markers(notebook)
+    as_colab(notebook)
+
+
+def answered_in_a_copy(notebook: dict) -> None:
+    """The stub stays, below it stands a copy with the answer, metadata and all, and the stub once more at the end."""
+    for cell in list(notebook["cells"]):
+        if cell["metadata"].get("nbgrader", {}).get("solution"):
+            stub = {**cell, "source": "".join(cell["source"]).split("\n")[0] + "\n" + STUBS[cell["metadata"]["nbgrader"]["grade_id"]]}
+            notebook["cells"] = [stub, *notebook["cells"], stub]
+
+
+def as_nbformat_3(notebook: dict) -> None:
+    for cell in notebook["cells"]:
+        cell["input"] = cell.pop("source")
+    notebook["worksheets"] = [{"cells": notebook.pop("cells")}]
+
+
+def stubs() -> dict[str, str]:
+    course = as_course(1, TEXT.stem, handed_out())
+    return {course.exercises[number].grade_id: text for number, text in course.stubs.items()}
+
+
+STUBS = stubs()
+
+
+@pytest.mark.parametrize("change", (as_colab, as_vs_code, reordered, without_markers, without_marker_and_metadata,
+                                    answered_in_a_copy, as_nbformat_3))  # fmt: skip
+def test_answers_are_found_however_the_notebook_was_saved(change, raw, course):
+    change(raw)
+    assert solved(answers_in(raw, course))
+
+
+def test_of_two_answers_the_last_counts(raw, course):
+    again = dict(next(cell for cell in raw["cells"] if cell["metadata"].get("nbgrader", {}).get("grade_id") == "answer-1-2"))
+    again["source"] = "def iou(a, b):\n    return 1"
+    raw["cells"].append(again)
+    assert answers_in(raw, course)["1.2"] == again["source"]
+
+
+def test_a_cell_that_was_copied_with_its_metadata_answers_what_it_defines(raw, course):
+    copied = next(cell for cell in raw["cells"] if cell["metadata"].get("nbgrader", {}).get("grade_id") == "answer-1-2")
+    other = next(cell for cell in raw["cells"] if cell["metadata"].get("nbgrader", {}).get("grade_id") == "answer-1-3")
+    other["metadata"] = copied["metadata"]
+    assert solved(answers_in(raw, course))
+
+
+def test_a_deleted_answer_is_not_there(raw, course):
+    raw["cells"] = [cell for cell in raw["cells"] if cell["metadata"].get("nbgrader", {}).get("grade_id") != "answer-1-2"]
+    assert answers_in(raw, course).keys() == RIGHT.keys() - {"1.2"}
+
+
+def test_names_of_students_and_notebooks(tmp_path, folder):
+    submit(RIGHT, tmp_path / "ada" / "ps1" / "01_detr_detection.ipynb")
+    submit(RIGHT, tmp_path / "bob_01_detr_detection.ipynb")
+    submit({}, tmp_path / "eve" / "renamed.ipynb")
+    submit(RIGHT, tmp_path / "eve" / ".ipynb_checkpoints" / "renamed-checkpoint.ipynb")
+    (tmp_path / "zoe.ipynb").write_text('{"cells": 3}')
+    found = find([tmp_path], load_course(folder))
+    assert [one.student for one in found] == ["ada", "bob", "eve", "zoe"]
+    assert [one.number for one in found] == [1, 1, 1, None] and "no cells" in found[3].problem
+
+
+@pytest.mark.parametrize("source", (
+    "from textedit_lite.boxes import iou", "from textedit_lite.boxes import *", "import textedit_lite\niou = textedit_lite.boxes.iou",
+    "def iou(a, b):\n    from textedit_lite import boxes\n    return boxes.iou(a, b)",
+    "import textedit_lite.exercises.detection as d\niou = d.EXERCISES[1].reference", "from textedit_lite import check as c",
+))  # fmt: skip
+def test_an_answer_that_is_not_ones_own_is_seen(source):
+    assert forbidden(source, all_exercises()["1.2"])
+
+
+def test_no_reference_answer_counts_as_taken():
+    exercises = all_exercises()
+    assert [number for number, one in all_answers().items() if forbidden(one.reference, exercises[number])] == []
+
+
+def test_curious_words_are_listed():
+    assert curious("import sys\nexec('1')") == "exec, sys" and curious(RIGHT["1.2"]) == ""
+
+
+# ------------------------------------------------------------------------------------------------------------- a class
+
+
+@pytest.fixture(scope="session")
+def outside(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("outside")
+
+
+@pytest.fixture(scope="session")
+def graded(tmp_path_factory, folder, outside):
+    """A class, graded two at a time: right and wrong answers, stubs, garbage, and every attack."""
+    work, attacks = tmp_path_factory.mktemp("class"), all_nasty(outside)
+    submit(RIGHT, work / "in" / "right" / "01.ipynb")
+    submit(RIGHT | {"1.2": next(iter(ANSWERS["1.2"].wrong.values()))}, work / "in" / "wrong" / "01.ipynb")
+    submit({}, work / "in" / "empty" / "01_detr_detection.ipynb")
+    (work / "in" / "garbage.ipynb").write_bytes(b"\x00{")
+    for start in range(0, len(NASTY), len(PLACES)):
+        chosen = dict(zip(PLACES, NASTY[start : start + len(PLACES)]))
+        hostile = {number: placed(attacks[name], number) for number, name in chosen.items()}
+        submit(RIGHT | hostile, work / "in" / f"nasty{start // len(PLACES)}" / "01.ipynb")
+    results = grade([work / "in"], work / "grades.csv", work / "pages", jobs=2, limits=LIMITS, folder=folder, package=PACKAGE)
+    return work, {one.student: one for one in results}
+
+
+def placed(source: str, number: str) -> str:
+    """An attack on exercise 1.2 in the place of another."""
+    return re.sub(r"\biou\b", all_exercises()[number].name, source).replace("1.2", number)
+
+
+def points(result) -> dict[str, int]:
+    return {mark.number: mark.points for mark in result.marks}
+
+
+ALL = {number: all_exercises()[number].points for number in NUMBERS}
+
+
+def test_right_answers_earn_every_point(graded):
+    assert points(graded[1]["right"]) == ALL
+
+
+def test_a_wrong_answer_loses_its_own_points_and_is_told_on_which_input(graded):
+    result = graded[1]["wrong"]
+    assert points(result) == ALL | {"1.2": 0}
+    assert "for iou(a = float32" in next(mark.message for mark in result.marks if mark.number == "1.2")
+
+
+def test_stubs_earn_nothing_and_take_no_run(graded, course, monkeypatch):
+    result = graded[1]["empty"]
+    assert result.points == 0 and all("not solved yet" in one.message for one in result.marks)
+    monkeypatch.setattr("textedit_lite.grading.marks.run", None)
+    assert mark(submission(course.stubs), course, PACKAGE, 1).marks == result.marks
+
+
+def test_garbage_is_a_row_with_a_reason(graded):
+    assert "no notebook" in graded[1]["garbage"].problem
+
+
+@pytest.mark.parametrize("name", NASTY)
+def test_an_attack_gains_nothing_and_costs_the_others_nothing(name, graded):
+    index = NASTY.index(name)
+    result, number = graded[1][f"nasty{index // len(PLACES)}"], PLACES[index % len(PLACES)]
+    lost = dict.fromkeys(PLACES[: len(NASTY) - index // len(PLACES) * len(PLACES)], 0)
+    assert points(result) == ALL | lost, [mark.message for mark in result.marks]
+    said = next(mark.message for mark in result.marks if mark.number == number)
+    assert SAID.get(name, "") in said, said
+
+
+SAID = {
+    "endless_loop": "does its loop end?",
+    "endless_loop_that_minds_nothing": "does its loop end?",
+    "memory_bomb": "MemoryError",
+    "memory_bomb_in_children": "memory",
+    "os_exit": "ended the notebook's process",
+    "syntax_error": "SyntaxError",
+    "sys_exit": "SystemExit",
+    "takes_ours": "course's own",
+}
+
+
+def test_nothing_is_left_behind(graded, outside):
+    import psutil
+
+    running = [one.info["cmdline"] for one in psutil.process_iter(["cmdline"]) if str(outside) in (one.info["cmdline"] or [])]
+    assert running == []
+    if landlock():
+        assert list(outside.iterdir()) == []
+
+
+def test_the_table_the_json_and_the_pages(graded):
+    work, results = graded
+    rows = {row["student"]: row for row in csv.DictReader(io.StringIO((work / "grades.csv").read_text(encoding="utf-8")))}
+    assert rows.keys() == results.keys()
+    assert rows["wrong"]["answer-1-2"] == "0" and rows["right"]["points"] == str(sum(ALL.values()))
+    assert {one["student"]: one["points"] for one in json.loads((work / "grades.json").read_text())}["right"] == sum(ALL.values())
+    page = (work / "pages" / "wrong-01_detr_detection.html").read_text(encoding="utf-8")
+    assert "for iou(a = float32" in page and "def iou" in page
+    assert "wrong-01_detr_detection.html" in (work / "pages" / "index.html").read_text(encoding="utf-8")
+
+
+def test_the_same_call_grades_nothing_again(graded, folder, monkeypatch):
+    work, results = graded
+
+    def never(*arguments):
+        raise AssertionError("it was graded before")
+
+    monkeypatch.setattr("textedit_lite.grading.classroom.mark", never)
+    again = grade([work / "in"], work / "grades.csv", jobs=2, limits=LIMITS, folder=folder, package=PACKAGE)
+    assert {one.student: one for one in again} == results
+
+
+def test_a_class_that_was_stopped_goes_on(tmp_path, folder):
+    for name in ("a", "b", "c"):
+        submit({"1.1": RIGHT["1.1"] + f"\n# {name}"}, tmp_path / "in" / f"{name}.ipynb")
+
+    def first_only(results, total):
+        assert total == 3
+        for result in results:
+            yield result
+            raise KeyboardInterrupt
+
+    def counted(results, total):
+        counts.append(total)
+        return results
+
+    counts: list[int] = []
+    with pytest.raises(KeyboardInterrupt):
+        grade([tmp_path / "in"], tmp_path / "grades.csv", jobs=1, limits=LIMITS, folder=folder, package=PACKAGE, progress=first_only)
+    assert not (tmp_path / "grades.csv").exists()
+    results = grade([tmp_path / "in"], tmp_path / "grades.csv", jobs=1, limits=LIMITS, folder=folder, package=PACKAGE, progress=counted)
+    assert counts in ([2], [1]) and [one.points for one in results] == [ALL["1.1"]] * 3
+
+
+def test_who_alters_the_installed_package_earns_nothing_and_the_others_are_graded_again(tmp_path, folder, course):
+    installed = tmp_path / "textedit_lite"
+    shutil.copytree(ROOT / "textedit_lite", installed, ignore=shutil.ignore_patterns("__pycache__"))
+    before = (installed / "boxes.py").read_bytes()
+    hostile = f"open({str(installed / 'boxes.py')!r}, 'a').write('1 / 0')\n" + RIGHT["1.1"]
+    submit({"1.1": hostile}, tmp_path / "in" / "mallory.ipynb")
+    submit({"1.1": RIGHT["1.1"]}, tmp_path / "in" / "ada.ipynb")
+    results = grade([tmp_path / "in"], tmp_path / "grades.csv", jobs=2, limits=Limits(240, fence=False), folder=folder,
+                    package=Package(installed))  # fmt: skip
+    ada, mallory = results
+    assert ada.points == ALL["1.1"] and mallory.points == 0 and "boxes.py" in mallory.problem
+    assert (installed / "boxes.py").read_bytes() == before
+    assert (tmp_path / "grades.parts" / "altered" / "boxes.py.txt").read_bytes() == before + b"1 / 0"
+
+
+def test_a_notebook_has_only_its_time(course):
+    loop = "def {}(*given):\n    while True:\n        pass"
+    answers = {number: loop.format(course.exercises[number].name) for number in NUMBERS[:3]}
+    result = mark(submission(answers), course, PACKAGE, 1, Limits(time=8, each=5))
+    assert result.points == 0 and result.seconds < 20
+    assert any("seconds" in one.message for one in result.marks)
+
+
+def test_a_changed_submission_gets_other_inputs(tmp_path, course):
+    desk = Desk(tmp_path, {1: course}, PACKAGE, LIMITS, False)
+    assert desk._seed("a") != desk._seed("b")
+    assert desk._seed("a") == Desk(tmp_path, {1: course}, PACKAGE, LIMITS, False)._seed("a")
+
+
+# ------------------------------------------------------------------------------------------- hand-out, command, nbgrader
+
+
+def test_the_hand_out_has_stubs_and_no_outputs(tmp_path, folder, course):
+    (path,) = release(tmp_path / "out", folder)
+    cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    assert not any(cell.outputs or cell.execution_count for cell in cells)
+    named = {cell.metadata.nbgrader.grade_id: cell for cell in cells if "nbgrader" in cell.metadata}
+    for exercise in course.exercises.values():
+        source = named[exercise.grade_id].source
+        assert "raise NotImplementedError" in source and f"def {exercise.name}(" in source
+        assert not re.search("(BEGIN|END) (SOLUTION|HIDDEN)", source)
+    assert find_answers(cells_of(path), course.exercises, course.stubs).keys() == course.exercises.keys()
+    with pytest.raises(SettingsError, match="new folder"):
+        release(tmp_path / "out", folder)
+
+
+def test_the_command(tmp_path, folder, monkeypatch, capsys):
+    monkeypatch.setattr("textedit_lite.grading.course.course_folder", lambda: folder)
+    assert main(["release", str(tmp_path / "out")]) == 0
+    out = tmp_path / "grades.csv"
+    assert main(["grade", str(tmp_path / "out"), "--out", str(out), "--html", str(tmp_path / "pages"), "--memory", "2G"]) == 0
+    assert "0 of" in capsys.readouterr().out and out.exists() and (tmp_path / "pages" / "index.html").exists()
+    assert main(["grade", str(tmp_path / "nothing.ipynb"), "--out", str(out)]) == 2
+    (tmp_path / "empty").mkdir()
+    assert main(["grade", str(tmp_path / "empty"), "--out", str(out)]) == 2
+
+
+def test_sizes():
+    assert size("4G") == 4 * 1024**3 and size("800m") == 800 * 1024**2 and size("1024") == 1024
+
+
+def test_nbgrader_makes_the_assignment_and_grades_it(tmp_path, monkeypatch, course):
+    """nbgrader's own generate_assignment and autograde, on the exercises of notebook 01 as they are."""
+    from nbgrader.api import Gradebook
+    from nbgrader.apps import NbGraderAPI
+    from traitlets.config import Config
+
+    monkeypatch.setenv("PATH", os.path.dirname(shutil.which("pytest", path=str(Path(os.sys.executable).parent)) or "") + os.pathsep
+                       + os.environ["PATH"])  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    whole, short = handed_out(), handed_out()
+    short.cells = [nbformat.v4.new_code_cell("import numpy as np\nfrom textedit_lite.check import check")]
+    short.cells += [cell for cell in whole.cells if "nbgrader" in cell.metadata]
+    source = tmp_path / "source" / "ps1"
+    source.mkdir(parents=True)
+    nbformat.write(whole, source / "whole.ipynb")
+    nbformat.write(short, source / "short.ipynb")
+    config = Config()
+    config.CourseDirectory.root, config.CourseDirectory.db_url = str(tmp_path), f"sqlite:///{tmp_path}/gradebook.db"
+    config.Autograde.timeout = config.ExecutePreprocessor.timeout = 300
+    api = NbGraderAPI(config=config)
+    assert api.generate_assignment("ps1")["success"]
+    released = tmp_path / "release" / "ps1"
+    for name in ("whole", "short"):
+        text = "\n".join(cell.source for cell in nbformat.read(released / f"{name}.ipynb", as_version=4).cells)
+        assert all(f"def {one.name}(" in text for one in course.exercises.values())
+
+    config.CourseDirectory.notebook_id = "short"
+    handed_in = nbformat.read(released / "short.ipynb", as_version=4)
+    for cell in handed_in.cells:
+        number = cell.metadata.get("nbgrader", {}).get("grade_id", "").removeprefix("answer-").replace("-", ".")
+        if number in RIGHT:
+            cell.source = RIGHT[number] if number != "1.2" else next(iter(ANSWERS["1.2"].wrong.values()))
+    (tmp_path / "submitted" / "ada" / "ps1").mkdir(parents=True)
+    nbformat.write(handed_in, tmp_path / "submitted" / "ada" / "ps1" / "short.ipynb")
+    graded = NbGraderAPI(config=config).autograde("ps1", "ada")
+    assert graded["success"], graded
+    with Gradebook(config.CourseDirectory.db_url) as book:
+        assert book.find_submission_notebook("short", "ps1", "ada").score == sum(ALL.values()) - ALL["1.2"]
