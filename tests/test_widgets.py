@@ -277,11 +277,12 @@ def test_it_opens_on_a_sample_with_an_object_chosen(panel, street):
 
 def test_it_paints_what_the_editor_paints(panel, street, models):
     panel.seed.value, panel.guidance.value, panel.grow.value, panel.feather.value = 3, 4.0, 0.2, 0.1
-    mask = panel.mask
+    mask, promised = panel.mask, panel.status.text
     assert panel.view.value == "mask"
     result = panel.paint()
     truth = Editor(models).edit(STREET, RED, seed=3, guidance=4.0, grow=0.2, feather=0.1)
     assert result.image.tobytes() == truth.image.tobytes() and result.mask.tobytes() == mask.tobytes()
+    assert f"shall become {result.description}." in promised
     assert panel.status.kind == ("good" if truth.verified else "unsure") and truth.message in panel.status.text
     assert panel.view.value == "before | after" and same(panel, scaled(truth.image))
     panel.wipe.value = 0.25

@@ -196,7 +196,7 @@ class EditorPanel(PaintingPanel):
             return None
         crop = square_crop(self.step.image, chosen.candidates[chosen.index].box)
         now = read_attributes([crop], [prompt.category or prompt.noun], self.models)[0]
-        wanted = wished(prompt, now)
+        wanted = wished(prompt, now, self.models.reads)
         return wanted, turns(wanted, now)
 
     def _mask(self) -> Image.Image | None:
