@@ -387,7 +387,7 @@ def build_parser() -> argparse.ArgumentParser:
     looked.add_argument("--json", action="store_true", help="print one JSON object")
 
     graded = command(evaluate, "Edit a COCO-format set, grade every edit, and make the table; stopped, the same command goes on.",
-                     epilog="Several processes: accelerate launch -m textedit_lite evaluate ...")  # fmt: skip
+                     epilog="Several processes: torchrun --nproc_per_node N -m textedit_lite evaluate ... (or accelerate)")  # fmt: skip
     graded.add_argument("--data", metavar="DIR|world|coco", default="world",
                         help="a folder with images/ and instances.json, the small world (default), or COCO val2017")  # fmt: skip
     graded.add_argument("--editor", metavar="NAME", default="ours", help="ours (default), copy, oracle-mask, plain")
