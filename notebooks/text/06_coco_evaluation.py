@@ -286,12 +286,12 @@ from textedit_lite.evaluation.cases import choose_cases
 from textedit_lite.evaluation.sets import open_set
 
 world = open_set("world", seed=0)
-cases = choose_cases(world, ["color", "tilt", "front", "updown"], count=4, seed=0)
+cases = choose_cases(world, ["color", "tilt", "front", "updown"], count=3, seed=0)
 for case in cases[:4]:
     print(f"{case.key:20} {case.prompt}")
 
 # %% [markdown]
-# Three editors, sixteen edits each; ours makes them eight at a time (`edit_batch`), which is faster than one by one. With a GPU and `--images 1000` it is the paper's experiment; more GPUs (`accelerate launch`, `process`) share the work and give the same rows.
+# Three editors, twelve edits each; ours makes them eight at a time (`edit_batch`), which is faster than one by one. With a GPU and `--images 1000` it is the paper's experiment; more GPUs (`accelerate launch`, `process`) share the work and give the same rows.
 
 # %%
 import tempfile
@@ -302,7 +302,7 @@ home = tempfile.TemporaryDirectory()
 folders = {}
 for name in ("ours", "plain", "copy"):
     out = Path(home.name) / name
-    folders[name] = evaluate("world", name, images=4, out=out, progress=False)
+    folders[name] = evaluate("world", name, images=3, out=out, progress=False)
 print(sorted(path.name for path in folders["ours"].iterdir()))
 
 # %%
@@ -364,7 +364,7 @@ for name, run in runs.items():
 # %% [markdown]
 # ## 9. How sure is a figure?
 #
-# Sixteen edits are few. The **bootstrap** (Efron, 1979) asks how the mean would vary if we drew other edits of the same kind, by drawing from our own with replacement, a thousand times; the middle 95 % of the means are the interval. `bootstrap_interval`:
+# Twelve edits are few. The **bootstrap** (Efron, 1979) asks how the mean would vary if we drew other edits of the same kind, by drawing from our own with replacement, a thousand times; the middle 95 % of the means are the interval. `bootstrap_interval`:
 
 # %%
 from textedit_lite.evaluation.metrics import bootstrap_interval
@@ -373,15 +373,15 @@ successes = np.array([row["success"] for row in runs["ours"]], float)
 low, high = bootstrap_interval(successes)
 draws = np.random.default_rng(0).choice(successes, (1000, len(successes))).mean(1)
 figure, (ax,) = plots.panels(width=5, height=2.4)
-ax.hist(draws, bins=np.arange(-0.5, 17) / 16, color="0.75")
+ax.hist(draws, bins=np.arange(-0.5, 13) / 12, color="0.75")
 ax.axvspan(low, high, color="#1864ab", alpha=0.2, label="95 % interval")
-ax.axvline(successes.mean(), color="#e8590c", label="the mean of our 16")
-ax.set(xlabel="share of successes in a thousand draws of 16", xlim=(-0.02, 1.05))
+ax.axvline(successes.mean(), color="#e8590c", label="the mean of our 12")
+ax.set(xlabel="share of successes in a thousand draws of 12", xlim=(-0.02, 1.05))
 ax.legend(fontsize=8, loc="upper left")
 figure
 
 # %% [markdown]
-# The same for every task and editor. Four edits a task say nearly nothing, and the intervals admit it:
+# The same for every task and editor. Three edits a task say nearly nothing, and the intervals admit it:
 
 # %%
 figure, (ax,) = plots.panels(width=6, height=2.8)
@@ -398,7 +398,7 @@ ax.legend(fontsize=8, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1))
 figure
 
 # %% [markdown]
-# (An interval of no length, where all four agree, does not mean certainty: the bootstrap cannot draw what it has not seen.)
+# (An interval of no length, where all three agree, does not mean certainty: the bootstrap cannot draw what it has not seen.)
 #
 # Is ours better than the plain way? Overlapping intervals do not answer that. Both made the *same* edits, so take the difference edit by edit, and the interval of *that*:
 
@@ -428,7 +428,7 @@ Markdown(text[text.index("## What came") : text.index("## What they took")])
 sheet_of(read_run(folders["ours"], models))
 
 # %% [markdown]
-# Two more figures go with a report: where the time went (`cost`), and whether the margin of the match can be trusted (`reliability`, out of `reliable`; sixteen edits are too few for that one).
+# Two more figures go with a report: where the time went (`cost`), and whether the margin of the match can be trusted (`reliability`, out of `reliable`; twelve edits are too few for that one).
 
 # %%
 from textedit_lite.evaluation.figures import cost
@@ -521,7 +521,7 @@ figure
 # %%
 from textedit_lite.evaluation.distances import distance_caption
 
-for count in (16, 1000):
+for count in (12, 1000):
     names = "Frechet distance", "CLIP lite", 64, (count, count), False
     print(distance_caption(*names, reference="other scenes"))
 home.cleanup()
