@@ -530,7 +530,7 @@ check("9.3", giou)
 # %% nbgrader={"grade": false, "grade_id": "answer-9-4", "locked": false, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 9.4 · assign · 4 points
 def assign(chances, apart, overlap):
-    """Costs of Q queries and M objects, [Q, M] each -> the query of each object, [M]."""
+    """The costs of Q queries and M objects, [Q, M] -> the query of each object."""
     raise NotImplementedError
 
 

@@ -113,6 +113,7 @@ def add_curves(folder: str | Path, training: str | Path | None = None) -> dict[s
     folder, training = Path(folder), Path(training or Path(folder) / "training")
     logs = sorted(training.rglob("log.jsonl"), key=lambda path: path.stat().st_mtime)
     found = {"all" if path.parent == training else path.parent.name: _thinned(path) for path in logs}
+    found = {phase: curve for phase, curve in found.items() if curve}
     if found:
         path = folder / "results.json"
         facts = json.loads(path.read_text(encoding="utf-8")) | {"curves": found}
@@ -124,7 +125,7 @@ def add_curves(folder: str | Path, training: str | Path | None = None) -> dict[s
 def _thinned(log: Path) -> dict[str, list[float]]:
     """A log as columns; of neighbouring lines so many are averaged that at most POINTS are left."""
     lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
-    parts = np.array_split(np.arange(len(lines)), min(POINTS, len(lines)))
+    parts = np.array_split(np.arange(len(lines)), max(1, min(POINTS, len(lines))))
     curve: dict[str, list[float]] = {}
     for key in [key for key in lines[0] if key != "lr"] if lines else ():
         values = [[lines[i][key] for i in part] for part in parts]
