@@ -243,7 +243,7 @@ def test_match_panel_tells_and_raises_errors(models, street):
 def test_mask_panel_shows_what_build_mask_makes(street):
     panel, box = MaskPanel(street, (40, 130, 140, 200), strict=True), (40, 130, 140, 200)
     for grow, pose, view, width in ((GROW, None, None, FEATHER), (0.3, None, None, 0.0), (0.1, "tilted", "front", 0.3)):
-        panel.grow.value, panel.pose.value, panel.view.value, panel.feather.value = grow, pose, view, width
+        panel.grow.value, panel.pose.value, panel.view.value, panel.feather.value = grow, pose or "", view or "", width
         mask = build_mask(street.size, box, pose, grow, view)
         assert panel.mask.tobytes() == mask.tobytes()
         x0, y0, x1, y1 = mask.getbbox()
@@ -390,7 +390,7 @@ def test_upload_replaces_the_picture(panel):
     panel.strict = False  # a kitchen has no car
     panel.upload.set_trait("value", upload("mine.png", data.getvalue()))
     assert not panel.upload.value  # the same file may be chosen once more
-    assert panel.step.image.tobytes() == picture.tobytes() and panel.sample.value is None and panel.step.path is None
+    assert panel.step.image.tobytes() == picture.tobytes() and panel.sample.label == "(your own)" and panel.step.path is None
     assert panel.choice.options and panel.status.kind == "unsure"
     panel.upload.set_trait("value", upload("mine.txt", b"no picture"))
     assert panel.status.kind == "bad" and panel.step.image.tobytes() == picture.tobytes()
@@ -512,6 +512,7 @@ def test_every_control_has_a_label_and_all_are_core_widgets(panels):
         for child in every_widget(panel):
             assert child._model_module == "@jupyter-widgets/controls" and not isinstance(child, ipywidgets.Output)
             assert isinstance(child, passive) or child.description.strip(), child
+            assert not isinstance(child, ipywidgets.Dropdown) or child.label, child
 
 
 def test_what_runs_a_model_waits_until_the_slider_is_let_go(panels):

@@ -69,7 +69,7 @@ class EditorPanel(PaintingPanel):
     def _make_controls(self, prompt: str) -> None:
         samples = {path.stem: path for path in sorted(data_path("samples").glob("*.png"))}
         self.sample = labelled(widgets.Dropdown, "sample", "A picture that comes with the package.",
-                               options=[*samples.items(), (OWN, None)], value=None)  # fmt: skip
+                               options=[*samples.items(), (OWN, "")], value="")  # fmt: skip
         self.upload = widgets.FileUpload(description="Upload a picture", accept="image/*", multiple=False)
         self.upload.layout = {"width": "auto", "flex": "1 1 auto"}
         self.prompt = labelled(widgets.Text, "prompt", "What to change, and into what.", value=prompt, continuous_update=False)
@@ -129,12 +129,12 @@ class EditorPanel(PaintingPanel):
     def _open(self, source) -> None:
         path = Path(source).resolve() if isinstance(source, (str, Path)) else None
         self.history: History[Step] = History(Step(open_image(source), path))
-        shipped = [value for _, value in self.sample.options if value is not None and value.resolve() == path]
-        self._set(self.sample, value=shipped[0] if shipped else None)
+        shipped = [value for _, value in self.sample.options if value and value.resolve() == path]
+        self._set(self.sample, value=shipped[0] if shipped else "")
         self._update("detect", "objects")
 
     def _sampled(self) -> None:
-        if self.sample.value is not None:
+        if self.sample.value:
             self.load(self.sample.value)
 
     def _uploaded(self) -> None:

@@ -104,8 +104,8 @@ class MatchPanel(Panel):
         self.words, self.seen = None, None  # the prompt, and what CLIP made of it
         self.chosen: Match | None = None
         self.prompt = labelled(widgets.Text, "prompt", "What to change, and into what.", value=prompt, continuous_update=False)
-        ways = [("as the words say", None), ("the best", "best"), *((f"the {way} one", way) for way in SELECTORS)]
-        self.selector = labelled(widgets.Dropdown, "choose", "Who is taken when several fit.", options=ways, value=None)
+        ways = [("as the words say", ""), ("the best", "best"), *((f"the {way} one", way) for way in SELECTORS)]
+        self.selector = labelled(widgets.Dropdown, "choose", "Who is taken when several fit.", options=ways)
         self.weight = labelled(widgets.FloatSlider, "CLIP's weight", "Lambda: 0 is DETR alone, 1 is CLIP alone.",
                                value=FUSION, min=0, max=1, step=0.05)  # fmt: skip
         self.table = widgets.HTML()
@@ -179,9 +179,10 @@ class MaskPanel(Panel):
                              value=GROW, min=0, max=0.6, step=0.01)  # fmt: skip
         self.feather = labelled(widgets.FloatSlider, "feather", "Width of the fade, in short sides of the mask.",
                                 value=FEATHER, min=0, max=0.5, step=0.01)  # fmt: skip
-        poses = [("as it stands", None), ("tilted", "tilted"), ("upside down", "upside down")]
+        # "" and not None: a dropdown takes None for "nothing is chosen" and shows no words.
+        poses = [("as it stands", ""), ("tilted", "tilted"), ("upside down", "upside down")]
         self.pose = labelled(widgets.Dropdown, "it becomes", "The pose that the object changes to.", options=poses)
-        views = [("from the same side", None), *((words, name) for name, words in VIEWS.items())]
+        views = [("from the same side", ""), *((words, name) for name, words in VIEWS.items())]
         self.view = labelled(widgets.Dropdown, "seen", "The view that the object changes to.", options=views)
         for control in (self.grow, self.feather, self.pose, self.view):
             self._on(control, self._draw, debounced=control in (self.grow, self.feather))
@@ -190,7 +191,7 @@ class MaskPanel(Panel):
 
     @told
     def _draw(self) -> None:
-        self.mask = build_mask(self.image.size, self.box, self.pose.value, self.grow.value, self.view.value)
+        self.mask = build_mask(self.image.size, self.box, self.pose.value or None, self.grow.value, self.view.value or None)
         weight = fading(self.mask, self.feather.value)
         self.show(tinted(self.image, weight))
         share, full = (np.asarray(self.mask) > 0).mean(), (weight == 1).mean()
