@@ -184,10 +184,10 @@ def _scene(index: int = 81):
 
 def _draw_noise():
     image, box = _scene()
-    picture = np.asarray(zoom(image, context_window(box, image.size), 96), np.float32)[None].transpose(0, 3, 1, 2) / 127.5 - 1
-    noise, alphas = np.random.default_rng(0).normal(size=picture.shape), (1.0, 0.9, 0.5, 0.15, 0.0)
+    picture = np.asarray(zoom(image, context_window(box, image.size), 64), np.float32)[None].transpose(0, 3, 1, 2) / 127.5 - 1
+    noise, alphas = np.random.default_rng(0).normal(size=picture.shape), (1.0, 0.8, 0.3, 0.0)
     shown = [add_noise(picture, noise, np.array([a]))[0].transpose(1, 2, 0) for a in alphas]
-    return plots.image_grid([(127.5 * (v + 1)).clip(0, 255).astype(np.uint8) for v in shown], [f"a = {a:g}" for a in alphas], 5, 1.5)
+    return plots.image_grid([(127.5 * (v + 1)).clip(0, 255).astype(np.uint8) for v in shown], [f"a = {a:g}" for a in alphas], 4, 1.5)
 
 
 def _draw_guided():
