@@ -478,7 +478,7 @@ from textedit_lite.check import check, plugged_in
 #
 # so that the random weights of the start are soon forgotten. Arrays of any shape; return the new average.
 
-# %% nbgrader={"grade": false, "grade_id": "answer-9-1", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "answer-9-1", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 9.1 · follow · 2 points
 def follow(average, weights, step, decay=0.999):
     """The running average of weights after step number `step`."""
@@ -493,7 +493,7 @@ check("9.1", follow)
 #
 # The formula of section 2. `spent` is $u$, the share of the time that is used; it may come out a little above 1, and then counts as 1. With `hold` 1 the rate does not fall at all.
 
-# %% nbgrader={"grade": false, "grade_id": "answer-9-2", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "answer-9-2", "locked": false, "points": 3, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 9.2 · learning_rate · 3 points
 def learning_rate(peak, step, spent, warmup=100, hold=0.0):
     """The rate of a step when the share `spent` of the time is used."""
@@ -512,7 +512,7 @@ check("9.2", learning_rate)
 #
 # Boxes are xyxy, `a` $[N, 4]$ and `b` $[M, 4]$; return $[N, M]$. Mind two boxes that are apart along *both* axes.
 
-# %% nbgrader={"grade": false, "grade_id": "answer-9-3", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "answer-9-3", "locked": false, "points": 3, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 9.3 · giou · 3 points
 def giou(a, b):
     """The generalised IoU of every pair of boxes (xyxy): [N, 4] x [M, 4] -> [N, M]."""
@@ -527,7 +527,7 @@ check("9.3", giou)
 #
 # DETR's cost of a pair of query and object is $5 \cdot apart - 2 \cdot overlap - chance$: their boxes' L1 distance, their GIoU, and the probability that the query gives to the object's class. All three are $[Q, M]$, with $Q \ge M$. Find the one-to-one assignment whose *sum* is smallest (`scipy.optimize.linear_sum_assignment`), and return for each of the $M$ objects, in their order, the number of its query.
 
-# %% nbgrader={"grade": false, "grade_id": "answer-9-4", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "answer-9-4", "locked": false, "points": 4, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 9.4 · assign · 4 points
 def assign(chances, apart, overlap):
     """The costs of Q queries and M objects, [Q, M] -> the query of each object."""
@@ -547,7 +547,7 @@ check("9.4", assign)
 #
 # `scale` is $s$, up to 100: $e^{100}$ does not fit into float32, so subtract the largest logit first.
 
-# %% nbgrader={"grade": false, "grade_id": "answer-9-5", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "answer-9-5", "locked": false, "points": 4, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 9.5 · contrastive_loss · 4 points
 def contrastive_loss(cosines, targets, scale):
     """CLIP's symmetric loss, where a caption may belong to several crops: a number."""
@@ -623,3 +623,19 @@ figure
 # - A run that survives being killed is worth more than a fast one.
 #
 # That is the end of the course. What you have trained, the editor loads: `load_models(FOLDER)`.
+
+# %% [markdown]
+# **The code of this notebook**
+#
+# | file | taught here |
+# |---|---|
+# | [`training/card.py`](../textedit_lite/training/card.py) | `add_curves` |
+# | [`training/clip.py`](../textedit_lite/training/clip.py) | `build_tokenizer`, `build`, `text_encoder`, `crops`, `phrase`, `batch_maker`, `loss`, `train` |
+# | [`training/data.py`](../textedit_lite/training/data.py) | `label` |
+# | [`training/detr.py`](../textedit_lite/training/detr.py) | `shrink`, `truth`, `batch_maker`, `phase_loss`, `train` |
+# | [`training/detr_loss.py`](../textedit_lite/training/detr_loss.py) | `corners`, `set_loss` |
+# | [`training/detr_model.py`](../textedit_lite/training/detr_model.py) | `build`, `start_decoder`, `normalise`, `encode`, `decode`, `heads` |
+# | [`training/inpaint.py`](../textedit_lite/training/inpaint.py) | `sample_window`, `build`, `noise_schedule`, `every_caption`, `velocity_loss`, `batch_maker`, `caption_states`, `train` |
+# | [`training/loop.py`](../textedit_lite/training/loop.py) | `learning_rate`, `run` |
+# | [`training/score.py`](../textedit_lite/training/score.py) | `score` |
+# | [`training/vae.py`](../textedit_lite/training/vae.py) | `build`, `crops`, `loss`, `train` |

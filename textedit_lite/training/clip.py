@@ -75,6 +75,7 @@ def build_tokenizer():
     """A `CLIPTokenizer` that knows each word of the world as one token and any other text as pieces.
 
     The ids are laid out as in OpenAI's: bytes, bytes that end a word, merges, start, end; the end also pads.
+    Taught in notebook 09.
     """
     from tokenizers.pre_tokenizers import ByteLevel
     from transformers import CLIPTokenizer
@@ -91,7 +92,10 @@ def build_tokenizer():
 
 
 def build(tokenizer):
-    """An untrained `CLIPModel`: ViT of 64 pixels in patches of 8 (width 128, 4 layers), text of 20 tokens (128, 3)."""
+    """An untrained `CLIPModel`: ViT of 64 pixels in patches of 8 (width 128, 4 layers), text of 20 tokens (128, 3).
+
+    Taught in notebook 09.
+    """
     from transformers import CLIPConfig, CLIPModel
 
     shape = {"hidden_size": 128, "num_attention_heads": 4}
@@ -136,7 +140,10 @@ def _need(folder: Path | str) -> None:
 
 
 def crops(data: SceneCache, copies: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Crops around jittered boxes, uint8 [N, copies, 64, 64, 3], and their indices into ATTRIBUTES, [N, 4]."""
+    """Crops around jittered boxes, uint8 [N, copies, 64, 64, 3], and their indices into ATTRIBUTES, [N, 4].
+
+    Taught in notebook 09.
+    """
     from PIL import Image
     from tqdm import tqdm
 
@@ -191,7 +198,10 @@ def spoil(pixels, generator):
 
 
 def phrase(attributes, named=(1, 1, 1), shape: str = "{a} {phrase}") -> str:
-    """The caption of an object of the given attributes (indices into ATTRIBUTES), naming those that `named` says."""
+    """The caption of an object of the given attributes (indices into ATTRIBUTES), naming those that `named` says.
+
+    Taught in notebook 09.
+    """
     values = [names[index] for names, index in zip(ATTRIBUTES, attributes, strict=True)]
     told = [value if tell else None for value, tell in zip(values, (1, *named), strict=True)]
     a, _, rest = describe(*told).partition(" ")
@@ -199,7 +209,10 @@ def phrase(attributes, named=(1, 1, 1), shape: str = "{a} {phrase}") -> str:
 
 
 def batch_maker(pixels: np.ndarray, labels: np.ndarray, tokenizer):
-    """(step, generator) -> crops, the different captions of the batch as tokens, and which caption each crop has."""
+    """(step, generator) -> crops, the different captions of the batch as tokens, and which caption each crop has.
+
+    Taught in notebook 09.
+    """
     import torch
 
     def batch(step: int, generator: torch.Generator) -> dict:
@@ -225,6 +238,7 @@ def loss(model, batch):
 
     With crops i, captions j, their cosines c and the scale s, for each set of captions: half the cross entropy of
     softmax_j(s c_ij) with the caption of i, and half that of softmax_i(s c_ij) with all crops of j alike.
+    Taught in notebook 09.
     """
     import torch.nn.functional as F
 

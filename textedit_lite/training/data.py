@@ -36,7 +36,7 @@ class SceneCache:
 
 
 def label(scene) -> list[Labelled]:
-    """The truth about every object of a scene that shows at all."""
+    """The truth about every object of a scene that shows at all. Taught in notebook 09."""
     masks = visible_masks(scene)
     found = []
     for i, thing in enumerate(scene.objects):

@@ -40,7 +40,7 @@ is trained (joint).
 
 
 def shrink(images: Iterable[np.ndarray], side: int) -> np.ndarray:
-    """Square pictures as the image processor resizes them: uint8 [N, side, side, 3]."""
+    """Square pictures as the image processor resizes them: uint8 [N, side, side, 3]. Taught in notebook 09."""
     from PIL import Image
 
     small = [np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BILINEAR)) for image in images]
@@ -48,7 +48,10 @@ def shrink(images: Iterable[np.ndarray], side: int) -> np.ndarray:
 
 
 def truth(scenes: list[list[Labelled]], size: int):
-    """Padded truth: labels int64 [N, MOST] (-1 = none) and boxes float32 [N, MOST, 4], cxcywh in 0..1."""
+    """Padded truth: labels int64 [N, MOST] (-1 = none) and boxes float32 [N, MOST, 4], cxcywh in 0..1.
+
+    Taught in notebook 09.
+    """
     labels = np.full((len(scenes), MOST), -1, np.int64)
     boxes = np.zeros((len(scenes), MOST, 4), np.float32)
     for row, things in enumerate(scenes):
@@ -63,7 +66,7 @@ def batch_maker(images: np.ndarray, labels: np.ndarray, boxes: np.ndarray, exten
     """(step, generator) -> a random batch of normalised pictures with their truth, half of them mirrored.
 
     extents: the shapes to draw from, one a batch; a picture that is longer than it is high, or higher than long, is
-    made of one scene and a part of another beside or below it.
+    made of one scene and a part of another beside or below it. Taught in notebook 09.
     """
     import torch
 
@@ -121,7 +124,10 @@ def lengthen(first, second, more: float, across: bool):
 
 
 def phase_loss(phase: str):
-    """(model, batch) -> (loss, its parts): "dense" trains up to the encoder, "decoder" what follows, "joint" all."""
+    """(model, batch) -> (loss, its parts): "dense" trains up to the encoder, "decoder" what follows, "joint" all.
+
+    Taught in notebook 09.
+    """
     import torch
 
     from .detr_loss import dense_loss, set_loss

@@ -11,7 +11,7 @@ CORE = 0.7  # tokens within this fraction of a box's half sides answer for its o
 
 
 def corners(boxes: torch.Tensor) -> torch.Tensor:
-    """cxcywh -> xyxy, [..., 4]."""
+    """cxcywh -> xyxy, [..., 4]. Taught in notebook 09."""
     centre, half = boxes[..., :2], boxes[..., 2:] / 2
     return torch.cat([centre - half, centre + half], -1)
 
@@ -88,6 +88,7 @@ def set_loss(logits, predicted, labels, boxes, nothing_weight: float = 0.1) -> d
     """DETR's set loss: logits [L, B, Q, C + 1], predicted [L, B, Q, 4], padded truth [B, ...].
 
     Every decoder layer is matched on its own, and the mean over the layers is returned (the paper sums them).
+    Taught in notebook 09.
     """
     layers, nothing = len(logits), logits.shape[-1] - 1
     logits, predicted = logits.flatten(0, 1), predicted.flatten(0, 1)

@@ -25,7 +25,10 @@ KERNEL = {"cross": 450.0, "self": 60.0}  # 1 / variance of the starting attentio
 
 
 def build() -> DetrForObjectDetection:
-    """A DETR of 2.2 M parameters for the small world's categories, with random weights and trainable batch norms."""
+    """A DETR of 2.2 M parameters for the small world's categories, with random weights and trainable batch norms.
+
+    Taught in notebook 09.
+    """
     backbone = ResNetConfig(
         embedding_size=32, hidden_sizes=[32, 64, 128], depths=[1, 2, 3], layer_type="basic", out_features=["stage3"]
     )
@@ -101,6 +104,7 @@ def start_decoder(model: DetrForObjectDetection) -> None:
     Query (i, j) starts with the sine embedding of its point of the grid, attends to the tokens around that point, and
     carries what the encoder's last norm standardised there up to the heads, unchanged. From there the set loss has to
     teach only what a dense detector cannot know: which of several queries answers for an object.
+    Taught in notebook 09.
     """
     core, heads = model.model, model.config.decoder_attention_heads
     last = core.encoder.layers[-1].final_layer_norm
@@ -135,13 +139,16 @@ def _grid_embedding(core: nn.Module, grid: int) -> torch.Tensor:
 
 
 def normalise(images: torch.Tensor) -> torch.Tensor:
-    """uint8 [B, H, W, 3] -> float [B, 3, H, W], as the image processor does it."""
+    """uint8 [B, H, W, 3] -> float [B, 3, H, W], as the image processor does it. Taught in notebook 09."""
     mean, std = (torch.tensor(v, device=images.device) for v in (MEAN, STD))
     return ((images.float() / 255 - mean) / std).permute(0, 3, 1, 2)
 
 
 def encode(model: DetrForObjectDetection, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, tuple[int, int]]:
-    """Encoder's tokens [B, HW, d], position embeddings [1, HW, d], (H, W): DETR's forward without a padding mask."""
+    """Encoder's tokens [B, HW, d], position embeddings [1, HW, d], (H, W): DETR's forward without a padding mask.
+
+    Taught in notebook 09.
+    """
     core = model.model
     feature = core.input_projection(core.backbone.model(pixels).feature_maps[-1])
     grid = (feature.shape[-2], feature.shape[-1])
@@ -154,7 +161,10 @@ def encode(model: DetrForObjectDetection, pixels: torch.Tensor) -> tuple[torch.T
 
 
 def decode(model: DetrForObjectDetection, tokens: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
-    """Every decoder layer's normed states [L, B, Q, d]; the last is what `DetrForObjectDetection` feeds its heads."""
+    """Every decoder layer's normed states [L, B, Q, d]; the last is what `DetrForObjectDetection` feeds its heads.
+
+    Taught in notebook 09.
+    """
     decoder = model.model.decoder
     queries = model.model.query_position_embeddings.weight[None].expand(len(tokens), -1, -1)
     state, states = torch.zeros_like(queries), []
@@ -165,5 +175,5 @@ def decode(model: DetrForObjectDetection, tokens: torch.Tensor, positions: torch
 
 
 def heads(model: DetrForObjectDetection, states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Class logits [..., labels + 1] and boxes [..., 4], cxcywh in 0..1."""
+    """Class logits [..., labels + 1] and boxes [..., 4], cxcywh in 0..1. Taught in notebook 09."""
     return model.class_labels_classifier(states), F.sigmoid(model.bbox_predictor(states))

@@ -36,7 +36,7 @@ def sample_window(scene, index: int, box, rng: np.random.Generator):
 
     The mask is grown from the box of the object AS IT IS, as at the time of an edit, and the object inside is drawn
     as the caption asks; outside of the mask the scene stays. Returns (uint8 [NATIVE, NATIVE, 3], bool mask
-    [NATIVE, NATIVE], caption).
+    [NATIVE, NATIVE], caption). Taught in notebook 09.
     """
     from PIL import Image
 
@@ -150,7 +150,7 @@ def build(text_width: int = 128):
     """An untrained UNet of Stable Diffusion's inpainting kind: latents + mask + masked latents, 9 channels in, 4 out.
 
     Besides cross-attention the pooled caption enters with the time (`addition_embed_type="text"`, as in Imagen):
-    with so little training that is what makes a small UNet listen to its words.
+    with so little training that is what makes a small UNet listen to its words. Taught in notebook 09.
     """
     from diffusers import UNet2DConditionModel
 
@@ -164,7 +164,10 @@ def build(text_width: int = 128):
 
 
 def noise_schedule():
-    """DDIM over Stable Diffusion's betas, rescaled to end in pure noise (Lin et al., 2024), predicting velocity."""
+    """DDIM over Stable Diffusion's betas, rescaled to end in pure noise (Lin et al., 2024), predicting velocity.
+
+    Taught in notebook 09.
+    """
     from diffusers import DDIMScheduler
 
     return DDIMScheduler(
@@ -175,7 +178,10 @@ def noise_schedule():
 
 
 def every_caption() -> tuple[list[str], np.ndarray]:
-    """All captions of one object, the empty one first, and for each of them its shorter versions: int [captions, 8]."""
+    """All captions of one object, the empty one first, and for each of them its shorter versions: int [captions, 8].
+
+    Taught in notebook 09.
+    """
     from ..world.sprites import CATEGORIES
 
     full = list(product(CATEGORIES, (None, *COLOURS), (None, *VIEWS), (None, *POSES)))
@@ -200,7 +206,10 @@ def timesteps(count: int, generator):
 
 
 def velocity_loss(schedule, states):
-    """The loss of a batch: mean squared error of the velocity (Salimans & Ho, 2022), ten times heavier inside of the mask."""
+    """The loss of a batch: mean squared error of the velocity (Salimans & Ho, 2022), ten times heavier inside of the mask.
+
+    Taught in notebook 09.
+    """
     import torch
 
     compiled: list = []
@@ -222,7 +231,7 @@ def velocity_loss(schedule, states):
 
 
 def batch_maker(samples: Samples, shorter: np.ndarray):
-    """A function (step, generator) -> one batch, as `velocity_loss` takes it."""
+    """A function (step, generator) -> one batch, as `velocity_loss` takes it. Taught in notebook 09."""
     import torch
 
     shorter = torch.from_numpy(shorter)
@@ -241,7 +250,10 @@ def batch_maker(samples: Samples, shorter: np.ndarray):
 
 
 def caption_states(clip: Path | str, captions: list[str]):
-    """The text encoder's states of captions, as the pipeline makes them: float32 [captions, tokens, width]."""
+    """The text encoder's states of captions, as the pipeline makes them: float32 [captions, tokens, width].
+
+    Taught in notebook 09.
+    """
     import torch
 
     encoder, tokenizer = text_encoder(clip)

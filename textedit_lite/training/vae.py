@@ -20,7 +20,10 @@ LATENT_NOISE = 0.05  # makes neighbours in latent space decode alike, as samplin
 
 
 def build():
-    """An untrained AutoencoderTiny (TAESD's architecture) of factor 4 with 4 latent channels."""
+    """An untrained AutoencoderTiny (TAESD's architecture) of factor 4 with 4 latent channels.
+
+    Taught in notebook 09.
+    """
     from diffusers import AutoencoderTiny
 
     return AutoencoderTiny(
@@ -33,6 +36,7 @@ def crops(images: np.ndarray, centres: list[np.ndarray], generator):
     """A batch of crops at a random zoom, most of them around an object: float32 [BATCH, 3, CROP, CROP] in -1..1.
 
     images: uint8 [N, S, S, 3]; centres: a scene's objects' centres (x, y) in pixels, one array a scene.
+    Taught in notebook 09.
     """
     import torch
     import torch.nn.functional as F
@@ -51,7 +55,10 @@ def crops(images: np.ndarray, centres: list[np.ndarray], generator):
 
 
 def loss(model, pixels):
-    """L1 of the picture + L1 of its gradients (edges matter most to the eye) + a light pull of the latents to 0."""
+    """L1 of the picture + L1 of its gradients (edges matter most to the eye) + a light pull of the latents to 0.
+
+    Taught in notebook 09.
+    """
     import torch
 
     with torch.set_grad_enabled(model.encoder.layers[0].weight.requires_grad):
