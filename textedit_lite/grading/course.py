@@ -15,7 +15,7 @@ from ..exercises.exercise import Exercise
 
 # A check cell must not depend on what an answer has done to these names.
 ANEW = "import numpy as np\nfrom textedit_lite.check import check\n"
-START = ANEW + "import os, pathlib\npathlib.Path(os.environ['TEXTEDIT_LITE_OUTPUTS'], 'started').touch()"
+TOUCH = "import os, pathlib\npathlib.Path(os.environ['TEXTEDIT_LITE_OUTPUTS'], '{}').touch()"
 REGION = re.compile(r"^([ \t]*)#+ *BEGIN SOLUTION\b.*\n(?:.*\n)*?[ \t]*#+ *END SOLUTION\b.*$", re.M)
 HIDDEN = re.compile(r"^[ \t]*#+ *BEGIN HIDDEN TESTS\b.*\n(?:.*\n)*?[ \t]*#+ *END HIDDEN TESTS\b.*\n?", re.M)
 
@@ -80,7 +80,7 @@ def assemble(course: Course, answers: dict[str, str], full: bool = False) -> tup
     places = {one.grade_id: (number, "answer") for number, one in course.exercises.items()}
     places |= {one.grade_id.replace("answer", "check", 1): (number, "check") for number, one in course.exercises.items()}
     made, kinds = nbformat.v4.new_notebook(), []
-    made.cells.append(nbformat.v4.new_code_cell(START))
+    made.cells.append(nbformat.v4.new_code_cell(ANEW + TOUCH.format("started")))
     kinds.append(("", ""))
     for cell in course.notebook.cells:
         number, kind = places.get(grade_id(cell), ("", ""))
@@ -92,6 +92,8 @@ def assemble(course: Course, answers: dict[str, str], full: bool = False) -> tup
             source = answers[number] if kind == "answer" else ANEW + source
         made.cells.append(nbformat.v4.new_code_cell(source))
         kinds.append((number, kind))
+    made.cells.append(nbformat.v4.new_code_cell(TOUCH.format("finished")))
+    kinds.append(("", ""))
     return made, kinds
 
 

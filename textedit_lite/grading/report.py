@@ -54,7 +54,7 @@ def page(result: Result, answers: dict[str, str]) -> str:
     title = f"{result.student} · {result.notebook or 'not graded'}"
     problem = f"<p class=none>{html.escape(result.problem)}</p>" if result.problem else ""
     rows = "".join(_row(mark) for mark in result.marks)
-    graded = f"<table><tr><th>exercise<th>points<th>{'' if not rows else 'what was found'}</tr>{rows}</table>" if rows else ""
+    graded = f"<table><tr><th>exercise<th>points<th>what was found</tr>{rows}</table>" if rows else ""
     shown = "".join(f"<h3>{html.escape(number)}</h3><pre>{html.escape(text)}</pre>" for number, text in answers.items())
     answered = f"<h2>The answers that were graded</h2>{shown}" if shown else ""
     return _document(title, f"<p><b>{result.points} of {result.of} points</b></p>{problem}{graded}{answered}")

@@ -212,7 +212,8 @@ def _watch(process: subprocess.Popen, work: Path, limits: Limits, stop: Callable
             kernel = any(_parent(one) == process.pid for one in alive)  # nbval has one child, the kernel
             family |= {one.pid: one for one in alive}
             kernel_seen = kernel_seen or kernel
-            kernel_gone = (kernel_gone or now) if kernel_seen and not kernel else None
+            finished = (work / "outputs" / "finished").exists()  # and nbval has only to write its report
+            kernel_gone = (kernel_gone or now) if kernel_seen and not kernel and not finished else None
             if stop():
                 ended = "stopped"
             elif now - started > limits.time:
