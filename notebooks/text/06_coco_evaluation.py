@@ -381,7 +381,7 @@ ax.legend(fontsize=8, loc="upper left")
 figure
 
 # %% [markdown]
-# The same for every task and editor. Three edits a task say nearly nothing, and the intervals admit it:
+# The same for every task and editor:
 
 # %%
 figure, (ax,) = plots.panels(width=6, height=2.8)
@@ -398,7 +398,7 @@ ax.legend(fontsize=8, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1))
 figure
 
 # %% [markdown]
-# (An interval of no length, where all three agree, does not mean certainty: the bootstrap cannot draw what it has not seen.)
+# Twelve edits leave room for half of everything. Three a task say nearly nothing, and here the bootstrap deceives: where all three agree, its interval has no length, because it cannot draw what it has not seen. That is not certainty; the remedy is more edits.
 #
 # Is ours better than the plain way? Overlapping intervals do not answer that. Both made the *same* edits, so take the difference edit by edit, and the interval of *that*:
 
