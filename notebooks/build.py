@@ -43,7 +43,7 @@ def from_text(path: Path) -> nbformat.NotebookNode:
     return notebook
 
 
-def execute(notebook: nbformat.NotebookNode, timeout: int = 300) -> nbformat.NotebookNode:
+def execute(notebook: nbformat.NotebookNode, timeout: int = 900) -> nbformat.NotebookNode:
     """The notebook run from top to bottom in its own folder, its outputs stored; an error stops it."""
     return measured(notebook, timeout)[0]
 
@@ -72,7 +72,7 @@ class Used:
         return f"to run: {max(round(self.processor / nearest), 1) * nearest} seconds of one core, {self.memory / 1e9:.1f} GB."
 
 
-def measured(notebook: nbformat.NotebookNode, timeout: int = 300) -> tuple[nbformat.NotebookNode, Used]:
+def measured(notebook: nbformat.NotebookNode, timeout: int = 900) -> tuple[nbformat.NotebookNode, Used]:
     """As `execute`, and what it took, with the start of the kernel."""
     start = time.perf_counter()
     notebook.cells.append(nbformat.v4.new_code_cell(USED))
