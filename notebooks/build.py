@@ -83,23 +83,30 @@ def measured(notebook: nbformat.NotebookNode, timeout: int = 900) -> tuple[nbfor
         for output in cell.get("outputs", []):
             if output.output_type == "execute_result":  # nbval runs cells without numbering them
                 output["execution_count"] = cell.execution_count
-            if png := output.get("data", {}).get("image/png"):
-                output.data["image/png"] = smaller(png)
     notebook.metadata = nbformat.from_dict(METADATA)  # without the widgets' state GitHub refuses to show it
+    make_small(notebook)
     return notebook, used
 
 
-LARGE = 9_000  # bytes of a figure: with thirty of these a notebook has 400 KB
+MOST = 390 * 1024  # bytes of a notebook
 
 
-def smaller(png: str) -> str:
-    """A figure (base64) with a palette of 256 colours, or of 64 where it is large: a quarter of the bytes, looking the same."""
-    picture = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
-    for colours in (256, 64):
-        data = io.BytesIO()
-        picture.quantize(colours, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(data, "PNG", optimize=True)
-        if len(data.getvalue()) < LARGE:
-            break
+def make_small(notebook: nbformat.NotebookNode) -> None:
+    """Store the figures with a palette: of 256 colours, which nobody sees, or fewer where the notebook were too large."""
+    figures = [output.data for cell in notebook.cells for output in cell.get("outputs", []) if "image/png" in output.get("data", {})]
+    pictures = [Image.open(io.BytesIO(base64.b64decode(data["image/png"]))).convert("RGB") for data in figures]
+    for colours in (256, 128, 64):
+        for data, picture in zip(figures, pictures, strict=True):
+            data["image/png"] = with_palette(picture, colours)
+        if len(nbformat.writes(notebook).encode()) <= MOST:
+            return
+
+
+def with_palette(picture: Image.Image, colours: int) -> str:
+    """A picture as a PNG (base64) of so many colours. They cover all that it has: a thin red line stays red."""
+    data = io.BytesIO()
+    palette = picture.quantize(colours, Image.Quantize.MAXCOVERAGE, kmeans=3, dither=Image.Dither.NONE)
+    palette.save(data, "PNG", optimize=True)
     return base64.b64encode(data.getvalue()).decode()
 
 
