@@ -7,8 +7,10 @@ Whether they run, and print what is stored, is what nbval tests. TEXTEDIT_NOTEBO
 from __future__ import annotations
 
 import ast
+import base64
 import importlib
 import inspect
+import io
 import os
 import re
 import sys
@@ -19,7 +21,9 @@ from functools import cache
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
+from PIL import Image
 
 from textedit_lite.check import all_exercises, judge
 from textedit_lite.stamp import address
@@ -83,6 +87,23 @@ def test_text_and_notebook_agree_cell_by_cell(path):
         assert here.id == there.id, advice
     assert len(text.cells) == len(stored.cells), advice
     assert stored.metadata == build.METADATA  # with "widgets" among it, GitHub refuses to show the notebook
+
+
+def test_a_header_takes_the_figures_of_the_last_run():
+    header = "**Time:** 40 minutes. **Next:** [02](02.ipynb). Say 3 seconds."
+    once = build.with_figures(header, build.Used(seconds=60, processor=33.4, memory=0.84e9))
+    assert once == "**Time:** 40 minutes; to run: 35 seconds of one core, 0.8 GB. **Next:** [02](02.ipynb). Say 3 seconds."
+    assert "to run: 8 seconds of one core, 1.2 GB. **Next" in build.with_figures(once, build.Used(9, 7.6, 1.25e9))
+
+
+@pytest.mark.parametrize("colours", [256, 64])
+def test_a_small_figure_keeps_the_colour_of_a_thin_line(colours):
+    shades = np.linspace(120, 200, 256)[None, :, None] + np.arange(100)[:, None, None] / 3 + np.array([0, 20, 40])
+    picture = shades.clip(0, 255).astype(np.uint8)
+    picture[50, 20:60] = (232, 89, 12)
+    stored = Image.open(io.BytesIO(base64.b64decode(build.with_palette(Image.fromarray(picture), colours)))).convert("RGB")
+    off = np.abs(np.asarray(stored, int) - picture).max(-1)
+    assert off[50, 20:60].max() < 16 and off.mean() < 8
 
 
 # ------------------------------------------------------------------------------------------------ what is stored
