@@ -188,7 +188,7 @@ def test_words_choose_and_errors_are_sentences(hands):
     hands.says("Number 1, the bus, shall become a .*tilted")
     hands.type_prompt("the zebra becomes red")
     hands.says("have never seen .zebra.")
-    assert hands.button("Paint").is_disabled()
+    hands.until(lambda: hands.button("Paint").is_disabled(), "nothing to paint")
     shot(hands.page, "2_error")
     hands.type_prompt("the boat becomes red")
     hands.says("There is no .boat. in the picture")
@@ -230,7 +230,7 @@ def test_painting_comparing_undoing_and_redoing(hands):
     shot(hands.page, "5_painted")
     hands.button("Undo").click()
     hands.says("Number 0, the car, shall become a red car")
-    assert hands.button("Undo").is_disabled() and hands.button("Save").is_disabled()
+    hands.until(lambda: hands.button("Undo").is_disabled() and hands.button("Save").is_disabled(), "nothing to undo or save")
     hands.button("Redo").click()
     hands.says("with seed 0: edited")
     hands.button("Save").click()
@@ -245,11 +245,17 @@ def test_stop_is_heard_while_it_paints(hands):
     hands.until(lambda: hands.reading("steps") == "50", "fifty steps")
     hands.button("Paint").click()
     hands.says(r"Painting, round 1: step \d+ of 50")
-    assert hands.button("Paint").is_disabled() and hands.control("prompt").locator("input").is_disabled()
+    hands.until(
+        lambda: hands.button("Paint").is_disabled() and hands.control("prompt").locator("input").is_disabled(),
+        "the other controls to rest while it paints",
+    )
     shot(hands.page, "7_painting")
     hands.button("Stop").click()
     hands.says("Stopped: the picture is as it was")
-    assert hands.button("Stop").is_disabled() and hands.button("Undo").is_disabled() and hands.button("Paint").is_enabled()
+    hands.until(
+        lambda: hands.button("Stop").is_disabled() and hands.button("Undo").is_disabled() and hands.button("Paint").is_enabled(),
+        "a panel that can paint again",
+    )
     shot(hands.page, "8_stopped")
 
 
@@ -258,7 +264,7 @@ def test_an_upload_is_edited(hands):
         hands.button("Upload a picture").click()
     chooser.value.set_files(data_path("samples", "harbour.png"))
     hands.says("There is no .car. in the picture: it shows airplane, boat")
-    assert hands.control("sample").locator("select").input_value() == "(your own)"
+    hands.until(lambda: hands.control("sample").locator("select").input_value() == "(your own)", "a picture of one's own")
     hands.type_prompt("the left boat becomes blue")
     hands.says("shall become a blue boat")
     hands.button("Paint").click()
