@@ -311,9 +311,11 @@ def train(out: Path | str, minutes: float, *, vae: Path | str, clip: Path | str,
         "ends in pure noise, CLIP's text encoder, and the small autoencoder. It repaints the masked part of a crop of "
         f"{NATIVE}x{NATIVE} pixels so that a caption is true there. What an edit with it is worth, `textedit-lite score editor` "
         "measures; the loss is the mean squared error of the velocity at the end of training.",
-        command=f"textedit-lite train inpaint --minutes {minutes:g} --seed {seed} --count {count} --vae DIR --clip DIR --out DIR",
+        command=f"textedit-lite train inpaint --minutes {minutes:g} --seed {seed} --count {count} --vae DIR --clip DIR --out DIR"
+        + (" --init DIR" if init else ""),
         data=f"{len(samples.target)} crops of ideal edits (split train, seed {seed + 1}): the mask is grown from the object as it "
-        "was, the object inside is drawn as the caption says",
+        "was (a square, if it is to be seen from another side), the object inside is drawn as the caption says"
+        + ("; begun from the weights of an earlier run" if init else ""),
         limits="It paints one object of the small world at a time, into masks shaped like boxes, at the scale of its training "
         "(the mask fills three quarters of the crop). What lies behind a neighbour that the mask covers it has to guess.",
     )  # fmt: skip
