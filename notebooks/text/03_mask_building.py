@@ -3,7 +3,7 @@
 #
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/textedit-lite/textedit-lite/blob/v0.1.0/notebooks/03_mask_building.ipynb)
 #
-# **Time:** 40 minutes; to run: 11 seconds of one core, 0.7 GB. **Before:** [02, CLIP](02_clip_matching.ipynb). **Next:** [04, inpainting](04_inpainting.ipynb). **Code:** [`mask.py`](../textedit_lite/mask.py), [`blend.py`](../textedit_lite/blend.py), [`boxes.py`](../textedit_lite/boxes.py).
+# **Time:** 40 minutes; to run: 10 seconds of one core, 0.7 GB. **Before:** [02, CLIP](02_clip_matching.ipynb). **Next:** [04, inpainting](04_inpainting.ipynb). **Code:** [`mask.py`](../textedit_lite/mask.py), [`blend.py`](../textedit_lite/blend.py), [`boxes.py`](../textedit_lite/boxes.py).
 #
 # A mask is a grey picture of the input's size: **255 = repaint, 0 = keep**. It is a promise, too: where it is black, the result equals the input *exactly*. This notebook builds masks, and shows how a painted patch comes back without a seam and without breaking the promise.
 #
@@ -408,13 +408,36 @@ def ring(mask, width=2):
 check("3.5", ring)
 
 # %% [markdown]
+# ### 3.6 The painter's window · 4 points
+#
+# The square that the painter sees around a mask's box:
+#
+# 1. its side is `ratio` times the box's longest side, rounded up (`math.ceil`), and at least `minimum`;
+# 2. along each axis it starts at `round((low + high - side) / 2)`, so that the box is in its middle,
+# 3. and is pushed inside of the picture where it would hang over; but where the picture is shorter than the side, it starts at `(extent - side) // 2`, so that the picture is in its middle.
+#
+# `box` is $(x_0, y_0, x_1, y_1)$, `size` (width, height). Return $(x_0, y_0, x_1, y_1)$ of the window, whole numbers.
+
+# %% nbgrader={"grade": false, "grade_id": "answer-3-6", "locked": false, "points": 4, "schema_version": 3, "solution": true, "task": false}
+# EXERCISE 3.6 · context_window · 4 points
+def context_window(box, size, ratio=4 / 3, minimum=32):
+    """The square window around a box (xyxy) in a picture of a size -> xyxy."""
+    # BEGIN SOLUTION
+    raise NotImplementedError
+    # END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "check-3-6", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
+check("3.6", context_window)
+
+# %% [markdown]
 # ### Stage 3 with your functions
 #
 # `plugged_in` runs the package with your functions in place of its own; where yours is still a stub, ours does the work.
 
 # %%
 yours = {"box_mask": box_mask, "grow_box": grow_box, "feather": feather}
-yours |= {"mix": mix, "ring": ring}
+yours |= {"mix": mix, "ring": ring, "context_window": context_window}
 with plugged_in(**yours) as mine:
     roomy = build_mask(image.size, box, pose="tilted")
     fine = inpaint(image, roomy, "a blue bus tilted", models.painter)[0].image

@@ -1,4 +1,4 @@
-"""The exercises of notebook 04: the window, the noise and the way out of it, the words' pull, a sketch's colour."""
+"""The exercises of notebook 04: the noise and the way out of it, the words' pull, a sketch's colour."""
 
 from __future__ import annotations
 
@@ -140,19 +140,6 @@ def _steps(rng: np.random.Generator):
         yield *_pair(rng, (int(rng.integers(1, 4)), 4, *rng.integers(2, 7, 2))), alpha, float(rng.uniform(alpha, 1))
 
 
-def _windows(rng: np.random.Generator):
-    """In the middle, at each border, tiny, as large as the picture, in pictures longer than wide; and random ones."""
-    size = (256, 256)
-    yield from (((100, 90, 141, 150), size), ((0, 10, 50, 60), size), ((220, 200, 256, 250), size), ((30, 0, 61, 43), size))
-    yield from (((120, 120, 125, 123), size), ((0, 0, 256, 256), size), ((40, 0, 110, 100), (300, 100)), ((5, 60, 95, 331), (97, 400)))
-    for _ in range(10):
-        width, height = (int(v) for v in rng.integers(80, 500, 2))
-        w, h = int(rng.integers(2, width)), int(rng.integers(2, height))
-        w, h = (v + 1 if max(w, h) % 3 == 0 and v == max(w, h) else v for v in (w, h))  # 4/3 of it is no whole number
-        x, y = int(rng.integers(0, max(1, width - w))), int(rng.integers(0, max(1, height - h)))
-        yield (x, y, min(x + w, width), min(y + h, height)), (width, height)
-
-
 def _paints(rng: np.random.Generator):
     """Shades of a colour, lights and darks of it, other things, one pixel, and mixtures of all."""
     hued = [name for name in COLOURS if name not in ("white", "black")]
@@ -239,24 +226,6 @@ def _draw_step():
     return figure
 
 
-def _draw_window():
-    image, _ = _scene()
-    figure, axes = plots.panels(1, 3, width=2.5, height=2.7)
-    titles = ("4/3 of the longest side", "pushed inside", "centred where it does not fit")
-    pictures = (image, image, image.crop((0, 60, 256, 160)))
-    boxes = ((90, 80, 150, 130), (2, 150, 62, 220), (100, 0, 190, 100))
-    for ax, title, picture, box in zip(axes, titles, pictures, boxes, strict=True):
-        window = context_window(box, picture.size)
-        plots.show(picture, title, ax)
-        for corners, colour in ((box, plots.MASK), (window, plots.CHOSEN)):
-            x0, y0, x1, y1 = corners
-            ax.plot([x0, x1, x1, x0, x0], [y0, y0, y1, y1, y0], color=colour, linewidth=2)
-        low, high = (min(0, *window[:2]) - 3 for _ in range(2)), (max(picture.size[i], window[i + 2]) + 3 for i in range(2))
-        (x0, y0), (x1, y1) = low, high
-        ax.set(xlim=(x0, x1), ylim=(y1, y0))
-    return figure
-
-
 def _draw_recolour():
     image, box = _scene()
     before = np.asarray(image.crop(box), np.float32)
@@ -274,6 +243,5 @@ EXERCISES = (
     Exercise("4.3", "A second try is a finer one", 2, "step_schedule", _rounds, step_schedule, _draw_schedule),
     Exercise("4.4", "Guidance that knows its context", 3, "guidance_scale", _wishes, guidance_scale, _draw_guidance),
     Exercise("4.5", "One step out of the noise", 5, "ddim_step", _steps, ddim_step, _draw_step),
-    Exercise("4.6", "The painter's window", 4, "context_window", _windows, context_window, _draw_window),
-    Exercise("4.7", "The same shades of another colour", 4, "recolour", _paints, recolour, _draw_recolour, _near),
+    Exercise("4.6", "The same shades of another colour", 4, "recolour", _paints, recolour, _draw_recolour, _near),
 )

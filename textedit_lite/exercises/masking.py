@@ -1,4 +1,4 @@
-"""The exercises of notebook 03: the mask of a box, the room that it needs, the feather, the paste, the ring around it."""
+"""The exercises of notebook 03: the mask of a box, the room that it needs, the feather, the paste, the ring around it, the window."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from PIL import Image
 
 from .. import plots
 from ..blend import feather, mix, ring
-from ..boxes import grow_box
+from ..boxes import context_window, grow_box
 from ..mask import box_mask
 from ..vocabulary import TILT_DEGREES
+from ..world.scenes import make_scene, render
 from .exercise import Exercise, difference
 
 # --- inputs ------------------------------------------------------------------------------------------------------
@@ -221,10 +222,42 @@ def _feather(mask, radius):
     return feather(Image.fromarray(mask), radius)
 
 
+def _windows(rng: np.random.Generator):
+    """In the middle, at each border, tiny, as large as the picture, in pictures longer than wide; and random ones."""
+    size = (256, 256)
+    yield from (((100, 90, 141, 150), size), ((0, 10, 50, 60), size), ((220, 200, 256, 250), size), ((30, 0, 61, 43), size))
+    yield from (((120, 120, 125, 123), size), ((0, 0, 256, 256), size), ((40, 0, 110, 100), (300, 100)), ((5, 60, 95, 331), (97, 400)))
+    for _ in range(10):
+        width, height = (int(v) for v in rng.integers(80, 500, 2))
+        w, h = int(rng.integers(2, width)), int(rng.integers(2, height))
+        w, h = (v + 1 if max(w, h) % 3 == 0 and v == max(w, h) else v for v in (w, h))  # 4/3 of it is no whole number
+        x, y = int(rng.integers(0, max(1, width - w))), int(rng.integers(0, max(1, height - h)))
+        yield (x, y, min(x + w, width), min(y + h, height)), (width, height)
+
+
+def _draw_window():
+    image = render(make_scene(81))
+    figure, axes = plots.panels(1, 3, width=2.5, height=2.7)
+    titles = ("4/3 of the longest side", "pushed inside", "centred where it does not fit")
+    pictures = (image, image, image.crop((0, 60, 256, 160)))
+    boxes = ((90, 80, 150, 130), (2, 150, 62, 220), (100, 0, 190, 100))
+    for ax, title, picture, box in zip(axes, titles, pictures, boxes, strict=True):
+        window = context_window(box, picture.size)
+        plots.show(picture, title, ax)
+        for corners, colour in ((box, plots.MASK), (window, plots.CHOSEN)):
+            x0, y0, x1, y1 = corners
+            ax.plot([x0, x1, x1, x0, x0], [y0, y0, y1, y1, y0], color=colour, linewidth=2)
+        low, high = (min(0, *window[:2]) - 3 for _ in range(2)), (max(picture.size[i], window[i + 2]) + 3 for i in range(2))
+        (x0, y0), (x1, y1) = low, high
+        ax.set(xlim=(x0, x1), ylim=(y1, y0))
+    return figure
+
+
 EXERCISES = (
     Exercise("3.1", "The mask of a box", 2, "box_mask", _whole_boxes, box_mask, _draw_box_mask),
     Exercise("3.2", "Room for the object", 4, "grow_box", _objects, grow_box, _draw_grow),
     Exercise("3.3", "The feather that runs inwards", 4, "feather", _masks, _feather, _draw_feather, run=_on_picture),
     Exercise("3.4", "The exact paste", 3, "mix", _paintings, mix, _draw_mix, _rounded),
     Exercise("3.5", "The ring around the mask", 4, "ring", _ringed, ring, _draw_ring),
+    Exercise("3.6", "The painter's window", 4, "context_window", _windows, context_window, _draw_window),
 )

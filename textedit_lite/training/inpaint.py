@@ -295,7 +295,7 @@ def train(out: Path | str, minutes: float, *, vae: Path | str, clip: Path | str,
     torch.manual_seed(seed)
     unet = build(states.shape[-1])
     if init is not None:
-        unet = UNet2DConditionModel.from_pretrained(init, subfolder="unet", torch_dtype=torch.float32)
+        unet.load_state_dict(UNet2DConditionModel.from_pretrained(init, subfolder="unet", torch_dtype=torch.float32).state_dict())
     unet.to(memory_format=torch.channels_last)
     unet.set_attn_processor(AttnProcessor())  # its backward pass is quicker on a CPU than that of the fused attention
     done = run(
