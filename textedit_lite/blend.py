@@ -12,8 +12,8 @@ from .errors import SettingsError
 
 FEATHER = 0.04  # width of the feather, in short sides of the mask's box
 SEAM_DEPTH = 0.12  # how deep the correction of the seam reaches, in short sides of the mask's box
-DETAIL = 0.02  # over how many short sides of the mask's box a change is averaged before detail is given back
-CHANGED = 24.0  # a change (of 255) from which on the painting, not its start, has the say
+DETAIL = 0.02  # over how many short sides of the box of the mask a change is averaged, to tell whether it was meant
+CHANGED = 40.0  # a change (of 255) from which on the painting, not its start, has the say
 SEAM_LIMIT = 40.0  # a larger step at the border (of 255) is an object that was cut, not a wrong shade
 
 
@@ -102,7 +102,7 @@ def paste_back(
     Every pixel outside of the mask equals the picture's own, bit for bit: only the rounded feathered mixture is
     written, and only inside. painted: RGB, square, of any size; it is scaled to the window's. width: of the feather, in
     short sides of the mask's box, 0 to 0.5. detail: what the painting started from; where it has hardly been changed, it
-    gives back the fine detail that scaling and the autoencoder took (`restore_detail`). Taught in notebook 04.
+    stays just as it was (`restore_detail`). Taught in notebook 04.
     """
     x0, y0, x1, y1 = mask.getbbox()
     radius = width * min(x1 - x0, y1 - y0)
@@ -135,19 +135,19 @@ def mix(before: np.ndarray, after: np.ndarray, weight: np.ndarray) -> np.ndarray
 
 
 def restore_detail(painted: np.ndarray, start: np.ndarray, through: np.ndarray, reach: float) -> np.ndarray:
-    """The painting with the detail that it lost on the way, where it still shows what it started from: float32 [H, W, 3].
+    """The painting, and its start where it hardly differs from it: float32 [H, W, 3].
 
-    The painter sees its start only through scaling and the autoencoder. What that way lost, start - through, is known, and
+    The painter sees its start only through scaling and the autoencoder, and a small painter is not steady: what it does
+    not mean to change comes back blurred and a little off in shade. So a small change is taken for none:
 
-        f = painted + w (start - through),   w = exp(-(d / t)^2),
+        f = w start + (1 - w) painted,   w = exp(-(d / t)^2),
 
-    gives it back where the painter changed little: d is the change |painted - through| (of 255, averaged over `reach`
-    pixels), t = 24. Where the painter drew something else, w is 0 and its picture stays. The same idea as the detail
-    layer of a Laplacian pyramid (Burt and Adelson, 1983). painted, start, through: [H, W, 3], 0..255.
-    Taught in notebook 04.
+    where d is the change |painted - through| (of 255, averaged over `reach` pixels) and t = CHANGED. Where the painter
+    drew something else, w is 0 and its picture stays. painted, start, and `through`, which is the start sent through
+    scaling and the autoencoder: [H, W, 3], 0..255. Taught in notebook 04.
     """
     from scipy.ndimage import gaussian_filter
 
     change = gaussian_filter(np.abs(painted - through).mean(-1), reach)
-    weight = np.exp(-((change / CHANGED) ** 2))
-    return (painted + weight[..., None] * (start - through)).clip(0, 255)
+    weight = np.exp(-((change / CHANGED) ** 2))[..., None]
+    return weight * start + (1 - weight) * painted

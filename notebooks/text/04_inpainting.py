@@ -3,7 +3,7 @@
 #
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/textedit-lite/textedit-lite/blob/v0.1.0/notebooks/04_inpainting.ipynb)
 #
-# **Time:** 50 minutes; to run: 30 seconds of one core, 0.7 GB. **Before:** [03, masks](03_mask_building.ipynb). **Next:** [05, the whole pipeline](05_full_pipeline.ipynb). **Code:** [`inpaint.py`](../textedit_lite/inpaint.py), [`blend.py`](../textedit_lite/blend.py).
+# **Time:** 50 minutes; to run: 30 seconds of one core, 0.8 GB. **Before:** [03, masks](03_mask_building.ipynb). **Next:** [05, the whole pipeline](05_full_pipeline.ipynb). **Code:** [`inpaint.py`](../textedit_lite/inpaint.py), [`blend.py`](../textedit_lite/blend.py).
 #
 # We have a picture, a mask, and words. Stage 4 fills the hole so that the words are true there. This notebook opens the painter: what it gets to see, how a picture comes out of noise, what seeds, steps and guidance do, and why nothing outside of the mask changes.
 #
@@ -290,7 +290,7 @@ print("a sketch of another view:", sketch(image, mask, box, now, turned))
 # %% [markdown]
 # ## 7. Back into the picture
 #
-# `paste_back` ([`blend.py`](../textedit_lite/blend.py)) scales the painted window to its place and mixes it in with the inward feather of [notebook 03](03_mask_building.ipynb). Only pixels inside of the mask are written. Where the painter started from a sketch and left it nearly as it was, the fine detail comes back that its small window and its autoencoder (`round_trip`) took away: $f = \text{painted} + w\,(\text{start} - \text{through})$, with $w$ falling from 1 to 0 as the painting departs from its start (`restore_detail`).
+# `paste_back` ([`blend.py`](../textedit_lite/blend.py)) scales the painted window to its place and mixes it in with the inward feather of [notebook 03](03_mask_building.ipynb). Only pixels inside of the mask are written. Where the painter started from a sketch, a small change is taken for none, as a small painter is not steady: $f = w\,\text{start} + (1 - w)\,\text{painted}$, with $w = e^{-(d/40)^2}$ and $d$ the difference between the painting and the start as it comes back from the painter's small window and its autoencoder (`round_trip`, `restore_detail`).
 
 # %%
 result = paintings[0].image
