@@ -306,6 +306,7 @@ for name in ("ours", "plain", "copy"):
 print(sorted(path.name for path in folders["ours"].iterdir()))
 
 # %%
+# NBVAL_IGNORE_OUTPUT
 from textedit_lite.evaluation.rows import read_rows
 
 runs = {name: read_rows(folder) for name, folder in folders.items()}
