@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from textedit_lite.blend import Detail, feather, paste_back, refine_boundary
+from textedit_lite.blend import Start, feather, paste_back, refine_boundary
 from textedit_lite.errors import MaskError, SettingsError
 from textedit_lite.mask import build_mask, check_mask
 
@@ -202,16 +202,16 @@ def test_outside_of_the_mask_not_a_bit_changes(size, box, window):
     assert differs[inside].mean() > 0.7
 
 
-def test_what_the_painter_left_alone_gets_its_detail_back():
+def test_what_the_painter_left_alone_stays_as_it_was():
     rng = np.random.default_rng(0)
     image = Image.fromarray(rng.integers(0, 256, (96, 96, 3), np.uint8))  # all of it fine detail
     mask = box_mask((96, 96), (16, 16, 80, 80))
     window = (0, 0, 96, 96)
     through = image.resize((24, 24), Image.Resampling.BOX)  # what a painter of 24 pixels a side can see of it
-    untouched = paste_back(image, through, mask, window, detail=Detail(image, through))
+    untouched = paste_back(image, through, mask, window, start=Start(image, through))
     assert np.abs(np.asarray(untouched, int) - np.asarray(image)).max() <= 1
     drawn = Image.new("RGB", (24, 24), (255, 0, 0))
-    repainted = np.asarray(paste_back(image, drawn, mask, window, detail=Detail(image, through)), int)
+    repainted = np.asarray(paste_back(image, drawn, mask, window, start=Start(image, through)), int)
     assert (repainted[30:66, 30:66] == (255, 0, 0)).mean() > 0.99  # and what it drew anew is all its own
 
 

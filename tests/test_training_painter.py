@@ -97,6 +97,18 @@ def test_the_painter_trains_and_its_folder_is_a_pipeline(tmp_path, monkeypatch):
     assert pipeline.unet.config.in_channels == 9 and pipeline.scheduler.config.prediction_type == "v_prediction"
     assert (tmp_path / "README.md").exists() and (tmp_path / "unet" / "diffusion_pytorch_model.safetensors").exists()
 
+    class Begun(Exception):
+        """Training has begun: nothing more is asked."""
+
+    def run(unet, *arguments, **options):
+        weights = unet.state_dict()
+        assert all((weights[name] == value.float()).all() for name, value in pipeline.unet.state_dict().items())
+        raise Begun
+
+    monkeypatch.setattr(inpaint, "run", run)
+    with pytest.raises(Begun):
+        inpaint.train(tmp_path / "more", 0.05, vae=LITE / "inpaint" / "vae", clip=LITE / "clip", count=40, init=tmp_path, progress=False)
+
 
 def _draw_forty(job):
     from textedit_lite.training import inpaint

@@ -1,4 +1,4 @@
-"""Puts a painted crop back into its picture: the inward feather, the boundary without a seam, the exact paste."""
+"""Puts a painted crop back into its picture: the inward feather, the boundary without a seam, what was left alone, the exact paste."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from .errors import SettingsError
 
 FEATHER = 0.04  # width of the feather, in short sides of the mask's box
 SEAM_DEPTH = 0.12  # how deep the correction of the seam reaches, in short sides of the mask's box
-DETAIL = 0.02  # over how many short sides of the box of the mask a change is averaged, to tell whether it was meant
-CHANGED = 40.0  # a change (of 255) from which on the painting, not its start, has the say
 SEAM_LIMIT = 40.0  # a larger step at the border (of 255) is an object that was cut, not a wrong shade
+AROUND = 0.02  # over how many short sides of the mask's box a change is averaged, to tell whether it was meant
+CHANGED = 40.0  # a change (of 255) from which on the painting, not its start, has the say
 
 
 def feather(mask: Image.Image, radius: float) -> np.ndarray:
@@ -86,23 +86,23 @@ def check_feather(width: float) -> None:
 
 
 @dataclass(frozen=True)
-class Detail:
-    """What a painting started from: `start`, the whole picture (RGB), and its window `through` the autoencoder and back."""
+class Start:
+    """What a painting started from: the whole picture (RGB), and its window sent `through` the autoencoder and back."""
 
-    start: Image.Image
+    picture: Image.Image
     through: Image.Image
 
 
 def paste_back(
     image: Image.Image, painted: Image.Image, mask: Image.Image, window: tuple[int, int, int, int], width: float = FEATHER,
-    detail: Detail | None = None,
+    start: Start | None = None,
 ) -> Image.Image:  # fmt: skip
     """The picture with `painted`, the repainted `window` (xyxy) of it, put in where the mask is; all else is untouched.
 
     Every pixel outside of the mask equals the picture's own, bit for bit: only the rounded feathered mixture is
     written, and only inside. painted: RGB, square, of any size; it is scaled to the window's. width: of the feather, in
-    short sides of the mask's box, 0 to 0.5. detail: what the painting started from; where it has hardly been changed, it
-    stays just as it was (`restore_detail`). Taught in notebook 04.
+    short sides of the mask's box, 0 to 0.5. start: what the painting started from; where it has hardly been changed, it
+    stays just as it was (`keep_start`). Taught in notebook 04.
     """
     x0, y0, x1, y1 = mask.getbbox()
     radius = width * min(x1 - x0, y1 - y0)
@@ -117,9 +117,9 @@ def paste_back(
         return np.asarray(picture.resize((x1 - x0, y1 - y0), Image.Resampling.LANCZOS, part), np.float32)
 
     after = enlarged(painted)
-    if detail is not None:
-        start = np.asarray(detail.start.crop((x0, y0, x1, y1)), np.float32)
-        after = restore_detail(after, start, enlarged(detail.through), DETAIL * min(x1 - x0, y1 - y0))
+    if start is not None:
+        begun = np.asarray(start.picture.crop((x0, y0, x1, y1)), np.float32)
+        after = keep_start(after, begun, enlarged(start.through), AROUND * min(x1 - x0, y1 - y0))
     result = image.copy()
     result.paste(Image.fromarray(mix(before, after, alpha)), (x0, y0))
     return result
@@ -134,7 +134,7 @@ def mix(before: np.ndarray, after: np.ndarray, weight: np.ndarray) -> np.ndarray
     return np.rint(before + weight[..., None] * (after - before)).clip(0, 255).astype(np.uint8)
 
 
-def restore_detail(painted: np.ndarray, start: np.ndarray, through: np.ndarray, reach: float) -> np.ndarray:
+def keep_start(painted: np.ndarray, start: np.ndarray, through: np.ndarray, reach: float) -> np.ndarray:
     """The painting, and its start where it hardly differs from it: float32 [H, W, 3].
 
     The painter sees its start only through scaling and the autoencoder, and a small painter is not steady: what it does

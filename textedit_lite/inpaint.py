@@ -10,7 +10,7 @@ from numbers import Integral, Real
 import numpy as np
 from PIL import Image
 
-from .blend import FEATHER, Detail, check_feather, paste_back, refine_boundary
+from .blend import FEATHER, Start, check_feather, paste_back, refine_boundary
 from .boxes import context_window, zoom
 from .errors import MaskError, SettingsError
 from .models import native_side
@@ -139,8 +139,8 @@ def inpaint_batch(
         if refine:
             pixels = refine_boundary(np.asarray(native.image), pixels, np.asarray(native.mask) > 0)
         painted = Image.fromarray(np.rint(pixels).clip(0, 255).astype(np.uint8))
-        detail = None if through is None else Detail(job.start or job.image, through)
-        pasted = paste_back(job.image, painted, job.mask, native.window, job.feather, detail)
+        start = None if through is None else Start(job.start or job.image, through)
+        pasted = paste_back(job.image, painted, job.mask, native.window, job.feather, start)
         paintings.append(Painting(pasted, job.seed))
     return paintings
 

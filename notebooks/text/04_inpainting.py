@@ -290,7 +290,7 @@ print("a sketch of another view:", sketch(image, mask, box, now, turned))
 # %% [markdown]
 # ## 7. Back into the picture
 #
-# `paste_back` ([`blend.py`](../textedit_lite/blend.py)) scales the painted window to its place and mixes it in with the inward feather of [notebook 03](03_mask_building.ipynb). Only pixels inside of the mask are written. Where the painter started from a sketch, a small change is taken for none, as a small painter is not steady: $f = w\,\text{start} + (1 - w)\,\text{painted}$, with $w = e^{-(d/40)^2}$ and $d$ the difference between the painting and the start as it comes back from the painter's small window and its autoencoder (`round_trip`, `restore_detail`).
+# `paste_back` ([`blend.py`](../textedit_lite/blend.py)) scales the painted window to its place and mixes it in with the inward feather of [notebook 03](03_mask_building.ipynb). Only pixels inside of the mask are written. Where the painter started from a sketch, a small change is taken for none, as a small painter is not steady: $f = w\,\text{start} + (1 - w)\,\text{painted}$, with $w = e^{-(d/40)^2}$ and $d$ the difference between the painting and the start as it comes back from the painter's small window and its autoencoder (`round_trip`, `keep_start`).
 
 # %%
 result = paintings[0].image
@@ -517,7 +517,7 @@ edit_figure(edited)
 #
 # | file | taught here |
 # |---|---|
-# | [`blend.py`](../textedit_lite/blend.py) | `paste_back`, `restore_detail` |
+# | [`blend.py`](../textedit_lite/blend.py) | `paste_back`, `keep_start` |
 # | [`boxes.py`](../textedit_lite/boxes.py) | `context_window`, `zoom` |
 # | [`inpaint.py`](../textedit_lite/inpaint.py) | `step_schedule`, `guidance_scale`, `inpaint`, `inpaint_batch`, `round_trip`, `denoising` |
 # | [`memory.py`](../textedit_lite/memory.py) | `plan` |
