@@ -42,7 +42,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-
 from transformers.utils import logging
 
 from textedit_lite import data_path, load_models, plots
