@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 
 from textedit_lite.vocabulary import COCO_IDS, COLOURS
 
 # The lexicon maps a phrase to (kind, value). Kinds: "colour", "view", "pose", "noun", "selector" (before its noun),
-# "place" (a selector behind it), "tail" (begins what only describes the noun: "with a hat"), "skip" (says nothing) and
-# "other" (known to mean something else).
+# "place" (a selector behind it), "order" (a place to count from: "from the left"), "rank" (the how-manieth: "second"),
+# "relation" (begins the noun phrase of another object: "left of"), "tail" (begins what only describes the noun: "with a
+# hat"), "skip" (says nothing) and "other" (known to mean something else).
 Meanings = dict[str, tuple[str, str | None]]
 Lexicon = dict[tuple[str, ...], tuple[str, str | None]]
 
@@ -34,6 +35,14 @@ _SELECTORS = {
     "top": "top, topmost, upper, uppermost, highest", "bottom": "bottom, bottommost, lower, lowest, lowermost",
     "largest": "largest, larger, large, biggest, bigger, big", "smallest": "smallest, smaller, small, little, tiny",
 }  # fmt: skip
+# What the boxes of two objects can tell. "Behind" and "in front of" they cannot: a box has no depth.
+_RELATIONS = {
+    "above": "above, over, on top of, higher than", "below": "below, under, underneath, beneath, lower than",
+    "next to": "next to, beside, alongside, near, near to, close to, closest to, nearest to",
+    "larger than": "larger than, bigger than", "smaller than": "smaller than",
+}  # fmt: skip
+_RANKS = {"first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8, "ninth": 9,
+          "1st": 1, "2nd": 2, "3rd": 3, **{f"{n}th": n for n in range(4, 21)}}  # fmt: skip
 ARTICLES = "a an the this that these those my your its his her their our".split()
 _PRONOUNS = "it one ones them they he she everything something anything".split()
 TAILS = "with without on in at of near next by behind under below above over beside between from to for who".split()
@@ -84,16 +93,27 @@ def _poses_and_views() -> Meanings:
 
 
 def _places() -> Meanings:
-    """Which of several objects is meant, and the relations ("left of the bus") that only look like it."""
-    words: Meanings = {}
+    """Which of several objects is meant, by its place, its size, or by counting: "on the left", "second", "from the left"."""
+    words: Meanings = {word: ("rank", str(rank)) for word, rank in _RANKS.items()}
+    words["second hand"] = ("other", None)
     for word, selector in _listed(_SELECTORS).items():
         words[word] = ("selector", selector)
         if selector in ("left", "right", "top", "bottom"):
             places = _phrases("on|at|in|to", "|the", "|far", word, "|side|edge|half")
             words |= dict.fromkeys(places, ("place", selector))
+            words |= dict.fromkeys(_phrases("from|counted from|counting from", "|the", "|far", word, "|side|edge"), ("order", selector))
             words |= {f"{place} of": ("tail", None) for place in (word, *places)}
             of_picture = _phrases("of the", "image|picture|photo|photograph|scene")
             words |= {f"{place} {whole}": ("place", selector) for place in places for whole in of_picture}
+    return words
+
+
+def _relations() -> Meanings:
+    """What another object is needed for: "to the left of", "above", "next to"."""
+    words: Meanings = {phrase: ("relation", name) for phrase, name in _listed(_RELATIONS).items()}
+    for side in ("left", "right"):
+        words |= dict.fromkeys(_phrases("|on|at|to", "|the", side, "|side", "of"), ("relation", f"{side} of"))
+    words["over there"] = ("tail", None)
     return words
 
 
@@ -103,13 +123,13 @@ def _lexicon(*groups: Meanings) -> Lexicon:
 
 _SAY_NOTHING = dict.fromkeys([*ARTICLES, *_PRONOUNS, "and"], ("skip", None)) | dict.fromkeys(TAILS, ("tail", None))
 _SHARED = (_SAY_NOTHING, _things(), _poses_and_views())
-SOURCE = _lexicon(*_SHARED, _places())
+SOURCE = _lexicon(*_SHARED, _places(), _relations())
 # In a target "left" selects nothing, and "change the view of the car to front" can mean but one thing.
 _ALONE = dict.fromkeys([*ASPECTS, "in colour", "in color"], ("skip", None)) | dict.fromkeys(
     ("front", "forward"), ("view", "front")
 )
 _ALONE["side"] = ("view", "side")
-TARGET = _lexicon(*_SHARED, _ALONE)
+TARGET = _lexicon(*_SHARED, dict.fromkeys(_relations(), ("tail", None)), _ALONE)
 _FIRST_WORDS = {phrase[0] for phrase in (*SOURCE, *TARGET)}
 LONGEST = max(len(phrase) for phrase in (*SOURCE, *TARGET))
 _KIND_NAMES = {form: noun for noun in _listed(_KINDS) for form in (noun, _plural(noun))}
@@ -126,6 +146,9 @@ class Phrase:
     category: str | None
     selectors: set[str]
     extra: list[str]  # the words that neither the noun nor an attribute accounts for
+    rank: int | None = None  # which one in the selector's order, where the words count
+    relations: list[tuple[str, Phrase]] = field(default_factory=list)  # what it stands in, and to what
+    related: list[str] = field(default_factory=list)  # the words of those
 
     @property
     def name(self) -> str | None:
@@ -170,9 +193,40 @@ def _nouns(head: list[Item], orange_is_a_noun: bool) -> list[Item]:
     return run
 
 
+def _split_relations(items: list[Item]) -> tuple[list[Item], list[list[Item]]]:
+    """What stands before the first relation, and each relation with all that it relates to, as items.
+
+    "the cup left of the car and above the chair" holds two; in "the cup left of the car above the chair" the second
+    belongs to the car.
+    """
+    starts = [at for at, item in enumerate(items) if item.kind == "relation"]
+    starts = [at for at in starts if at == starts[0] or items[at - 1].words == ["and"]]
+    ends = [at - 1 for at in starts[1:]] + [len(items)]
+    return items[: starts[0] if starts else None], [items[at:end] for at, end in zip(starts, ends)]
+
+
+def _count(items: list[Item]) -> int | None:
+    """The rank that the items name, and what they count from becomes a place: "the second car from the left"."""
+    ranks = [item for item in items if item.kind == "rank"]
+    for item in items:
+        if item.kind == "order":
+            item.kind = "place" if ranks else "tail"
+    for item in ranks[1:]:  # "the first second car"
+        item.kind = "other"
+    return int(ranks[0].value) if ranks else None
+
+
+def _words(items: list[Item]) -> list[str]:
+    return [word for item in items for word in item.words]
+
+
 def read_phrase(words: list[str], source: Phrase | None = None) -> Phrase:
-    """Reads [article] [selector] [attributes] noun [attributes] [place] [tail]; as a target, if `source` is given."""
-    items = scan(words, TARGET if source else SOURCE)
+    """Reads [article] [rank] [selector] [attributes] noun [attributes] [place] [tail] [relation noun phrase ...].
+
+    As a target, if `source` is given; a target counts nothing and relates to nothing.
+    """
+    items, relations = _split_relations(scan(words, TARGET if source else SOURCE))
+    rank = _count(items)
     for before, item in zip(items, items[1:], strict=False):
         if before.kind == "noun" and item.kind == "other" and item.words[0].endswith(("ing", "ed")):
             item.kind = "tail"  # "a man wearing a red hat": the hat is red, and the man is no "man wearing"
@@ -195,13 +249,14 @@ def read_phrase(words: list[str], source: Phrase | None = None) -> Phrase:
             said.setdefault(item.kind, set()).add(item.value)
     unclear = {kind for kind, values in said.items() if len(values) > 1}  # a black and white dog has neither colour
     places = [item for item in items if item.kind == "place"] + [item for item in head if item.kind == "selector"]
-    kept = [item for item in items if item not in places]
+    kept = [item for item in items if item not in places and item.kind != "rank"]
     extra = [item for item in head if item.kind in unclear or item.kind in ("noun", "other") and item not in run]
     extra += [item for item in tail if item.kind not in ("place", "skip")]
     was = [item for item in head if item.kind == "colour" and item.words[0] == "from"]  # "the car from blue"
     kept_words = [word for item in kept if item in head and item not in was for word in item.words]
     while kept_words and kept_words[0] in (*ARTICLES, *_PRONOUNS):
         kept_words.pop(0)
+    read = [(first.value, read_phrase(_words(rest))) for first, *rest in relations]
     return Phrase(
         head=[word for item in was for word in item.words[1:]] + kept_words,
         tail=[word for item in kept if item in tail for word in item.words],
@@ -209,5 +264,8 @@ def read_phrase(words: list[str], source: Phrase | None = None) -> Phrase:
         noun=" ".join(word for item in run for word in item.words) or None,
         category=category,
         selectors={item.value for item in places},
-        extra=[word for item in extra for word in item.words if word not in ARTICLES],
+        extra=[word for word in _words(extra) if word not in ARTICLES] + [word for _, anchor in read for word in anchor.extra],
+        rank=rank,
+        relations=read,
+        related=" and ".join(" ".join(_words(relation)) for relation in relations).split(),
     )

@@ -297,7 +297,7 @@ def train(out: Path | str, minutes: float, *, vae: Path | str, clip: Path | str,
     out = Path(out)
     captions, shorter = every_caption()
     autoencoder = AutoencoderTiny.from_pretrained(vae, torch_dtype=torch.float32).eval()
-    samples = Samples(draw_samples(Path(scenes or out / "samples"), count), autoencoder, {text: i for i, text in enumerate(captions)})
+    samples = Samples(draw_samples(Path(scenes or out / "samples"), count, seed), autoencoder, {text: i for i, text in enumerate(captions)})
     states = caption_states(clip, captions)
     torch.manual_seed(seed)
     unet = build(states.shape[-1])
