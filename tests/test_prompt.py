@@ -12,7 +12,7 @@ import pytest
 
 from textedit_lite.errors import PromptError, SettingsError, UnknownWordError
 from textedit_lite.phrases import SOURCE, TARGET
-from textedit_lite.prompt import GRAMMAR, MAX_CHARACTERS, SELECTORS, check_words, parse, task_prompt, unknown_words
+from textedit_lite.prompt import GRAMMAR, MAX_CHARACTERS, SELECTORS, check_words, mentions, parse, task_prompt, unknown_words
 from textedit_lite.vocabulary import COCO_IDS, COLOURS, POSES, TASKS, VIEWS, describe
 
 RED = {"colour": "red"}
@@ -244,10 +244,13 @@ def test_words_that_the_grammar_does_not_know_reach_the_painter(prompt, changes,
         ("the black and white car", {"source": "black and white car", "colour": None, "unknown": ("black", "white")}),
         ("the parked car", {"source": "parked car", "unknown": ("parked",)}),
         ("the car parked on the left", {"source": "car parked", "selector": "left", "unknown": ("parked",)}),
-        ("the car next to the bus", {"source": "car next to the bus", "unknown": ("next", "to", "bus")}),
-        ("the car left of the bus", {"source": "car left of the bus", "unknown": ("left", "of", "bus")}),
-        ("the car on the left of the bus",
-         {"source": "car on the left of the bus", "unknown": ("on", "left", "of", "bus")}),
+        ("the car next to the bus", {"source": "car next to the bus"}),
+        ("the car left of the bus", {"source": "car left of the bus"}),
+        ("the car on the left of the bus", {"source": "car on the left of the bus"}),
+        ("the car behind the bus", {"source": "car behind the bus", "unknown": ("behind", "bus")}),
+        ("the car from the left", {"source": "car from the left", "unknown": ("from", "left")}),
+        ("the car over there", {"source": "car over there", "unknown": ("over", "there")}),
+        ("the second hand car", {"source": "second hand car", "unknown": ("second", "hand")}),
         ("the car on the left of the picture", {"source": "car", "selector": "left"}),
         ("the car with blue doors", {"source": "car with blue doors", "unknown": ("with", "blue", "doors")}),
     ],
@@ -392,6 +395,88 @@ def test_what_does_not_change_is_kept_in_the_caption():
         target="a blue car facing the front",
     )
     check("the blue car changes to a bus", colour="blue", changes={"category": "bus"}, target="a bus")
+
+
+# ------------------------------------------------------------------------------------------------- counting, relating
+@pytest.mark.parametrize(
+    ("words", "rank", "selector"),
+    [
+        ("the second car from the left", 2, "left"), ("the 2nd car from left", 2, "left"),
+        ("the first car from the right", 1, "right"), ("the third car from the top", 3, "top"),
+        ("the second car on the left", 2, "left"), ("the second leftmost car", 2, "left"),
+        ("the third largest car", 3, "largest"), ("the 12th smallest car", 12, "smallest"),
+        ("the second car, counted from the bottom", 2, "bottom"), ("the car second from the left", 2, "left"),
+        ("the car from the left", 1, None), ("the left car", 1, "left"),
+    ],
+)  # fmt: skip
+def test_counting(words, rank, selector):
+    for prompt in (f"{words} changes to a red car", f"change {words} to red", f"{words} -> red"):
+        read = parse(prompt)
+        assert (read.rank, read.selector, read.category, read.changes) == (rank, selector, "car", RED)
+    assert parse(f"make {words} red").rank == rank
+
+
+def as_text(named) -> str:
+    """The relations of a prompt in a line, each anchor with all that is known of it."""
+    told = (named.colour, named.view, named.pose, named.selector, named.rank if named.rank > 1 else None, named.category)
+    words = " ".join(str(value) for value in told if value)
+    return words + "".join(f" ({relation.name} {as_text(relation.anchor)})" for relation in named.relations)
+
+
+@pytest.mark.parametrize(
+    ("words", "meaning"),
+    [
+        ("the cup left of the car", "cup (left of car)"),
+        ("the cup to the left of the red car", "cup (left of red car)"),
+        ("the blue cup on the right side of the tilted car", "blue cup (right of tilted car)"),
+        ("the clock over the chair", "clock (above chair)"), ("the clock under a chair", "clock (below chair)"),
+        ("the cup on top of the bus seen from the side", "cup (above side bus)"),
+        ("the cup beside the mug", "cup (next to cup)"), ("the cup close to the ship", "cup (next to boat)"),
+        ("the cup bigger than the car", "cup (larger than car)"),
+        ("the cup that is smaller than the car", "cup (smaller than car)"),
+        ("the largest cup left of the car", "largest cup (left of car)"),
+        ("the second cup from the left below the left car", "left 2 cup (below left car)"),
+        ("the cup left of the second car from the right", "cup (left of right 2 car)"),
+        ("the cup left of the car and above the chair", "cup (left of car) (above chair)"),
+        ("the cup left of the car above the chair", "cup (left of car (above chair))"),
+    ],
+)  # fmt: skip
+def test_relations(words, meaning):
+    for prompt in (f"{words} changes to green", f"turn {words} green", f"change {words} to green", f"{words} becomes green"):
+        read = parse(prompt)
+        assert as_text(read) == meaning and read.changes == {"colour": "green"} and read.unknown == (), prompt
+    if not words.endswith(" side"):  # else "make" may ask for both
+        assert as_text(parse(f"make {words} upside down")) == meaning
+    assert [mention.noun for mention in mentions(read)] == [relation.anchor.noun for relation in of_all(read)]
+
+
+def of_all(named):
+    return [one for relation in named.relations for one in (relation, *of_all(relation.anchor))]
+
+
+def test_a_relation_that_the_target_repeats_is_no_change():
+    read = parse("the cup left of the car changes to a red cup left of the car")
+    assert (read.changes, read.target, read.unknown) == (RED, "a red cup", ())
+    assert parse("the lamp changes to a lamp left of the bed").changes == {"text": "a lamp left of the bed"}
+
+
+def test_a_prompt_with_relations_can_be_a_key():
+    assert hash(parse("the cup left of the car becomes red")) != hash(parse("the cup right of the car becomes red"))
+
+
+@pytest.mark.parametrize(
+    ("prompt", "reason"),
+    [
+        ("the second car becomes red", "from where.*the second car from the left"),
+        ("the cup left of the second car becomes red", "from where.*the second car from the left"),
+        ("the cup left of it becomes red", "what the cup is left of"),
+        ("the cup left of the left right car becomes red", '"left" and "right" at once'),
+        ("left of the car becomes red", "nothing to find"),
+    ],
+)
+def test_what_is_counted_and_related_must_be_said_in_full(prompt, reason):
+    with pytest.raises(PromptError, match=reason):
+        parse(prompt)
 
 
 # ------------------------------------------------------------------------------------------------- what is refused
@@ -591,7 +676,10 @@ KNOWN = ["car", "teddy bear", "fire hydrant", "cup", *COLOURS, *VIEWS.values(), 
         ("make the pink car silver", ["pink", "silver"]),
         ("make the car shiny and red", ["shiny"]),
         ("the rusty old car changes to a red car", ["rusty", "old"]),
-        ("change the car left of the cup to red", ["left", "of"]),
+        ("change the car left of the cup to red", []),
+        ("change the car left of the pink zebra to red", ["zebra", "pink"]),
+        ("the car above the cup next to the shiny lamp becomes red", ["shiny lamp"]),
+        ("the car behind the cup becomes red", ["behind"]),
         ("tilt the car to the right", ["tilted", "to", "right"]),
         ("the shiny car changes to a shiny red car", ["shiny"]),
     ],

@@ -202,7 +202,10 @@ def _split_relations(items: list[Item]) -> tuple[list[Item], list[list[Item]]]:
     starts = [at for at, item in enumerate(items) if item.kind == "relation"]
     starts = [at for at in starts if at == starts[0] or items[at - 1].words == ["and"]]
     ends = [at - 1 for at in starts[1:]] + [len(items)]
-    return items[: starts[0] if starts else None], [items[at:end] for at, end in zip(starts, ends)]
+    before = items[: starts[0] if starts else None]
+    while starts and before and before[-1].words[0] in ("that", "which", "is", "are", "standing", "located"):
+        before.pop()  # "the cup that is left of the car"
+    return before, [items[at:end] for at, end in zip(starts, ends)]
 
 
 def _count(items: list[Item]) -> int | None:

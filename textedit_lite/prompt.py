@@ -18,7 +18,34 @@ from textedit_lite.vocabulary import POSES, TASKS, VIEWS, article, describe
 
 MAX_CHARACTERS = 500
 SELECTORS = ("left", "right", "top", "bottom", "largest", "smallest")
+RELATIONS = ("left of", "right of", "above", "below", "next to", "larger than", "smaller than")
 GRAMMAR = 'write what to change and what it becomes, like "the left car changes to a red car" or "make the cup blue"'
+
+
+@dataclass(frozen=True)
+class Relation:
+    """That an object stands left of, above, ... another one: `name` is one of RELATIONS. Taught in notebook 07."""
+
+    name: str
+    anchor: Mention
+
+
+@dataclass(frozen=True)
+class Mention:
+    """An object to which a prompt relates another: in "the cup left of the red car", the red car.
+
+    The fields are those of the same names in `EditPrompt`. Taught in notebook 07.
+    """
+
+    source: str
+    noun: str
+    category: str | None = None
+    selector: str | None = None
+    colour: str | None = None
+    view: str | None = None
+    pose: str | None = None
+    rank: int = 1
+    relations: tuple[Relation, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -27,7 +54,8 @@ class EditPrompt:
 
     `category` is the COCO name of the object to find, or None if its noun is none ("lamp"); `noun` is the word as
     given ("cars", "mug"). `selector` is one of SELECTORS. `colour`, `view` ("front", "side") and `pose` ("upright",
-    "tilted", "upside down") are those that the source names.
+    "tilted", "upside down") are those that the source names. `rank` counts in the selector's order: the second car from
+    the left is 2. `relations` are those in which it is said to stand to other objects.
 
     `changes` maps what changes to its new value, with the keys "colour", "view", "pose", "category" (what it turns
     into, a COCO name or any noun) and "text" (the target, where it holds words that the grammar does not know).
@@ -46,6 +74,8 @@ class EditPrompt:
     changes: dict[str, str] = field(hash=False)
     target: str  # what it becomes; a caption of `vocabulary.describe` unless `changes` holds "text"
     unknown: tuple[str, ...] = ()  # words of either side that are neither noun nor attribute: "shiny"
+    rank: int = 1
+    relations: tuple[Relation, ...] = ()
 
 
 # ------------------------------------------------------------------------------------------------- where to cut
@@ -75,7 +105,17 @@ def _words(text: str) -> list[str]:
 def _is_place(words: list[str]) -> bool:
     """Whether "to ..." says where ("to the left"), and not what it becomes."""
     phrase = scan(words, SOURCE)[0]
-    return len(phrase.words) > 1 and phrase.kind in ("place", "tail")
+    return len(phrase.words) > 1 and phrase.kind in ("place", "tail", "relation")
+
+
+def _inside_relations(words: list[str]) -> set[int]:
+    """The places of words that a relation has begun before: of the "to" in "next to"."""
+    inside, at = set(), 0
+    for item in scan(words, SOURCE):
+        if item.kind == "relation":
+            inside |= set(range(at + 1, at + len(item.words)))
+        at += len(item.words)
+    return inside
 
 
 def _cut(words: list[str]) -> tuple[list[str], list[str], bool]:
@@ -89,8 +129,9 @@ def _cut(words: list[str]) -> tuple[list[str], list[str], bool]:
             if (target := (_DOES_IT_ALL[verb], *rest[cut:])) in TARGET:
                 return rest[:cut], list(target), True
     if verb in _CONNECTORS and not {"changes", "becomes"} & set(words):
+        inside = _inside_relations(rest)
         for at, word in enumerate(rest):
-            if word in _CONNECTORS[verb] and rest[max(at - 1, 0)] != "next" and not _is_place(rest[at:]):
+            if word in _CONNECTORS[verb] and at not in inside and not _is_place(rest[at:]):
                 return rest[:at], rest[at + 1 :], word in ("be", "look")
         if verb in _WITHOUT_CONNECTOR:
             return *_cut_without_connector(rest), True
@@ -128,7 +169,9 @@ def parse(text: str) -> EditPrompt:
     """Reads an edit prompt: "X changes to Y", "change X to Y", "make X Y", "turn X into Y", "X becomes Y", "X -> Y".
 
     X is a noun phrase that may say which one is meant ("the left blue car", "the cup on the right", "the largest
-    dog"); Y is one too, or only what is new about X ("red", "upside down", "facing the front"). The paper's four tasks
+    dog"), by counting too ("the second bus from the left", "the third largest boat"), or by another object ("the cup
+    left of the red car", "the clock above the chair and next to the bird"), to which all of this applies again; Y is
+    a noun phrase too, or only what is new about X ("red", "upside down", "facing the front"). The paper's four tasks
     are "the car changes to a red car", "... a car tilted slightly to the left", "... a car facing the front" and "...
     an upside-down car". Words that are neither make the edit a "free" one.
 
@@ -170,7 +213,7 @@ def parse(text: str) -> EditPrompt:
     caption = describe(source.name if same else target.name, **{**kept, **target.attributes})
     return EditPrompt(
         text=text,
-        source=" ".join(source.head + source.tail),
+        source=_as_source(source),
         noun=source.noun,
         category=source.category,
         selector=next(iter(source.selectors), None),
@@ -181,7 +224,24 @@ def parse(text: str) -> EditPrompt:
         changes=changes,
         target=changes.get("text", caption),
         unknown=tuple(dict.fromkeys(source.extra + extra)),
+        rank=source.rank or 1,
+        relations=_relations(source),
     )
+
+
+def _as_source(phrase: Phrase) -> str:
+    return " ".join(phrase.head + phrase.tail + phrase.related)
+
+
+def _relations(phrase: Phrase) -> tuple[Relation, ...]:
+    """The relations of a phrase that `_check_source` has let through."""
+    return tuple(
+        Relation(name, Mention(
+            _as_source(anchor), anchor.noun, anchor.category, next(iter(anchor.selectors), None), **anchor.attributes,
+            rank=anchor.rank or 1, relations=_relations(anchor),
+        ))
+        for name, anchor in phrase.relations
+    )  # fmt: skip
 
 
 def _read_source(words: list[str]) -> Phrase:
@@ -196,14 +256,29 @@ def _read_source(words: list[str]) -> Phrase:
     source = read_phrase(words)
     if source.noun is None:
         raise PromptError(f"The prompt names nothing to find: {GRAMMAR}.")
-    if len(source.selectors) > 1:
-        both = " and ".join(f'"{selector}"' for selector in sorted(source.selectors))
-        raise PromptError(f"The prompt says {both} at once: keep one of {', '.join(SELECTORS)}.")
+    _check_source(source)
     items = scan(words, SOURCE)
     kinds = ["and" if item.words == ["and"] else item.kind for item in items]
+    kinds = [kind for kind, after in zip(kinds, [*kinds[1:], ""]) if (kind, after) != ("and", "relation")]
     if "and" in kinds and "noun" in kinds[: kinds.index("and")] and "noun" in kinds[kinds.index("and") :]:
         raise PromptError(f"The prompt names two objects, change one after the other: {GRAMMAR}.")
     return source
+
+
+def _check_source(phrase: Phrase) -> None:
+    """Raises PromptError where a noun phrase, or one that it relates to, leaves open which object is meant."""
+    if len(phrase.selectors) > 1:
+        both = " and ".join(f'"{selector}"' for selector in sorted(phrase.selectors))
+        raise PromptError(f"The prompt says {both} at once: keep one of {', '.join(SELECTORS)}.")
+    if phrase.rank and not phrase.selectors:
+        raise PromptError(
+            f"The prompt counts, but not from where: write it like \"the second {phrase.noun} from the left\" or "
+            f'"the second largest {phrase.noun}".'
+        )
+    for name, anchor in phrase.relations:
+        if anchor.noun is None:
+            raise PromptError(f'The prompt does not say what the {phrase.noun} is {name}: name it, as in "{name} the car".')
+        _check_source(anchor)
 
 
 def _understood(words: list[str]) -> bool:
@@ -264,16 +339,22 @@ def unknown_words(prompt: EditPrompt, known_words: Iterable[str]) -> list[str]:
     def is_known(phrase: str) -> bool:
         return phrase in known or known.issuperset(phrase.split())
 
-    nouns = [(prompt.category or prompt.noun, prompt.noun)]
+    anchors = mentions(prompt)
+    nouns = [(mention.category or mention.noun, mention.noun) for mention in (prompt, *anchors)]
     if into := prompt.changes.get("category"):
         nouns.append((into, into))
     missing = [as_given for name, as_given in nouns if not is_known(name)]
     for kind, captions in (("colour", {}), ("view", VIEWS), ("pose", POSES)):
-        for value in (getattr(prompt, kind), prompt.changes.get(kind)):
+        for value in (getattr(prompt, kind), prompt.changes.get(kind), *(getattr(anchor, kind) for anchor in anchors)):
             if value and not is_known(value) and not is_known(captions.get(value, value)):
                 missing.append(value)
     missing += [word for word in prompt.unknown if not is_known(word)]
     return list(dict.fromkeys(missing))
+
+
+def mentions(named: EditPrompt | Mention) -> list[Mention]:
+    """All objects that a prompt relates its own to, and those that these are related to. Taught in notebook 07."""
+    return [found for relation in named.relations for found in (relation.anchor, *mentions(relation.anchor))]
 
 
 def check_words(prompt: EditPrompt, known_words: Iterable[str]) -> None:
