@@ -160,7 +160,7 @@ TRAINING_OPTIONS = ("seed", "scenes", "count", "init", "vae", "clip")
 
 
 def train(args: argparse.Namespace) -> int:
-    function = import_module(f"textedit_lite.training.{args.model}").train
+    function = import_module(f"textedit_lite.training.{args.model.replace('-', '_')}").train
     takes = inspect.signature(function).parameters
     given = {name: value for name in TRAINING_OPTIONS if (value := getattr(args, name)) is not None}
     for name in given:
@@ -345,7 +345,7 @@ def build_parser() -> argparse.ArgumentParser:
     drawn.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder for images/ and the annotations")
 
     taught = command(train, "Train one of the lite models; stopped, the same command goes on.")
-    taught.add_argument("model", choices=("detr", "clip", "vae", "inpaint"))
+    taught.add_argument("model", choices=("detr", "clip", "vae", "inpaint", "sam"))
     taught.add_argument("--minutes", metavar="M", type=float, required=True, help="how long, in all")
     taught.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder for checkpoints and the model")
     taught.add_argument("--seed", metavar="S", type=int, help="of the weights and batches (default: 0)")

@@ -30,6 +30,13 @@ FULL = {
     # Of its U-Net, only the half-precision variant is there as safetensors.
     "inpaint": Source("stable-diffusion-v1-5/stable-diffusion-inpainting", "8a4288a76071f7280aedbdb3253bdb9e9d5d84bb", "fp16"),
 }
+# What an edit can do without, fetched and loaded only when it is asked for: the segmenters behind `--mask`.
+OPTIONAL = {
+    "sam": Source("facebook/sam-vit-base", "70c1a07f894ebb5b307fd9eaaee97b9dfc16068f"),
+    "mask2former": Source("facebook/mask2former-swin-tiny-coco-instance", "22c4a2f15dc88149b8b8d9f4d42c54431fbd66f6"),
+    "panoptic": Source("facebook/detr-resnet-50-panoptic", "d53b52a799403a8867920f82c869e40732b47037"),
+}
+SEGMENTERS = {"sam": "sam", "mask2former": "mask2former", "detr": "panoptic"}  # the kind of mask, and the model that makes it
 FULL_BYTES = 3_520_000_000  # about what they take on disk: 167 MB, 609 MB and 2,742 MB
 # And the numbers that they hold, for a word on memory before they are here; the full-size test counts them again.
 FULL_FINDERS = 41_631_008 + 151_277_313
@@ -73,6 +80,21 @@ class Models:
     at_once: int = 32  # pictures that the memory holds in one call of the painter
     low_memory: bool = False
     text_features: dict[str, Any] = field(default_factory=dict, repr=False)  # CLIP's, of captions asked before
+    optional: dict[str, Source] = field(default_factory=dict, repr=False)  # where the models are that are loaded when asked for
+    loaded: dict[str, Any] = field(default_factory=dict, repr=False)  # and those that have been
+
+    def segmenter(self, kind: str) -> tuple[Any, Any]:
+        """The model and the processor that make masks of a kind ("sam", "mask2former", "detr"), loaded when first asked for.
+
+        Raises WeightsError where these weights have none, or it cannot be had. Taught in notebook 07.
+        """
+        part = SEGMENTERS[kind]
+        if part not in self.optional:
+            others = [name for name, other in SEGMENTERS.items() if other in self.optional]
+            raise WeightsError(f"The {self.name} weights have no {part}/ for masks by {kind}: choose {' or '.join(['box', *others])}.")
+        if part not in self.loaded:
+            self.loaded[part] = _segmenter(self.optional[part], part, self.name, self.device)
+        return self.loaded[part]
 
     @property
     def native(self) -> int:
@@ -108,25 +130,29 @@ def load_models(weights: str | Path = "lite", device: str | None = None, low_mem
     if str(weights) == "lite":
         folder = data_path("models", "lite")
         check_sums(folder)
-        return _load({part: Source(str(folder / part)) for part in FULL}, "lite", device, low_memory)
+        return _load({part: Source(str(folder / part)) for part in FULL}, "lite", device, low_memory, _beside(folder))
     if str(weights) == "full":
-        return _load(FULL, "full", device, low_memory)
+        return _load(FULL, "full", device, low_memory, OPTIONAL)
     path = Path(weights).expanduser().resolve()
     if path.suffix in (".toml", ".json") and path.is_file():
-        return _load(read_sources(path), str(path), device, low_memory)
+        sources = read_sources(path)
+        optional = OPTIONAL | {part: sources.pop(part) for part in OPTIONAL if part in sources}
+        return _load(sources, str(path), device, low_memory, optional)
     missing = [part for part in FULL if not (path / part).is_dir()]
     if missing:
         parts = ", ".join(f"{part}/" for part in missing)
         raise WeightsError(f"The weights in {path} lack {parts}: give lite, full, a folder that has all of them, or a .toml file.")
     if (path / CHECKSUMS).exists():
         check_sums(path)
-    return _load({part: Source(str(path / part)) for part in FULL}, str(path), device, low_memory)
+    return _load({part: Source(str(path / part)) for part in FULL}, str(path), device, low_memory, _beside(path))
 
 
 def fetch_weights(
     weights: str | Path = "full", agree: Callable[[str], bool] | None = None, say: Callable[[str], object] = print
 ) -> dict[str, Path]:
-    """Bring the weights of `full`, or of a weights file, into the Hub's cache ahead of time, and check them; their folders.
+    """Bring weights into the Hub's cache ahead of time, and check them; their folders.
+
+    weights: "full", one of OPTIONAL ("sam", ...), or a weights file, of which the optional models come if it names them.
 
     agree: asked with a sentence that says how much is to be downloaded, before it is; where it says no, nothing is and
     the result is empty. say: gets a line for each model that is there and whole: every file has a safetensors header
@@ -134,10 +160,13 @@ def fetch_weights(
     """
     if str(weights) == "full":
         sources = FULL
+    elif str(weights) in OPTIONAL:
+        sources = {str(weights): OPTIONAL[str(weights)]}
     elif (path := Path(weights).expanduser()).suffix in (".toml", ".json"):
         sources = read_sources(path)
     else:
-        raise WeightsError(f"There is nothing to fetch for {str(weights)!r}: give full, or a .toml or .json file that names models.")
+        names = ", ".join(OPTIONAL)
+        raise WeightsError(f"There is nothing to fetch for {str(weights)!r}: give full, {names}, or a .toml or .json file of models.")
     todo = [part for part, source in sources.items() if not source.local and not hub.cached(source, part)]
     if todo:
         size = sum(hub.download_size(sources[part], part) for part in todo)
@@ -158,6 +187,8 @@ def fetch_weights(
 def read_sources(path: Path | str) -> dict[str, Source]:
     """Where each of the models comes from, by a weights file, in TOML or JSON; what it does not name is that of `full`.
 
+    It may also name the optional models (sam, mask2former, panoptic).
+
         detr = "my-detr"                                    # a folder, from the file's own
         clip = "openai/clip-vit-large-patch14"              # or an id on the Hub
         inpaint = { path = "sd2-community/stable-diffusion-2-inpainting", revision = "main", variant = "fp16" }
@@ -165,13 +196,14 @@ def read_sources(path: Path | str) -> dict[str, Source]:
     Raises WeightsError for a file that cannot be read so. Taught in notebook 01.
     """
     path = Path(path)
-    advice = "name detr, clip or inpaint, each a folder, an id, or a table of path, revision and variant"
+    known_parts = FULL | OPTIONAL
+    advice = f"name {', '.join(FULL)} (or {', '.join(OPTIONAL)}), each a folder, an id, or a table of path, revision and variant"
     try:
         text = path.read_text(encoding="utf-8")
         given = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except (OSError, ValueError) as error:
         raise WeightsError(f"The weights file {path} cannot be read ({error}): {advice}.") from error
-    if not isinstance(given, dict) or set(given) - set(FULL):
+    if not isinstance(given, dict) or set(given) - set(known_parts):
         raise WeightsError(f"The weights file {path} names something else than models: {advice}.")
     sources = dict(FULL)
     for part, value in given.items():
@@ -179,7 +211,7 @@ def read_sources(path: Path | str) -> dict[str, Source]:
         known = isinstance(value, dict) and set(value) <= {"path", "revision", "variant"}
         if not known or not all(isinstance(word, str) and word for word in value.values()):
             raise WeightsError(f"The weights file {path} says nothing that can be loaded of {part}: {advice}.")
-        source = Source(**value) if "path" in value else replace(FULL[part], **value)
+        source = Source(**value) if "path" in value else replace(known_parts[part], **value)
         beside = (path.parent / Path(source.path).expanduser()).resolve()
         if beside.is_dir():
             source = replace(source, path=str(beside), revision=None)
@@ -246,7 +278,14 @@ def _checked(device: str) -> str:
     return device
 
 
-def _load(sources: dict[str, Source], name: str, device: str, low_memory: bool | None) -> Models:
+def _beside(folder: Path) -> dict[str, Source]:
+    """Those of the optional models that a folder holds."""
+    return {part: Source(str(folder / part)) for part in OPTIONAL if (folder / part).is_dir()}
+
+
+def _load(
+    sources: dict[str, Source], name: str, device: str, low_memory: bool | None, optional: dict[str, Source]
+) -> Models:
     import torch
     from safetensors import SafetensorError
 
@@ -270,7 +309,7 @@ def _load(sources: dict[str, Source], name: str, device: str, low_memory: bool |
         reason = " ".join(str(error).split()).split(". ")[0][:160].rstrip(".")
         advice = "check the folder" if name != "full" else "`textedit-lite fetch full` checks the files; or use lite"
         raise WeightsError(f"The {name} weights cannot be loaded ({reason}): {advice}.") from error
-    models.at_once, models.low_memory = chosen.at_once, chosen.low
+    models.at_once, models.low_memory, models.optional = chosen.at_once, chosen.low, dict(optional)
     models.painter.set_progress_bar_config(disable=True)
     labels = models.detr.config.id2label
     models.categories = tuple(labels[i] for i in sorted(labels) if labels[i] not in ("N/A", "no object"))
@@ -284,20 +323,11 @@ def _load(sources: dict[str, Source], name: str, device: str, low_memory: bool |
 
 def _loaded(folders: dict[str, Path], variant: str | None, name: str, device: str, painting) -> Models:
     """The libraries' own loading, with nothing drawn at random and no processor of torchvision's."""
-    import torch
     from diffusers import StableDiffusionInpaintPipeline
     from transformers import AutoTokenizer, CLIPModel, DetrForObjectDetection
 
     # By its own path: the library's front door wants torchvision in some versions (5.15), even for the PIL back end.
     from transformers.models.auto.image_processing_auto import AutoImageProcessor
-
-    def whole(kind, folder: Path, **options):  # the library would draw at random, silently, what the file lacks
-        model, report = kind.from_pretrained(
-            folder, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **options
-        )
-        if lacking := sorted({*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])}):
-            raise ValueError(f"{folder} lacks {len(lacking)} tensors, as {lacking[0]}")
-        return model.to(device).eval()
 
     def processor(folder: Path):  # the PIL back end, as torchvision's does not resize the same pixels
         return AutoImageProcessor.from_pretrained(folder, backend="pil")
@@ -308,9 +338,9 @@ def _loaded(folders: dict[str, Path], variant: str | None, name: str, device: st
     return Models(
         name=name,
         # "eager", as the fused attention does not return the weights that `attention_maps` shows
-        detr=whole(DetrForObjectDetection, detr, attn_implementation="eager", **_without_timm(detr)),
+        detr=_whole(DetrForObjectDetection, detr, device, attn_implementation="eager", **_without_timm(detr)),
         detr_processor=processor(detr),
-        clip=whole(CLIPModel, clip),
+        clip=_whole(CLIPModel, clip, device),
         clip_tokenizer=AutoTokenizer.from_pretrained(clip),
         clip_processor=processor(clip),
         painter=StableDiffusionInpaintPipeline.from_pretrained(
@@ -319,6 +349,33 @@ def _loaded(folders: dict[str, Path], variant: str | None, name: str, device: st
         device=device,
         categories=(),
     )
+
+
+def _segmenter(source: Source, part: str, name: str, device: str) -> tuple[Any, Any]:
+    """One of the OPTIONAL models, whole and in float32, with its PIL image processor."""
+    from safetensors import SafetensorError
+    from transformers import DetrForSegmentation, Mask2FormerForUniversalSegmentation, SamModel
+    from transformers.models.auto.image_processing_auto import AutoImageProcessor
+
+    folder = hub.fetch(source, part)
+    kind = {"sam": SamModel, "mask2former": Mask2FormerForUniversalSegmentation, "panoptic": DetrForSegmentation}[part]
+    try:
+        with _quiet():
+            model = _whole(kind, folder, device, **(_without_timm(folder) if part == "panoptic" else {}))
+            return model, AutoImageProcessor.from_pretrained(folder, backend="pil")
+    except (OSError, ValueError, LookupError, TypeError, RuntimeError, ImportError, SafetensorError) as error:
+        reason = " ".join(str(error).split()).split(". ")[0][:160].rstrip(".")
+        raise WeightsError(f"The {part} of the {name} weights cannot be loaded ({reason}): check {source}.") from error
+
+
+def _whole(kind, folder: Path, device: str, **options):
+    """A model from its safetensors, in eval mode; the library would draw at random, silently, what the file lacks."""
+    import torch
+
+    model, report = kind.from_pretrained(folder, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **options)
+    if lacking := sorted({*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])}):
+        raise ValueError(f"{folder} lacks {len(lacking)} tensors, as {lacking[0]}")
+    return model.to(device).eval()
 
 
 def _without_timm(folder: Path) -> dict[str, Any]:

@@ -1,0 +1,202 @@
+"""Stage 3's better masks: the shape of the object in a box, by SAM, Mask2Former or DETR, and the mask that an edit needs of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+from .boxes import context_window, crop, iou
+from .errors import SettingsError
+
+KINDS = ("box", "sam", "mask2former", "detr")
+DILATE = 0.04  # how far a mask reaches beyond the object's shape, in longest sides of the shape: its blurred edge, and the feather
+SAME = 0.5  # IoU of boxes from which a found shape is taken for the one that is asked for
+LEAST = 0.1  # a shape that fills less of its box is none
+
+
+# --- shapes ------------------------------------------------------------------------------------------------------
+
+
+def shapes(image: Image.Image, boxes: np.ndarray, kind: str, models) -> np.ndarray:
+    """What shows of the object in each box: bool [N, H, W]; empty where the model sees none there.
+
+    boxes: float32 [N, 4], xyxy, pixels of the image (RGB). kind: "sam" (Kirillov et al., 2023) is asked box by box;
+    "mask2former" (Cheng et al., 2022) and "detr" (with the panoptic head of Carion et al., 2020) find all shapes by
+    themselves, and each box takes the one that fits it. Loads the model when it is asked for the first time.
+
+    Raises SettingsError for a kind that there is not, WeightsError where these weights have no such model.
+    Taught in notebook 07.
+    """
+    check_kind(kind)
+    boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
+    if kind == "box":
+        return np.stack([filled(box, image.size) for box in boxes]) if len(boxes) else _none(image)
+    model, processor = models.segmenter(kind)
+    found = (sam_shapes if kind == "sam" else query_shapes)(image, boxes, model, processor)
+    return found & np.array([plausible(shape, box) for shape, box in zip(found, boxes)], bool)[:, None, None]
+
+
+def sam_shapes(image: Image.Image, boxes: np.ndarray, model, processor) -> np.ndarray:
+    """The shape that SAM sees in each box, all boxes in one call: bool [N, H, W].
+
+    A model whose configuration has a `context` was trained on the window around a box, of so many of its longest
+    sides, and is shown one window a box; any other (the full-size one) is shown the whole picture once, with all boxes.
+    The box goes along in the pixels of what is shown. Taught in notebook 07.
+    """
+    import torch
+
+    boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
+    if not len(boxes):
+        return _none(image)
+    context = getattr(model.config, "context", None)
+    if context:
+        windows = [context_window(tuple(box), image.size, context) for box in boxes]
+        views, prompts = [crop(image, window) for window in windows], boxes[:, None]
+    else:
+        windows, views, prompts = [(0, 0, *image.size)], [image], boxes[None]
+    inputs = processor(images=views, return_tensors="pt")
+    corners = np.array([window[:2] * 2 for window in windows], np.float32)[:, None]
+    shown, given = (np.asarray(inputs[name], np.float32) for name in ("reshaped_input_sizes", "original_sizes"))
+    scale = np.tile((shown / given)[:, ::-1], 2)[:, None]  # height, width -> x, y, x, y
+    with torch.inference_mode():
+        output = model(
+            pixel_values=inputs["pixel_values"].to(model.device), multimask_output=False,
+            input_boxes=torch.from_numpy(np.ascontiguousarray((prompts - corners) * scale, np.float32)).to(model.device),
+        )  # fmt: skip
+    masks = processor.post_process_masks(output.pred_masks.float().cpu(), inputs["original_sizes"], inputs["reshaped_input_sizes"])
+    found = np.zeros((len(boxes), image.height, image.width), bool)
+    for row in range(len(boxes)):
+        view, place = (row, 0) if context else (0, row)
+        _put(found[row], masks[view][place, 0].numpy(), windows[view])
+    return found
+
+
+def query_shapes(image: Image.Image, boxes: np.ndarray, model, processor) -> np.ndarray:
+    """For each box the shape, among those that the queries of a segmenter find, whose own box fits it: bool [N, H, W].
+
+    model: Mask2FormerForUniversalSegmentation or DetrForSegmentation. Of the shapes whose box overlaps by an IoU over 0.5
+    the one with the highest (IoU x score) is taken; where there is none, the shape is empty. Taught in notebook 07.
+    """
+    import torch
+    import torch.nn.functional as F
+
+    boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
+    if not len(boxes):
+        return _none(image)
+    inputs = processor(images=image, return_tensors="pt")
+    pixels = inputs["pixel_values"].to(model.device)
+    with torch.inference_mode():
+        output = model(pixel_values=pixels, **({"pixel_mask": inputs["pixel_mask"].to(model.device)} if "pixel_mask" in inputs else {}))
+    classes = getattr(output, "class_queries_logits", None)
+    masks = output.masks_queries_logits if classes is not None else output.pred_masks
+    scores = (output.logits if classes is None else classes)[0].float().softmax(-1)[:, :-1].max(-1).values.cpu().numpy()
+    # The padding is cut off before the picture's own size is restored.
+    inside = inputs["pixel_mask"][0] if "pixel_mask" in inputs else torch.ones(pixels.shape[2:])
+    height, width = int(inside[:, 0].sum()), int(inside[0].sum())
+    masks = F.interpolate(masks.float(), pixels.shape[2:], mode="bilinear", align_corners=False)[..., :height, :width]
+    masks = F.interpolate(masks, image.size[::-1], mode="bilinear", align_corners=False)[0].cpu().numpy() > 0
+    likeness = iou(boxes, np.array([extent(mask) for mask in masks], np.float32))
+    likeness = np.where(likeness >= SAME, likeness * scores, 0)
+    best = likeness.argmax(1)
+    return masks[best] & (likeness.max(1) > 0)[:, None, None]
+
+
+def plausible(shape: np.ndarray, box) -> bool:
+    """Whether a shape can be the object in a box: it fills a tenth of it at least. Taught in notebook 07."""
+    x0, y0, x1, y1 = (float(v) for v in box)
+    return bool(shape.sum() >= LEAST * max(1.0, (x1 - x0) * (y1 - y0)))
+
+
+def extent(shape: np.ndarray) -> tuple[float, float, float, float]:
+    """The box of a shape, bool [H, W]: xyxy; zeros for an empty one."""
+    columns, rows = np.flatnonzero(shape.any(0)), np.flatnonzero(shape.any(1))
+    if not len(columns):
+        return (0.0, 0.0, 0.0, 0.0)
+    return (float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1))
+
+
+def filled(box, size: tuple[int, int]) -> np.ndarray:
+    """A box as a shape, for a picture of `size` (width, height): bool [H, W], in whole pixels."""
+    x0, y0, x1, y1 = (max(0, round(float(v))) for v in box)
+    shape = np.zeros((size[1], size[0]), bool)
+    shape[y0:y1, x0:x1] = True
+    return shape
+
+
+def check_kind(kind: str) -> None:
+    """Raises SettingsError for a name that is no kind of mask."""
+    if kind not in KINDS:
+        raise SettingsError(f"There is no mask of the kind {kind!r}: choose {', '.join(KINDS[:-1])} or {KINDS[-1]}, or give a picture.")
+
+
+def _none(image: Image.Image) -> np.ndarray:
+    return np.zeros((0, image.height, image.width), bool)
+
+
+def _put(shape: np.ndarray, seen: np.ndarray, window: tuple[int, int, int, int]) -> None:
+    """Write what was seen in a window, bool, into the picture's shape; what lies beyond the picture is dropped."""
+    x0, y0, x1, y1 = window
+    left, top, right, bottom = max(x0, 0), max(y0, 0), min(x1, shape.shape[1]), min(y1, shape.shape[0])
+    shape[top:bottom, left:right] = seen[top - y0 : bottom - y0, left - x0 : right - x0]
+
+
+# --- masks -------------------------------------------------------------------------------------------------------
+
+
+def dilate(shape: np.ndarray, radius: float) -> np.ndarray:
+    """All pixels within `radius` pixels of the shape: bool [H, W].
+
+    p is in the result if |p - q| <= radius for some q in the shape: dilation by a disc. Taught in notebook 07.
+    """
+    from scipy.ndimage import distance_transform_edt
+
+    if not shape.any():
+        return shape.copy()
+    return distance_transform_edt(~shape) <= radius
+
+
+def turned(shape: np.ndarray, degrees: float, box) -> np.ndarray:
+    """The shape turned around the middle of its box, counter-clockwise as seen: bool [H, W]. Taught in notebook 07."""
+    picture = Image.fromarray(np.where(shape, 255, 0).astype(np.uint8))
+    centre = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
+    return np.asarray(picture.rotate(degrees, Image.Resampling.BILINEAR, center=centre)) >= 128
+
+
+def fit(
+    mask: Image.Image, box, own: np.ndarray, others: Sequence[np.ndarray], degrees: float | None = 0.0
+) -> tuple[Image.Image, str]:
+    """The mask of an edit out of the shapes, chosen by what becomes of the outline, and in words what it is.
+
+    mask: the box's, as `build_mask` made it, where there is nothing better; box: the object's, xyxy; own: its shape, and
+    `others` those of its neighbours: bool [H, W]; degrees: by which it is turned.
+
+    - 0, a new colour: the shape, dilated. The object keeps its outline, so nothing else need be touched.
+    - Any other angle, a new pose: the shape and its turned self together, dilated: what is left behind must be filled,
+      and what is taken painted.
+    - None, a new view or another thing: the box, as nobody knows the new outline.
+
+    From each the neighbours' shapes are taken away. Without a shape of the object it is the box's mask as it was.
+    Taught in notebook 07.
+    """
+    if not own.any():
+        return mask, "box"
+    if degrees is None:
+        wanted, name = np.asarray(mask) >= 128, "box without its neighbours"
+    else:
+        x0, y0, x1, y1 = extent(own)
+        reach = max(2.0, DILATE * max(x1 - x0, y1 - y0))
+        wanted, name = dilate(own | turned(own, degrees, box) if degrees else own, reach), "shape and its turn" if degrees else "shape"
+    for other in others:
+        wanted = wanted & (~other | own)
+    return Image.fromarray(np.where(wanted, 255, 0).astype(np.uint8)), name
+
+
+def covered(mask: np.ndarray, others: Sequence[np.ndarray]) -> float:
+    """The share of the neighbours' pixels, all together, that a mask would repaint: 0 to 1; 0 without neighbours.
+
+    mask, others: bool [H, W]. Taught in notebook 07.
+    """
+    pixels = sum(int(other.sum()) for other in others)
+    return sum(int((mask & other).sum()) for other in others) / pixels if pixels else 0.0
