@@ -8,17 +8,22 @@ from itertools import product
 from numbers import Integral
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFilter
 
-from .boxes import square_crop
+from .boxes import CLIP_SIDE, square_crop
 from .errors import SettingsError
 from .prompt import SELECTORS
+from .relations import ordinal, place, related, relation
 from .vocabulary import COLOURS, POSES, VIEWS, article, describe
 
 FUSION = 0.6  # weight of CLIP in the fused score; the rest is DETR's
 DOUBT = 0.05  # what is left of DETR's score where its label is another category than the one asked for
 FITS = 0.5  # an asked attribute must have at least this share of the likeliest alternative's probability
 AMBIGUOUS = 0.15  # two fitting candidates whose scores lie closer are a question, not an answer
+MATCHES = ("crop", "patches")  # what CLIP looks at: one crop a candidate, or several views of it and its patches
+PADDED = 1.3  # side of the wider view, in longest sides of the box
+BLUR = 10  # the rest of a crop is blurred by its side over this
+PATCHES = 0.5  # weight of the patches beside that of one view
 ATTRIBUTES = {"colour": COLOURS, "view": tuple(VIEWS), "pose": tuple(POSES)}
 
 
@@ -79,6 +84,25 @@ def image_features(crops: Sequence[Image.Image], models) -> np.ndarray:
     return torch.nn.functional.normalize(features, dim=-1).cpu().numpy()
 
 
+def patch_features(crops: Sequence[Image.Image], models) -> tuple[np.ndarray, np.ndarray]:
+    """CLIP's unit features of crops, as `image_features`, and of each patch in them: float32 [N, D], [N, g, g, D].
+
+    A patch's feature is its token after the last layer, sent where CLIP sends the class token: through the final
+    normalisation and the projection into the space of the words. Nobody trained it to lie there, so it says less than
+    the whole crop's. All crops in one call; g = 8 for the lite CLIP, 7 for ViT-B/32. Taught in notebook 07.
+    """
+    import torch
+
+    pixels = models.clip_processor(images=list(crops), return_tensors="pt")["pixel_values"].to(models.clip.device)
+    with torch.inference_mode():
+        seen = models.clip.get_image_features(pixel_values=pixels)
+        tokens = models.clip.vision_model.post_layernorm(seen.last_hidden_state[:, 1:])
+        both = (seen.pooler_output.float(), models.clip.visual_projection(tokens).float())
+    whole, parts = (torch.nn.functional.normalize(one, dim=-1).cpu().numpy() for one in both)
+    side = round(parts.shape[1] ** 0.5)
+    return whole, parts.reshape(len(parts), side, side, -1)
+
+
 def text_features(captions: Sequence[str], models) -> np.ndarray:
     """CLIP's unit features of captions, the new ones in one batch, the others from memory: float32 [M, D].
 
@@ -134,6 +158,75 @@ def contrast(images: np.ndarray, captions: Sequence[str], models) -> np.ndarray:
     return softmax(cosine(images, text_features(captions, models)), scale)
 
 
+# --- the views of a candidate ------------------------------------------------------------------------------------
+
+
+def inside_crop(box: Sequence[float], factor: float = CLIP_SIDE) -> tuple[float, float, float, float]:
+    """Where a box lies in its `square_crop`, xyxy as fractions of the crop's side. Taught in notebook 07."""
+    sides = np.array([box[2] - box[0], box[3] - box[1]], float)
+    half = sides / max(sides.max(), 1e-6) / factor / 2
+    return tuple(float(v) for v in (*(0.5 - half), *(0.5 + half)))
+
+
+def blur_rest(crop: Image.Image, part: tuple[float, float, float, float]) -> Image.Image:
+    """A crop in which all but a part (xyxy, fractions of its sides) is blurred, so that the part alone has outlines.
+
+    ReCLIP blurs the whole picture around a box; the lite CLIP, which sees 64 pixels, needs the crop: of whole pictures
+    it reads one category in twelve rightly, which is chance. Taught in notebook 07.
+    """
+    width, height = crop.size
+    box = [round(v * side) for v, side in zip(part, (width, height, width, height))]
+    box = (box[0], box[1], max(box[2], box[0] + 1), max(box[3], box[1] + 1))
+    blurred = crop.filter(ImageFilter.GaussianBlur(max(width, height) / BLUR))
+    blurred.paste(crop.crop(box), box[:2])
+    return blurred
+
+
+def views(image: Image.Image, box: Sequence[float]) -> list[Image.Image]:
+    """What CLIP sees of one candidate: its square crop, a wider one, and the first with the rest blurred.
+
+    Taught in notebook 07.
+    """
+    close = square_crop(image, box)
+    return [close, square_crop(image, box, PADDED), blur_rest(close, inside_crop(box))]
+
+
+def pool_patches(patches: np.ndarray, part: tuple[float, float, float, float]) -> np.ndarray:
+    """The mean feature of the patches under a part of a crop, each by how much of it lies there: [g, g, D] -> [D].
+
+    part: xyxy, fractions of the crop's side. Taught in notebook 07.
+    """
+    side = len(patches)
+    low = np.arange(side) / side
+    across, down = (np.clip(np.minimum(low + 1 / side, part[i + 2]) - np.maximum(low, part[i]), 0, None) for i in (0, 1))
+    shares = down[:, None] * across[None]
+    return np.einsum("yx,yxd->d", shares / max(shares.sum(), 1e-12), patches).astype(np.float32)
+
+
+def candidate_features(image: Image.Image, boxes: np.ndarray, models, by: str = "crop") -> np.ndarray:
+    """CLIP's unit vector of each candidate, all in ONE call: float32 [N, D].
+
+    by: "crop": f(crop), of the `square_crop` alone. "patches": the direction of sum_v f(view_v) + PATCHES p, with the
+    three `views` of the candidate and p the mean of the patch features of its crop under its box (`pool_patches`).
+    Raises SettingsError for another way. Taught in notebook 07.
+    """
+    check_match(by)
+    if by == "crop" or not len(boxes):
+        return image_features([square_crop(image, box) for box in boxes], models)
+    seen = [views(image, box) for box in boxes]
+    whole, patches = patch_features([view for three in seen for view in three], models)
+    whole, patches = (one.reshape(len(boxes), 3, *one.shape[1:]) for one in (whole, patches))
+    pooled = np.stack([pool_patches(grid, inside_crop(box)) for grid, box in zip(patches[:, 0], boxes)])
+    together = whole.sum(1) + PATCHES * pooled
+    return (together / np.linalg.norm(together, axis=1, keepdims=True)).astype(np.float32)
+
+
+def check_match(by: str) -> None:
+    """Raises SettingsError for what is no way to match."""
+    if by not in MATCHES:
+        raise SettingsError(f"There is no way to match by {by!r}: choose {' or '.join(MATCHES)}.")
+
+
 # --- reading -----------------------------------------------------------------------------------------------------
 
 
@@ -173,49 +266,92 @@ def fuse(clip_score: float, detr_score: float, weight: float = FUSION) -> float:
 
 
 def match(
-    image: Image.Image, detections, prompt, models, select: str | int | None = None, weight: float = FUSION
-) -> Match:
-    """Choose the object that a prompt means: CLIP looks at the crops of all detections in ONE batch.
+    image: Image.Image, detections, prompt, models, select: str | int | None = None, weight: float = FUSION,
+    by: str = MATCHES[0], relations: bool = True,
+) -> Match:  # fmt: skip
+    """Choose the object that a prompt means: CLIP looks at all detections in ONE batch.
 
-    A candidate's CLIP score is the probability that its crop is the asked category (against the detector's other
-    ones), times that of each asked attribute (against the attribute's other values: a blue bus is no "red bus"). It
-    is fused with DETR's score (`fuse`); among those that fit, a selector ("left", "largest") decides on the boxes,
+    A candidate's CLIP score is the probability that it is the asked category (against the detector's other ones), times
+    that of each asked attribute (against the attribute's other values: a blue bus is no "red bus"), times that of each
+    relation ("left of the red car", see `resolve`). It is fused with DETR's score (`fuse`); among those that fit, a
+    selector ("left", "largest") decides on the boxes, by counting where the prompt does ("the second from the left");
     else the best score, unless the two best are within 0.15 of each other ("ambiguous").
 
     select: "best" (never ambiguous; nor is "all", whose best one is the index), a selector, or the index of a candidate;
-    None leaves it to the prompt. weight: of CLIP in the fused score; 1 is CLIP alone, 0 is DETR alone.
-    Raises SettingsError for an index that no candidate has. Taught in notebook 02.
+    None leaves it to the prompt. weight: of CLIP in the fused score; 1 is CLIP alone, 0 is DETR alone. by: one of
+    MATCHES, what CLIP looks at (`candidate_features`). relations: whether those of the prompt, and its counting, are
+    heeded; without, it is what plain CLIP makes of the words. Raises SettingsError for an index that no candidate has,
+    and for a way to match that is none. Taught in notebook 02.
     """
-    count = len(detections.labels)
-    if not count:
-        return choose((), select if select is not None else prompt.selector)
-    noun = prompt.category or prompt.noun
+    check_match(by)
+    features = candidate_features(image, detections.boxes, models, by) if len(detections.labels) else None
+    return match_features(features, detections, prompt, models, select, weight, relations)
+
+
+def match_features(
+    features: np.ndarray | None, detections, prompt, models, select: str | int | None = None, weight: float = FUSION,
+    relations: bool = True,
+) -> Match:  # fmt: skip
+    """`match`, where CLIP has looked already: features as of `candidate_features`, [N, D]. Taught in notebook 07."""
+    rank = prompt.rank if relations else 1
+    asked = prompt.selector if relations or prompt.rank == 1 else None
+    select, rank = (select, 1) if select is not None else (asked, rank)
+    if not len(detections.labels):
+        return choose((), select, rank)
+    share, scores, fits = resolve(prompt, features, detections, models, weight, relations)
+    candidates = tuple(
+        Candidate(tuple(float(v) for v in box), label, float(detr), float(clip), float(score), bool(fit))
+        for box, label, detr, clip, score, fit in zip(detections.boxes, detections.labels, detections.scores, share, scores, fits)
+    )
+    return choose(candidates, select, rank)
+
+
+def resolve(
+    named, features: np.ndarray, detections, models, weight: float = FUSION, relations: bool = True
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """How well N candidates answer to what a prompt, or a mention in it, says: (CLIP share, fused score, fits), each [N].
+
+    The share is p(words) times, for each relation, q = `related`(r, a): r of the boxes, a the anchor's fused scores, made
+    in this same way, of the candidates that fit it (of one alone, where a selector or counting picks it). A candidate
+    fits if all words fit, and every q reaches 1/2. Taught in notebook 07.
+    """
+    share, fits = _words(named, features, detections, models)
+    boxes = np.asarray(detections.boxes, np.float32)
+    for one in named.relations if relations else ():
+        _, scores, anchors = resolve(one.anchor, features, detections, models, weight)
+        if one.anchor.selector and anchors.any():
+            among = np.flatnonzero(anchors)
+            chosen = ordinal(boxes[among], one.anchor.selector, one.anchor.rank)
+            anchors = np.isin(np.arange(len(boxes)), among[[chosen] if chosen is not None else []])
+        q = related(relation(one.name, boxes, fits), scores * anchors)
+        share, fits = share * q, fits & (q >= FITS)
+    noun = named.category or named.noun
+    labelled = np.array([label == noun for label in detections.labels])
+    doubted = np.where(labelled | (noun not in models.categories), 1.0, DOUBT) * detections.scores
+    return share, np.array([fuse(c, d, weight) for c, d in zip(share, doubted)]), fits
+
+
+def _words(named, features: np.ndarray, detections, models) -> tuple[np.ndarray, np.ndarray]:
+    """The probability of noun and attributes for each candidate, and whether each of them fits: [N], [N]."""
+    noun = named.category or named.noun
     categories = list(dict.fromkeys([noun, *models.categories]))
-    crops = [square_crop(image, box) for box in detections.boxes]
-    features = image_features(crops, models)
     noun_table = contrast(features, [f"{article(name)} {name}" for name in categories], models)
     share = noun_table[:, 0].copy()
     labelled = np.array([label == noun for label in detections.labels])
     fits = (labelled if noun in models.categories else share >= FITS * noun_table.max(1)).copy()
     for name, values in ATTRIBUTES.items():
-        asked = getattr(prompt, name)
+        asked = getattr(named, name)
         if asked is None:
             continue
         values = list(dict.fromkeys([asked, *values]))
         table = contrast(features, [describe(noun, **{name: value}) for value in values], models)
         share *= table[:, 0]
         fits &= table[:, 0] >= FITS * table.max(1)
-    doubted = np.where(labelled | (noun not in models.categories), 1.0, DOUBT) * detections.scores
-    scores = [fuse(c, d, weight) for c, d in zip(share, doubted)]
-    candidates = tuple(
-        Candidate(tuple(float(v) for v in box), label, float(detr), float(clip), score, bool(fit))
-        for box, label, detr, clip, score, fit in zip(detections.boxes, detections.labels, detections.scores, share, scores, fits)
-    )
-    return choose(candidates, select if select is not None else prompt.selector)
+    return share, fits
 
 
-def choose(candidates: Sequence[Candidate], select: str | int | None = None) -> Match:
-    """The last step of `match`: pick among scored candidates. Taught in notebook 02."""
+def choose(candidates: Sequence[Candidate], select: str | int | None = None, rank: int = 1) -> Match:
+    """The last step of `match`: pick among scored candidates, the `rank`-th in a selector's order. Taught in notebook 02."""
     candidates = tuple(candidates)
     check_select(select)
     if isinstance(select, Integral) and candidates:
@@ -227,7 +363,11 @@ def choose(candidates: Sequence[Candidate], select: str | int | None = None) -> 
     index, status, margin = verdict(scores, fits, AMBIGUOUS if select is None else 0.0)
     if select in SELECTORS and index is not None:
         fitting = sorted(np.flatnonzero(fits).tolist(), key=lambda i: -scores[i])
-        index = fitting[pick(np.array([candidates[i].box for i in fitting], np.float32), select)]
+        boxes = np.array([candidates[i].box for i in fitting], np.float32)
+        chosen = pick(boxes, select) if rank == 1 else ordinal(boxes, select, rank)
+        if chosen is None:  # there are fewer
+            return Match(candidates, None, "not_found", 0.0)
+        index = fitting[chosen]
     return Match(candidates, index, status, margin)
 
 
@@ -252,7 +392,7 @@ def pick(boxes: np.ndarray, selector: str) -> int:
 
     Places are those of the boxes' centres, sizes their areas. Of two that tie, the first. Taught in notebook 02.
     """
-    return min(range(len(boxes)), key=lambda i: _place(boxes[i], selector))
+    return min(range(len(boxes)), key=lambda i: place(boxes[i], selector))
 
 
 def check_select(select: str | int | None) -> None:
@@ -260,11 +400,3 @@ def check_select(select: str | int | None) -> None:
     if select is not None and not isinstance(select, Integral) and select not in ("best", "all", *SELECTORS):
         ways = ", ".join(SELECTORS)
         raise SettingsError(f"There is no way to select {select!r}: choose best, all, an index, or one of {ways}.")
-
-
-def _place(box: Sequence[float], selector: str) -> float:
-    """A number that is smallest for the box that a selector means."""
-    x0, y0, x1, y1 = box
-    measures = {"left": x0 + x1, "right": -(x0 + x1), "top": y0 + y1, "bottom": -(y0 + y1),
-                "largest": -(x1 - x0) * (y1 - y0), "smallest": (x1 - x0) * (y1 - y0)}  # fmt: skip
-    return measures[selector]
