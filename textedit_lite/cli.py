@@ -302,6 +302,11 @@ def size(text: str) -> int:
         raise argparse.ArgumentTypeError(f"{text!r} is no size: give 4G or 800M") from None
 
 
+def mask(text: str) -> str | Path:
+    """One of the ways to make a mask, or the file of one."""
+    return text if text in ("box", "sam", "mask2former", "detr") else Path(text)
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The commands and what each takes. Taught in notebook 05."""
     parser = Parser(prog="textedit-lite", description="Edit a picture by describing the change.")
@@ -325,7 +330,9 @@ def build_parser() -> argparse.ArgumentParser:
     one.add_argument("--select", metavar="WHICH", type=lambda text: int(text) if text.isdecimal() else text,
                      help="which of several: best, left, right, top, bottom, largest, smallest, all, or the index of a "
                      "candidate (default: as the prompt says, and a question if it does not)")  # fmt: skip
-    one.add_argument("--mask", metavar="FILE", type=Path, help="your own mask: white where to repaint")
+    one.add_argument("--mask", metavar="box|sam|mask2former|detr|FILE", type=mask,
+                     help="how the mask is made: the box (default), or the object's shape by a segmenter; or your own, white "
+                     "where to repaint (a file that is called as one of these: ./sam)")  # fmt: skip
     one.add_argument("--steps", metavar="N", type=int, help="denoising steps (default: by model)")
     one.add_argument("--guidance", metavar="G", type=float, help="how closely to follow the words (default: by model)")
     one.add_argument("--threshold", metavar="T", type=float, help="detection threshold, 0 to 1 (default: by picture)")

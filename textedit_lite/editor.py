@@ -38,8 +38,9 @@ from .match import (
 )
 from .models import Models, load_models
 from .prompt import EditPrompt, check_words, parse
+from .segment import KINDS, check_kind, fit, shapes
 from .sketch import sketch
-from .vocabulary import describe
+from .vocabulary import POSE_DEGREES, describe
 
 SEEDS = (1, 2, 4)  # paintings a round: the first try alone, then several at once
 ROUNDS = len(SEEDS)
@@ -66,7 +67,7 @@ class Settings:
     weights: str = "lite"
     image: str | None = None  # where the picture and the mask were read from, and their sha256
     image_sha256: str | None = None
-    mask: str | None = None
+    mask: str | None = None  # one of segment.KINDS, or a file; None with a sha256 stands for a mask in memory
     mask_sha256: str | None = None
     feather: float | None = None
     sketch: bool | None = None  # whether the painter starts from a sketch; None: if the models' world has sketches, no own mask
@@ -92,6 +93,7 @@ class EditResult:
     margin: float = 0.0
     verified: bool = False
     rounds: int = 0
+    mask_kind: str = ""  # what the mask is: "box", "shape", "shape and its turn", "box without its neighbours", "given"
     description: str = ""
     shown: float = 0.0  # probability, by CLIP, that the result shows the description
     settings: Settings | None = None
@@ -104,7 +106,7 @@ class EditResult:
             "status": self.status, "verified": self.verified, "message": self.message,
             "box": [round(v, 2) for v in self.box] if self.box else None, "index": self.index,
             "candidates": [candidate.to_dict() for candidate in self.candidates], "margin": round(self.margin, 4),
-            "rounds": self.rounds, "description": self.description, "settings": self.settings.__dict__,
+            "rounds": self.rounds, "mask_kind": self.mask_kind, "description": self.description, "settings": self.settings.__dict__,
             "timings_ms": {stage: round(ms, 1) for stage, ms in self.timings_ms.items()},
         }  # fmt: skip
 
@@ -172,6 +174,11 @@ def algorithm_1(
     contrary = (description, describe(noun, **now.values)) if "text" in prompt.changes else None
     # Stage 3: the mask.
     mask = own_mask or build_mask(image.size, box, grow=GROW if settings.grow is None else settings.grow, **turns(wanted, now))
+    kind = "box" if own_mask is None else "given"
+    if own_mask is None and settings.mask not in (None, "box"):  # by the shapes of the object and of its neighbours
+        found_shapes = shapes(image, found.boxes, settings.mask, models)
+        others = [shape for i, shape in enumerate(found_shapes) if i != chosen.index]
+        mask, kind = fit(mask, box, found_shapes[chosen.index], others, outline(prompt, wanted, now, models.reads))
     # Stage 4: paint, from a sketch where the change can be sketched, until the edit is complete.
     sketched = own_mask is None and models.sketches if settings.sketch is None else settings.sketch
     can_be_sketched = sketched and not {"category", "text"} & prompt.changes.keys()
@@ -198,7 +205,7 @@ def algorithm_1(
     status = "edited" if best.verified else "unverified"
     return replace(
         result, status=status, message=_outcome(best, description), image=None if best.painting.refused else best.painting.image,
-        mask=mask, box=box, verified=best.verified, rounds=r + 1, description=description, shown=best.shown,
+        mask=mask, mask_kind=kind, box=box, verified=best.verified, rounds=r + 1, description=description, shown=best.shown,
     )  # fmt: skip
 
 
@@ -258,6 +265,17 @@ def turns(wanted: dict[str, str], now: Reading) -> dict[str, str | None]:
     return {name: wanted.get(name) if wanted.get(name) != now.values[name] else None for name in ("pose", "view")}
 
 
+def outline(prompt: EditPrompt, wanted: dict[str, str], now: Reading, reads: Sequence[str] = tuple(ATTRIBUTES)) -> float | None:
+    """By how many degrees the object's outline turns, 0 where it stays as it is, None where nobody knows the new one.
+
+    For `segment.fit`; reads: see `wished`. Taught in notebook 07.
+    """
+    turn = turns(wanted, now)
+    if turn["view"] or {"category", "text"} & prompt.changes.keys() or (turn["pose"] and "pose" not in reads):
+        return None
+    return POSE_DEGREES[turn["pose"]] - POSE_DEGREES[now.values["pose"]] if turn["pose"] else 0.0
+
+
 def _why(chosen, prompt: EditPrompt) -> str:
     if chosen.status == "ambiguous":
         fits = sum(candidate.fits for candidate in chosen.candidates)
@@ -295,7 +313,8 @@ class Editor:
     ) -> EditResult:
         """Edit one picture as a prompt says, e.g. "the left car changes to a red car".
 
-        image, mask: PIL, path, or array; the mask (L, same size, 255 = repaint) stands in for stage 3. steps, guidance,
+        image, mask: PIL, path, or array; the mask (L, same size, 255 = repaint) stands in for stage 3, or names how it is
+        made there: "box" (the default), "sam", "mask2former", "detr" (`segment.shapes`, `segment.fit`). steps, guidance,
         threshold: of the stages, None for the defaults. select: "best", "left", ..., or a candidate's index.
         rounds: how often at most it paints. progress(step, steps) is called while it paints. grow, feather: of the mask,
         in longest and in short sides of its box. sketch: whether the painter starts from a sketch, by default not under
@@ -305,7 +324,8 @@ class Editor:
         Raises PromptError, UnknownWordError, ImageError, MaskError, SettingsError, each with one sentence. What is not
         there, or not clear, is no error but a status of the result. Taught in notebook 05.
         """
-        settings = self.settings(prompt, seed, steps, guidance, threshold, select, grow, rounds, feather, sketch, ablate)
+        kind, mask = (mask, None) if _is_kind(mask) else (None, mask)
+        settings = self.settings(prompt, seed, steps, guidance, threshold, select, grow, rounds, feather, sketch, ablate, kind)
         settings = replace(settings, **_origin("image", image), **_origin("mask", mask))
         if select == "all":
             return self._edit_all(image, settings, mask, progress)
@@ -344,17 +364,21 @@ class Editor:
     ) -> list[EditResult]:
         """`edit` for several pictures, whose detections and paintings share the models' calls. Taught in notebook 06."""
         seeds = seeds if seeds is not None else [0] * len(prompts)
+        kind = options.pop("mask", None)  # one way to make them all, unless `masks` says more
+        if kind is not None:
+            check_kind(kind)
         masks = masks if masks is not None else [None] * len(prompts)
         if options.get("select") == "all":
             raise SettingsError("A batch edits one object a picture: leave select='all' to `edit`.")
         running = []
         for image, prompt, seed, mask in zip(images, prompts, seeds, masks, strict=True):
-            running.append(self._start(image, self.settings(prompt, seed, **options), mask))
+            own, mask = (mask, None) if _is_kind(mask) else (kind, mask)
+            running.append(self._start(image, self.settings(prompt, seed, mask=own, **options), mask))
         return self._drive(running)
 
     def settings(
         self, prompt, seed=0, steps=None, guidance=None, threshold=None, select=None, grow=None, rounds=ROUNDS, feather=None,
-        sketch=None, ablate=None,
+        sketch=None, ablate=None, mask=None,
     ) -> Settings:
         """Checked settings with the models' defaults filled in."""
         steps = self.models.steps if steps is None else steps
@@ -372,11 +396,13 @@ class Editor:
             check_feather(feather)
         if ablate is not None and ablate not in ABLATIONS:
             raise SettingsError(f"An edit cannot do without {ablate!r}: choose one of {', '.join(ABLATIONS)}.")
+        if mask is not None:
+            check_kind(mask)
         # Plain numbers, as they are written to JSON; numpy's are not.
         threshold, grow, feather = (None if value is None else float(value) for value in (threshold, grow, feather))
         select = int(select) if isinstance(select, Integral) else select
         plain = Settings(prompt, int(seed), int(steps), float(guidance), threshold, select, grow, int(rounds), self.models.name)
-        return replace(plain, feather=feather, sketch=None if sketch is None else bool(sketch), ablate=ablate)
+        return replace(plain, feather=feather, sketch=None if sketch is None else bool(sketch), ablate=ablate, mask=mask)
 
     def detections(self, image: Image.Image, threshold: float | None = None) -> Detections:
         """Stage 1 alone, from memory where the picture was seen before. Taught in notebook 01."""
@@ -474,6 +500,11 @@ class Editor:
         return answers
 
 
+def _is_kind(mask) -> bool:
+    """Whether a mask is given by the name of how it is made; a file of that name is reached as ./sam."""
+    return isinstance(mask, str) and mask in KINDS
+
+
 def _origin(name: str, given) -> dict[str, str]:
     """Where a picture was read from, so that the edit can be made again."""
     if isinstance(given, (str, Path)) and Path(given).is_file():
@@ -498,7 +529,7 @@ def replay(path: Path | str, models: Models | None = None, progress=None) -> Edi
         raise ImageError(f"The settings in {path} cannot be read: give a PNG that this version wrote.") from error
     for name in ("image", "mask"):
         source, digest = getattr(settings, name), getattr(settings, f"{name}_sha256")
-        if source is None and name == "mask" and digest is None:
+        if name == "mask" and digest is None and (source is None or _is_kind(source)):
             continue
         if source is None:
             raise ImageError(f"{path} was made with {name} in memory: only an edit whose {name} is a file can be replayed.")
