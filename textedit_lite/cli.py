@@ -67,7 +67,7 @@ def edit(args: argparse.Namespace) -> int:
     with painting() as progress:
         result = editor.edit(
             args.image, args.prompt, seed=args.seed, steps=args.steps, guidance=args.guidance,
-            threshold=args.threshold, select=args.select, mask=args.mask, progress=progress,
+            threshold=args.threshold, select=args.select, mask=args.mask, match=args.match, progress=progress,
         )  # fmt: skip
     return tell(result, args.out or Path(f"{args.image.stem}-edited.png"), args.figure, args.json)
 
@@ -176,7 +176,13 @@ def train(args: argparse.Namespace) -> int:
 def score(args: argparse.Namespace) -> int:
     from textedit_lite.training.score import score as measure
 
-    show(measure(args.model, args.count, args.seed, args.weights), args.json)
+    figures = measure(args.model, args.count, args.seed, args.weights)
+    if args.model == "matching" and not args.json:
+        from textedit_lite.training.score_matching import as_table
+
+        print(as_table(figures))
+        return 0
+    show(figures, args.json)
     return 0
 
 
@@ -333,6 +339,8 @@ def build_parser() -> argparse.ArgumentParser:
     one.add_argument("--mask", metavar="box|sam|mask2former|detr|FILE", type=mask,
                      help="how the mask is made: the box (default), or the object's shape by a segmenter; or your own, white "
                      "where to repaint (a file that is called as one of these: ./sam)")  # fmt: skip
+    one.add_argument("--match", metavar="HOW", help="what CLIP looks at: crop (default), one view of each object, or patches, "
+                     "several views and their patches")  # fmt: skip
     one.add_argument("--steps", metavar="N", type=int, help="denoising steps (default: by model)")
     one.add_argument("--guidance", metavar="G", type=float, help="how closely to follow the words (default: by model)")
     one.add_argument("--threshold", metavar="T", type=float, help="detection threshold, 0 to 1 (default: by picture)")
@@ -362,8 +370,8 @@ def build_parser() -> argparse.ArgumentParser:
     taught.add_argument("--vae", metavar="DIR", type=Path, help="the autoencoder to paint through (inpaint)")
     taught.add_argument("--clip", metavar="DIR", type=Path, help="the CLIP to read captions with (inpaint)")
 
-    measured = command(score, "Measure a lite model, or the whole editor, on test scenes.")
-    measured.add_argument("model", choices=("detr", "clip", "vae", "editor", "oracle"))
+    measured = command(score, "Measure a lite model, the matching, or the whole editor, on test scenes.")
+    measured.add_argument("model", choices=("detr", "clip", "vae", "editor", "oracle", "matching", "masks"))
     measured.add_argument("--count", metavar="N", type=int, default=1000, help="how many scenes (default: 1000)")
     measured.add_argument("--seed", metavar="S", type=int, default=0, help="of the test scenes (default: 0)")
     measured.add_argument("--weights", metavar="lite|DIR", default="lite", help="what to measure (default: lite)")

@@ -30,13 +30,18 @@ FULL = {
     # Of its U-Net, only the half-precision variant is there as safetensors.
     "inpaint": Source("stable-diffusion-v1-5/stable-diffusion-inpainting", "8a4288a76071f7280aedbdb3253bdb9e9d5d84bb", "fp16"),
 }
-# What an edit can do without, fetched and loaded only when it is asked for: the segmenters behind `--mask`.
+# What an edit can do without, fetched and loaded only when it is asked for: the segmenters behind `--mask`, and the UNets
+# of the rival editors, to which all else is the painter's.
 OPTIONAL = {
     "sam": Source("facebook/sam-vit-base", "70c1a07f894ebb5b307fd9eaaee97b9dfc16068f"),
     "mask2former": Source("facebook/mask2former-swin-tiny-coco-instance", "22c4a2f15dc88149b8b8d9f4d42c54431fbd66f6"),
     "panoptic": Source("facebook/detr-resnet-50-panoptic", "d53b52a799403a8867920f82c869e40732b47037"),
+    "text2image": Source("stable-diffusion-v1-5/stable-diffusion-v1-5", "451f4fe16113bff5a5d2269ed5ad43b0592e9a14", "fp16"),
+    # Whether its UNet is there in half precision too is not known here.
+    "instruct-pix2pix": Source("timbrooks/instruct-pix2pix", "31519b5cb02a7fd89b906d88731cd4d6a7bbf88d"),
 }
 SEGMENTERS = {"sam": "sam", "mask2former": "mask2former", "detr": "panoptic"}  # the kind of mask, and the model that makes it
+SHARED = ("vae", "text_encoder", "tokenizer", "safety_checker", "feature_extractor")  # what the rivals take from the painter
 FULL_BYTES = 3_520_000_000  # about what they take on disk: 167 MB, 609 MB and 2,742 MB
 # And the numbers that they hold, for a word on memory before they are here; the full-size test counts them again.
 FULL_FINDERS = 41_631_008 + 151_277_313
@@ -83,6 +88,10 @@ class Models:
     optional: dict[str, Source] = field(default_factory=dict, repr=False)  # where the models are that are loaded when asked for
     loaded: dict[str, Any] = field(default_factory=dict, repr=False)  # and those that have been
 
+    def has_segmenter(self, kind: str) -> bool:
+        """Whether these weights have a model for masks of a kind. Taught in notebook 07."""
+        return SEGMENTERS.get(kind) in self.optional
+
     def segmenter(self, kind: str) -> tuple[Any, Any]:
         """The model and the processor that make masks of a kind ("sam", "mask2former", "detr"), loaded when first asked for.
 
@@ -94,6 +103,20 @@ class Models:
             raise WeightsError(f"The {self.name} weights have no {part}/ for masks by {kind}: choose {' or '.join(['box', *others])}.")
         if part not in self.loaded:
             self.loaded[part] = _segmenter(self.optional[part], part, self.name, self.device)
+        return self.loaded[part]
+
+    def rival(self, part: str) -> Any:
+        """The pipeline that a rival edits with, loaded when first asked for: "text2image" (over DDIM) or "instruct-pix2pix".
+
+        Its UNet and schedule are its own; autoencoder, text encoder and safety checker are the painter's, as they are the
+        same in all of Stable Diffusion's kin. Raises WeightsError where these weights have none, or it cannot be had.
+        Taught in notebook 08.
+        """
+        if part not in self.optional:
+            raise WeightsError(f"The {self.name} weights have no {part}/: train it with `textedit-lite train {part} --minutes 60 "
+                               f"--out DIR`, and put DIR beside them as {part}/.")  # fmt: skip
+        if part not in self.loaded:
+            self.loaded[part] = _rival(self.optional[part], part, self)
         return self.loaded[part]
 
     @property
@@ -187,7 +210,7 @@ def fetch_weights(
 def read_sources(path: Path | str) -> dict[str, Source]:
     """Where each of the models comes from, by a weights file, in TOML or JSON; what it does not name is that of `full`.
 
-    It may also name the optional models (sam, mask2former, panoptic).
+    It may also name the optional models (OPTIONAL: sam, text2image, ...).
 
         detr = "my-detr"                                    # a folder, from the file's own
         clip = "openai/clip-vit-large-patch14"              # or an id on the Hub
@@ -351,6 +374,13 @@ def _loaded(folders: dict[str, Path], variant: str | None, name: str, device: st
     )
 
 
+def lone_segmenter(folder: Path | str, part: str) -> tuple[Any, Any]:
+    """A segmenter of a folder of its own, on the CPU: the model and its processor. Raises WeightsError."""
+    if not (Path(folder) / "config.json").exists():
+        raise WeightsError(f"No {part} lies in {folder}: train one with `textedit-lite train {part} --out {folder}`.")
+    return _segmenter(Source(str(folder)), part, str(folder), "cpu")
+
+
 def _segmenter(source: Source, part: str, name: str, device: str) -> tuple[Any, Any]:
     """One of the OPTIONAL models, whole and in float32, with its PIL image processor."""
     from safetensors import SafetensorError
@@ -366,6 +396,42 @@ def _segmenter(source: Source, part: str, name: str, device: str) -> tuple[Any, 
     except (OSError, ValueError, LookupError, TypeError, RuntimeError, ImportError, SafetensorError) as error:
         reason = " ".join(str(error).split()).split(". ")[0][:160].rstrip(".")
         raise WeightsError(f"The {part} of the {name} weights cannot be loaded ({reason}): check {source}.") from error
+
+
+def _rival(source: Source, part: str, models: Models) -> Any:
+    """A rival's pipeline around the painter's parts, on its device and in its precision."""
+    from diffusers import DDIMScheduler, StableDiffusionImg2ImgPipeline, StableDiffusionInstructPix2PixPipeline
+    from safetensors import SafetensorError
+
+    folder, painter = hub.fetch(source, part), models.painter
+    kind, channels = {
+        "text2image": (StableDiffusionImg2ImgPipeline, 4), "instruct-pix2pix": (StableDiffusionInstructPix2PixPipeline, 8),
+    }[part]  # fmt: skip
+    shared = {name: getattr(painter, name, None) for name in SHARED}
+    try:
+        with _quiet():
+            pipeline = kind.from_pretrained(
+                folder, variant=_variant(folder, source), use_safetensors=True, image_encoder=None, **shared,
+                requires_safety_checker=painter.safety_checker is not None, **{_dtype_argument(): painter.unet.dtype},
+            )  # fmt: skip
+        if (given := pipeline.unet.config.in_channels) != channels:
+            raise ValueError(f"its UNet takes {given} channels, not {channels}")
+        if pipeline.unet.config.cross_attention_dim != painter.unet.config.cross_attention_dim:
+            raise ValueError("its UNet reads another text encoder than the painter's")
+    except (OSError, ValueError, LookupError, TypeError, RuntimeError, ImportError, SafetensorError) as error:
+        reason = " ".join(str(error).split()).split(". ")[0][:160].rstrip(".")
+        raise WeightsError(f"The {part} of the {models.name} weights cannot be loaded ({reason}): check {source}.") from error
+    if part == "text2image":
+        pipeline.scheduler = DDIMScheduler.from_config(pipeline.scheduler.config)
+    if models.low_memory:
+        pipeline.enable_attention_slicing()
+    if models.low_memory and models.device.startswith("cuda"):
+        pipeline.enable_model_cpu_offload(device=models.device)
+    else:
+        pipeline.unet.to(models.device)
+    pipeline.unet.eval()
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
 
 
 def _whole(kind, folder: Path, device: str, **options):

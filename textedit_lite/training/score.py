@@ -13,7 +13,7 @@ from ..resources import data_path
 from ..world.scenes import make_scene, render
 from .data import label
 
-MEASURED = ("detr", "clip", "vae", "editor", "oracle")
+MEASURED = ("detr", "clip", "vae", "editor", "oracle", "matching", "masks")
 BATCH = 25  # scenes
 
 
@@ -26,7 +26,9 @@ def score(
         what: "detr" -> `ap`, `ap50` (box AP by pycocotools); "clip" -> `category`, `colour_category`, `view`, `pose`,
             `everything` (shares of true crops read rightly); "vae" -> `psnr` (dB, there and back); "editor" ->
             `target`, `color`, `updown`, `tilt`, `front`, `kept`, `sharpness`, `background_changed`; "oracle" -> how
-            often the judge of the editor is right, with its confusion tables on stderr.
+            often the judge of the editor is right, with its confusion tables on stderr; "matching" -> `kinds`, `asks` and
+            `right_unasked`, how often stage 2 chooses the object that words mean (`score_matching`); "masks" -> `iou`,
+            `iou_detr`, `covered` and `touched` of each kind of mask (`score_masks`).
         weights: "lite", or a folder that holds detr/, clip/ and inpaint/, or what one trainer wrote.
 
     Raises: SettingsError for a name or a count that is none; WeightsError if the weights are not there.
@@ -41,10 +43,20 @@ def score(
         from .score_editor import score_editor
 
         return score_editor(load_models(weights), count, seed, progress=progress)
+    if what == "masks":
+        from ..models import load_models
+        from .score_masks import score_masks
+
+        return score_masks(load_models(weights), count, seed, progress)
     if what == "oracle":
         from .score_oracle import score_oracle
 
         return score_oracle(count, seed, progress)
+    if what == "matching":
+        from ..models import load_models
+        from .score_matching import score_matching
+
+        return score_matching(load_models(weights), count, seed, progress)
     folder = _folder(weights, "inpaint" if what == "vae" else what)
     if what == "detr":
         from .detr import score as detr
