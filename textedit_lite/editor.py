@@ -25,9 +25,11 @@ from .mask import build_mask, check_grow, check_mask
 from .match import (
     ATTRIBUTES,
     FUSION,
+    MATCHES,
     Candidate,
     Match,
     Reading,
+    check_match,
     check_select,
     contrast,
     fuse,
@@ -72,6 +74,7 @@ class Settings:
     feather: float | None = None
     sketch: bool | None = None  # whether the painter starts from a sketch; None: if the models' world has sketches, no own mask
     ablate: str | None = None  # one of ABLATIONS
+    match: str = MATCHES[0]  # what CLIP looks at, one of MATCHES
 
 
 @dataclass
@@ -157,7 +160,7 @@ def algorithm_1(
     if found is None:
         found = yield Find(image, settings.threshold)
     # Stage 2: pick the one that the words mean.
-    chosen = match(image, found, prompt, models, settings.select, 1.0 if without == "fusion" else FUSION)
+    chosen = match(image, found, prompt, models, settings.select, 1.0 if without == "fusion" else FUSION, settings.match)
     if own_mask is not None:  # the user has shown the place, whatever else would fit the words
         chosen = _under(own_mask, chosen)
     result = EditResult(chosen.status, _why(chosen, prompt), candidates=chosen.candidates, index=chosen.index, margin=chosen.margin)
@@ -283,6 +286,9 @@ def _why(chosen, prompt: EditPrompt) -> str:
                 f'"the left {prompt.source}", or choose with --select.')  # fmt: skip
     if chosen.status == "not_found":
         labels = sorted({candidate.label for candidate in chosen.candidates})
+        if prompt.rank > 1 and (fits := sum(candidate.fits for candidate in chosen.candidates)):
+            found = f'Only {fits} of "{prompt.source}" can be found in the picture'
+            return f"{found}, no number {prompt.rank}: count again, or choose with --select."
         return f'There is no "{prompt.source}" in the picture: it shows {", ".join(labels) or "nothing that the detector knows"}.'
     return ""
 
@@ -309,13 +315,14 @@ class Editor:
         self, image, prompt: str, *, seed: int = 0, steps: int | None = None, guidance: float | None = None,
         threshold: float | None = None, select: str | int | None = None, mask=None, grow: float | None = None,
         rounds: int = ROUNDS, progress: Callable[[int, int], None] | None = None, feather: float | None = None,
-        sketch: bool | None = None, ablate: str | None = None,
+        sketch: bool | None = None, ablate: str | None = None, match: str | None = None,
     ) -> EditResult:
         """Edit one picture as a prompt says, e.g. "the left car changes to a red car".
 
         image, mask: PIL, path, or array; the mask (L, same size, 255 = repaint) stands in for stage 3, or names how it is
         made there: "box" (the default), "sam", "mask2former", "detr" (`segment.shapes`, `segment.fit`). steps, guidance,
-        threshold: of the stages, None for the defaults. select: "best", "left", ..., or a candidate's index.
+        threshold: of the stages, None for the defaults. select: "best", "left", ..., or a candidate's index. match: what
+        CLIP looks at, "crop" or "patches" (`match.candidate_features`).
         rounds: how often at most it paints. progress(step, steps) is called while it paints. grow, feather: of the mask,
         in longest and in short sides of its box. sketch: whether the painter starts from a sketch, by default not under
         a mask of your own. ablate: one of ABLATIONS, to do without: CLIP alone chooses ("fusion"), the painter sees the
@@ -325,7 +332,7 @@ class Editor:
         there, or not clear, is no error but a status of the result. Taught in notebook 05.
         """
         kind, mask = (mask, None) if _is_kind(mask) else (None, mask)
-        settings = self.settings(prompt, seed, steps, guidance, threshold, select, grow, rounds, feather, sketch, ablate, kind)
+        settings = self.settings(prompt, seed, steps, guidance, threshold, select, grow, rounds, feather, sketch, ablate, kind, match)
         settings = replace(settings, **_origin("image", image), **_origin("mask", mask))
         if select == "all":
             return self._edit_all(image, settings, mask, progress)
@@ -338,7 +345,7 @@ class Editor:
         source = open_image(image)
         prompt = self.parse(settings.prompt)
         found = self.detections(source, settings.threshold)
-        chosen = match(source, found, prompt, self.models, "best")
+        chosen = match(source, found, prompt, self.models, "best", by=settings.match)
         fitting = [i for i, candidate in enumerate(chosen.candidates) if candidate.fits]
         if not fitting:
             return EditResult("not_found", _why(chosen, prompt), candidates=chosen.candidates, settings=settings, source=source)
@@ -378,7 +385,7 @@ class Editor:
 
     def settings(
         self, prompt, seed=0, steps=None, guidance=None, threshold=None, select=None, grow=None, rounds=ROUNDS, feather=None,
-        sketch=None, ablate=None, mask=None,
+        sketch=None, ablate=None, mask=None, match=None,
     ) -> Settings:
         """Checked settings with the models' defaults filled in."""
         steps = self.models.steps if steps is None else steps
@@ -398,11 +405,14 @@ class Editor:
             raise SettingsError(f"An edit cannot do without {ablate!r}: choose one of {', '.join(ABLATIONS)}.")
         if mask is not None:
             check_kind(mask)
+        match = MATCHES[0] if match is None else match
+        check_match(match)
         # Plain numbers, as they are written to JSON; numpy's are not.
         threshold, grow, feather = (None if value is None else float(value) for value in (threshold, grow, feather))
         select = int(select) if isinstance(select, Integral) else select
         plain = Settings(prompt, int(seed), int(steps), float(guidance), threshold, select, grow, int(rounds), self.models.name)
-        return replace(plain, feather=feather, sketch=None if sketch is None else bool(sketch), ablate=ablate, mask=mask)
+        sketch = None if sketch is None else bool(sketch)
+        return replace(plain, feather=feather, sketch=sketch, ablate=ablate, mask=mask, match=match)
 
     def detections(self, image: Image.Image, threshold: float | None = None) -> Detections:
         """Stage 1 alone, from memory where the picture was seen before. Taught in notebook 01."""
@@ -542,4 +552,5 @@ def replay(path: Path | str, models: Models | None = None, progress=None) -> Edi
         settings.image, settings.prompt, seed=settings.seed, steps=settings.steps, guidance=settings.guidance,
         threshold=settings.threshold, select=settings.select, mask=settings.mask, grow=settings.grow,
         rounds=settings.rounds, progress=progress, feather=settings.feather, sketch=settings.sketch, ablate=settings.ablate,
+        match=settings.match,
     )  # fmt: skip

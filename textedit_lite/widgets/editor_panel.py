@@ -185,7 +185,8 @@ class EditorPanel(PaintingPanel):
 
     def _choose(self) -> Match:
         prompt, seen = self.made["match"]
-        chosen = choose(seen.candidates, prompt.selector if self.select is None else self.select)
+        select, rank = (prompt.selector, prompt.rank) if self.select is None else (self.select, 1)
+        chosen = choose(seen.candidates, select, rank)
         self._set(self.choice, value=chosen.index)
         return chosen
 

@@ -136,7 +136,8 @@ class MatchPanel(Panel):
             doubted = noun in self.models.categories and candidate.label != noun
             detr = candidate.detr_score * (DOUBT if doubted else 1.0)
             candidates.append(replace(candidate, score=fuse(candidate.clip_score, detr, weight)))
-        self.chosen = choose(candidates, self.selector.value or self.words.selector)
+        told = self.selector.value
+        self.chosen = choose(candidates, told or self.words.selector, 1 if told else self.words.rank)
         self.show(numbered(self.image, self.found.boxes, [f"{c.label} {c.score:.2f}" for c in candidates], self.chosen.index))
         self.table.value = _score_table(self.chosen)
         self.status.say(*said(self.chosen, self.words.source))
