@@ -20,6 +20,8 @@ from .errors import WeightsError
 MODELS_OF_A_PAINTER = {
     "unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model", "safety_checker": "model",
 }  # fmt: skip
+# Pipelines of which only the UNet and its schedule are wanted: the rest is the painter's.
+UNET_ALONE = ("text2image", "instruct-pix2pix")
 FULL_DISK = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 INSTEAD = "name another id or a folder in a weights file, or use lite"
 
@@ -47,16 +49,20 @@ class Source:
 def patterns(part: str, variant: str | None) -> list[str]:
     """The files of a Hub repository that a part ("detr", "clip", "inpaint") is loaded from: safetensors, never pickles."""
     mark = f".{variant}" if variant else ""
-    stems = sorted(set(MODELS_OF_A_PAINTER.values())) if part == "inpaint" else ["model"]
-    folder = "*/" if part == "inpaint" else ""
+    stems, folder = ["model"], ""
+    if part == "inpaint":
+        stems, folder = sorted(set(MODELS_OF_A_PAINTER.values())), "*/"
+    if part in UNET_ALONE:
+        stems, folder = [MODELS_OF_A_PAINTER["unet"]], "unet/"
     names = (f"{mark}.safetensors", f"{mark}-0*.safetensors", f"-0*{mark}.safetensors")  # whole, or in pieces
     weights = [f"{folder}{stem}{name}" for stem in stems for name in names]
-    return ["*.json", f"{folder}merges.txt", *weights]
+    kept = ["model_index.json", "unet/*.json", "scheduler/*.json"] if part in UNET_ALONE else ["*.json", f"{folder}merges.txt"]
+    return [*kept, *weights]
 
 
 def lacking(folder: Path, part: str, variant: str | None) -> list[str]:
     """The names of what a folder does not hold but a part cannot be loaded without."""
-    if part != "inpaint":
+    if part not in ("inpaint", *UNET_ALONE):
         tokenizer = [("tokenizer.json", "vocab.json")] if part == "clip" else []
         return _absent(folder, [("config.json",), ("preprocessor_config.json",), *tokenizer]) + _absent_weights(folder, "model", variant)
     try:
@@ -65,7 +71,8 @@ def lacking(folder: Path, part: str, variant: str | None) -> list[str]:
         return ["model_index.json"]
     missing = []
     for name, origin in index.items():
-        if not (isinstance(origin, list) and origin and origin[0]):
+        wanted = part == "inpaint" or name in ("unet", "scheduler")
+        if not (wanted and isinstance(origin, list) and origin and origin[0]):
             continue
         if stem := MODELS_OF_A_PAINTER.get(name):
             missing += _absent(folder, [(f"{name}/config.json",)])

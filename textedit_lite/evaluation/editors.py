@@ -16,7 +16,7 @@ from ..mask import build_mask
 from ..match import ATTRIBUTES, read_attributes, read_categories, text_features
 from ..models import Models
 from ..prompt import check_words, parse
-from ..rivals import plain_edit
+from ..rivals import diffedit_batch, instruct_pix2pix_batch, plain_edit, sdedit_batch
 from ..vocabulary import describe
 
 # Each switch of `--ablate`, and the options of `Editor.edit_batch` that it stands for.
@@ -81,9 +81,15 @@ def plain(models: Models, options: dict[str, Any]) -> Way:
     return lambda some: [plain_edit(request.image, request.prompt, models, seed=request.seed) for request in some]
 
 
+def rival(edit_batch: Callable[..., list[EditResult]]) -> Callable[[Models, dict[str, Any]], Way]:
+    """An editor of whole pictures (`rivals`); its options are its settings, by default those of `rivals.settings`."""
+    return lambda models, options: lambda some: edit_batch(*_asked(some)[:2], models, _asked(some)[2], **options)
+
+
 # A further rival is a function as above, and a line here. ABLE: those that take the options of `Editor.edit_batch`.
 EDITORS: dict[str, Callable[[Models, dict[str, Any]], Way]] = {
     "ours": ours, "copy": copy, "oracle-mask": oracle_mask, "plain": plain,
+    "sdedit": rival(sdedit_batch), "diffedit": rival(diffedit_batch), "instruct-pix2pix": rival(instruct_pix2pix_batch),
 }  # fmt: skip
 ABLE = ("ours", "oracle-mask")
 

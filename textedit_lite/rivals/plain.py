@@ -1,4 +1,4 @@
-"""Other ways to make the same edit, behind the same call as the editor: so far the plain way."""
+"""The plain way: the paper's pipeline as it is most likely coded, without the editor's machinery."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from numbers import Integral
 import numpy as np
 from PIL import Image
 
-from .boxes import square_crop
-from .detect import check_threshold, detect
-from .editor import EditResult, Settings
-from .errors import SettingsError
-from .images import open_image
-from .inpaint import BLACK, check_settings
-from .mask import build_mask
-from .match import Candidate, similarity
-from .models import Models
-from .prompt import check_words, parse
-from .vocabulary import describe
+from ..boxes import square_crop
+from ..detect import check_threshold, detect
+from ..editor import EditResult, Settings
+from ..errors import SettingsError
+from ..images import open_image
+from ..inpaint import BLACK, check_settings
+from ..mask import build_mask
+from ..match import Candidate, similarity
+from ..models import Models
+from ..prompt import check_words, parse
+from ..vocabulary import describe
 
 
 def plain_edit(

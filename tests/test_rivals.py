@@ -1,0 +1,235 @@
+"""The rival editors: what they are told, what they see and give back, DiffEdit's three steps, and where their weights come from.
+
+Their UNets here are small ones of random numbers: what an edit is worth is measured with trained ones, not tested.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from textedit_lite.errors import PromptError, SettingsError, UnknownWordError, WeightsError
+from textedit_lite.evaluation.editors import EDITORS, Request, make_editor
+from textedit_lite.hub import Source
+from textedit_lite.prompt import parse
+from textedit_lite.rivals import diffedit, diffedit_batch, instruct_pix2pix, sdedit, sdedit_batch
+from textedit_lite.rivals.settings import DEFAULTS, settings_of
+from textedit_lite.rivals.whole import working_size
+from textedit_lite.rivals.words import captions, instruction
+from textedit_lite.world.scenes import make_scene, render
+
+PROMPT = "the left blue car changes to a red car"
+QUICK = {"sdedit": {"steps": 2, "strength": 1.0}, "diffedit": {"steps": 4, "strength": 0.5, "maps": 2}, "instruct-pix2pix": {"steps": 1}}
+
+
+@pytest.fixture(scope="module")
+def rivals(models, tmp_path_factory):
+    """The lite models with a random UNet for each kind of rival."""
+    import torch
+
+    from textedit_lite.training.text2image import build, save
+
+    root = tmp_path_factory.mktemp("rivals")
+    for part, channels, kind in (
+        ("text2image", 4, "StableDiffusionImg2ImgPipeline"), ("instruct-pix2pix", 8, "StableDiffusionInstructPix2PixPipeline"),
+    ):  # fmt: skip
+        torch.manual_seed(0)
+        save(build(channels), kind, root / part)
+    return replace(models, optional={part: Source(str(root / part)) for part in ("text2image", "instruct-pix2pix")}, loaded={})
+
+
+@pytest.fixture(scope="module")
+def image() -> Image.Image:
+    return render(make_scene(3))
+
+
+# --- words and settings ------------------------------------------------------------------------------------------
+
+
+def test_what_the_rivals_are_told():
+    wish = parse(PROMPT)
+    assert captions(wish) == ("a blue car", "a red car")
+    assert captions(wish, "a photo of {}") == ("a photo of a blue car", "a photo of a red car")
+    assert instruction(wish, brief=False) == "turn the left blue car into a red car"
+    assert instruction(wish, brief=True) == "the left blue car to a red car"
+    assert instruction(parse("flip the cup"), brief=True) == "the cup to a cup upside down"
+
+
+def test_the_lite_instruction_fits_the_lite_text_encoder(models):
+    longest = parse("the right orange fire hydrant changes to an orange fire hydrant tilted slightly to the left")
+    tokens = models.clip_tokenizer(instruction(longest, brief=True)).input_ids
+    assert len(tokens) <= models.clip_tokenizer.model_max_length
+
+
+@pytest.mark.parametrize("rival", DEFAULTS)
+def test_settings_are_the_familys_unless_given(models, rival):
+    assert settings_of(rival, models) == DEFAULTS[rival]["lite"]
+    assert settings_of(rival, replace(models, known_words=None)) == DEFAULTS[rival]["full"]
+    assert settings_of(rival, models, guidance=2)["guidance"] == 2.0
+    for wrong in ({"guidance": 0}, {"steps": 2.5}, {"steps": True}, {"wings": 2}, {"guidance": float("nan")}):
+        with pytest.raises(SettingsError):
+            settings_of(rival, models, **wrong)
+
+
+def test_settings_that_leave_no_step_are_refused(models):
+    with pytest.raises(SettingsError, match="leaves none of 4 steps"):
+        settings_of("sdedit", models, steps=4, strength=0.2)
+    with pytest.raises(SettingsError, match="do not divide"):
+        settings_of("diffedit", models, steps=30)
+
+
+# --- pictures in and out -----------------------------------------------------------------------------------------
+
+
+def test_a_picture_is_seen_in_its_aspect_at_the_models_own_area(rivals):
+    pipeline = rivals.rival("text2image")
+    assert working_size((256, 256), pipeline) == (128, 128)
+    assert working_size((1024, 1024), pipeline) == (128, 128)
+    assert working_size((400, 200), pipeline) == (176, 96)
+    assert working_size((20, 2000), pipeline)[0] == 16
+
+
+@pytest.mark.parametrize("rival, edit", [("sdedit", sdedit), ("diffedit", diffedit), ("instruct-pix2pix", instruct_pix2pix)])
+def test_a_rival_edits_the_whole_picture_and_the_same_way_again(rivals, rival, edit):
+    image = render(make_scene(4, size=(120, 80)))
+    result = edit(image, PROMPT, rivals, seed=3, **QUICK[rival])
+    assert result.status == "edited" and not result.verified and result.image.size == image.size and result.box is None
+    assert (result.settings.prompt, result.settings.seed, result.settings.steps) == (PROMPT, 3, QUICK[rival]["steps"])
+    assert result.timings_ms["inpaint"] > 0 and result.description == "a red car" and result.source.size == image.size
+    assert np.array_equal(edit(image, PROMPT, rivals, seed=3, **QUICK[rival]).image, result.image)
+    assert not np.array_equal(edit(image, PROMPT, rivals, seed=4, **QUICK[rival]).image, result.image) or rival == "diffedit"
+
+
+@pytest.mark.parametrize("edit", [sdedit, diffedit, instruct_pix2pix])
+def test_what_a_rival_cannot_do_is_an_error(rivals, image, edit):
+    with pytest.raises(UnknownWordError):
+        edit(image, "the zebra changes to a red zebra", rivals)
+    with pytest.raises(PromptError):
+        edit(image, "the car", rivals)
+    with pytest.raises(SettingsError, match="seed"):
+        edit(image, PROMPT, rivals, seed=-1)
+
+
+def test_a_batch_is_what_its_pictures_are_alone(rivals):
+    """Pictures of two sizes, so that they cannot all go together."""
+    images = [render(make_scene(i, size=size)) for i, size in enumerate([(96, 96), (120, 80), (96, 96)])]
+    prompts = [PROMPT, "the cup changes to a cup upside down", "the bus changes to a green bus"]
+    for batch, alone, quick in ((sdedit_batch, sdedit, QUICK["sdedit"]), (diffedit_batch, diffedit, QUICK["diffedit"])):
+        together = batch(images, prompts, rivals, [1, 2, 3], **quick)
+        for result, image, prompt, seed in zip(together, images, prompts, (1, 2, 3), strict=True):
+            one = alone(image, prompt, rivals, seed=seed, **quick)
+            assert result.description == one.description and result.image.size == image.size
+            assert np.abs(np.asarray(result.image, int) - np.asarray(one.image, int)).max() <= 1
+            if one.mask is not None:
+                assert np.mean(np.asarray(result.mask) != np.asarray(one.mask)) < 0.01
+
+
+# --- DiffEdit ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def parts(rivals, image):
+    """A pipeline, a picture's latents, and the states of two captions."""
+    import torch
+
+    from textedit_lite.rivals.diffedit import encode, states
+
+    pipeline = rivals.rival("text2image")
+    with torch.inference_mode():
+        latents = encode([image.resize((64, 64))], pipeline)
+        return pipeline, latents, states(["a blue car"], pipeline), states(["a red car"], pipeline)
+
+
+def test_the_mask_is_the_one_of_diffusers(parts):
+    """The same picture, captions and noise through diffusers' own pipeline, whose guidance must not matter."""
+    import torch
+    from diffusers import DDIMInverseScheduler, StableDiffusionDiffEditPipeline
+
+    from textedit_lite.rivals.diffedit import noise_contrast
+
+    pipeline, latents, before, after = parts
+    names = ("vae", "text_encoder", "tokenizer", "unet", "scheduler", "safety_checker", "feature_extractor")
+    theirs = StableDiffusionDiffEditPipeline(
+        **{name: getattr(pipeline, name) for name in names}, requires_safety_checker=False,
+        inverse_scheduler=DDIMInverseScheduler.from_config(pipeline.scheduler.config),
+    )  # fmt: skip
+    expected = theirs.generate_mask(
+        image=latents, source_prompt="a blue car", target_prompt="a red car", num_maps_per_mask=3, mask_encode_strength=0.5,
+        mask_thresholding_ratio=3.0, num_inference_steps=10, guidance_scale=4.0, generator=torch.Generator().manual_seed(5),
+    )  # fmt: skip
+    with torch.inference_mode():
+        contrast = noise_contrast(
+            latents, before, after, pipeline, [torch.Generator().manual_seed(5)], noise=0.5, maps=3, steps=10
+        )
+    ours = (contrast > 1.5 * contrast.mean((1, 2), keepdim=True)).numpy()
+    assert 0 < ours.mean() < 1
+    assert np.mean(ours != expected.astype(bool)) < 0.01
+
+
+def test_the_inversion_leads_back_and_the_background_is_the_pictures(parts):
+    import torch
+
+    from textedit_lite.rivals.diffedit import invert, repaint, states
+
+    pipeline, latents, _, after = parts
+    nothing, nowhere = states([""], pipeline), torch.zeros(latents.shape[0], *latents.shape[2:], dtype=torch.bool)
+    with torch.inference_mode():
+        levels = invert(latents, pipeline, steps=100, strength=0.5)
+        assert len(levels) == 51 and torch.equal(levels[0], latents)
+        assert float((levels[-1] - latents).square().mean()) > 0.05, "noise has come in"
+        back = repaint(levels, ~nowhere, nothing, pipeline, steps=100, guidance=1.0)
+        assert float((back - latents).square().mean()) < 0.02, "without words, the last level leads back"
+        assert torch.equal(repaint(levels, nowhere, after, pipeline, steps=100, guidance=3.0), latents)
+        mask = nowhere.clone()
+        mask[:, 4:9, 3:7] = True
+        some = repaint(levels, mask, after, pipeline, steps=100, guidance=3.0)
+        differs = (some != latents).any(1)
+        assert torch.equal(differs & ~mask, nowhere) and differs[mask].all()
+
+
+def test_diffedit_says_where_it_repaints(rivals, image):
+    low, high = (diffedit(image, PROMPT, rivals, **QUICK["diffedit"], threshold=value).mask for value in (1.0, 1.6))
+    assert low.mode == "L" and low.size == image.size and set(np.unique(low)) == {0, 255}
+    wide, narrow = (np.asarray(mask) > 0 for mask in (low, high))
+    assert narrow.sum() < wide.sum() and not (narrow & ~wide).any()
+
+
+# --- where the weights are ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("edit, part", [(sdedit, "text2image"), (instruct_pix2pix, "instruct-pix2pix")])
+def test_without_weights_a_sentence_says_how_to_train_them(models, image, edit, part):
+    with pytest.raises(WeightsError, match=f"textedit-lite train {part} --minutes") as caught:
+        edit(image, PROMPT, replace(models, optional={}))
+    assert str(caught.value).endswith(".") and "\n" not in str(caught.value)
+
+
+def test_a_model_of_another_kind_is_refused(rivals, image):
+    swapped = replace(rivals, loaded={}, optional={"text2image": rivals.optional["instruct-pix2pix"]})
+    with pytest.raises(WeightsError, match="takes 8 channels, not 4"):
+        sdedit(image, PROMPT, swapped)
+
+
+def test_a_rival_holds_nothing_twice(rivals, models):
+    pipeline = rivals.rival("text2image")
+    assert pipeline is rivals.rival("text2image")
+    assert pipeline.vae is models.painter.vae and pipeline.text_encoder is models.painter.text_encoder
+    assert pipeline.unet.dtype == models.painter.unet.dtype
+
+
+# --- as editors of an evaluation ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rival", DEFAULTS)
+def test_the_rivals_are_editors(rivals, rival, monkeypatch):
+    monkeypatch.setitem(DEFAULTS[rival], "lite", DEFAULTS[rival]["lite"] | QUICK[rival])
+    picture = render(make_scene(4, size=96))
+    pixels = np.zeros((96, 96), bool)
+    pixels[20:50, 30:70] = True
+    request = Request(picture, PROMPT, 7, {"colour": "red"}, (30.0, 20.0, 70.0, 50.0), pixels)
+    assert rival in EDITORS
+    first, second = make_editor(rival, rivals)([request, request])
+    assert first.image.size == picture.size and np.array_equal(first.image, second.image)

@@ -1,0 +1,140 @@
+"""DiffEdit: where two captions disagree is the mask, and only there the picture is denoised anew (Couairon et al., 2023).
+
+Written over the parts of a text-to-image pipeline and diffusers' two DDIM schedulers, as `StableDiffusionDiffEditPipeline`
+asks the autoencoder for a distribution, which a small one does not have, takes one threshold for all pictures of a batch,
+and keeps the background one step noisier than it should be. Of one picture, its mask is the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ..editor import EditResult
+from ..models import Models
+from .settings import settings_of
+from .whole import Job, Outcome, edit_whole, generators
+from .words import captions
+
+
+def diffedit(image, prompt: str, models: Models, *, seed: int = 0, **settings: float) -> EditResult:
+    """Edit a picture by DiffEdit: mask by noise contrast, DDIM inversion, denoising inside of the mask.
+
+    The result carries the mask that it found. image: PIL, path or array; settings: steps, guidance, strength (how far it
+    inverts), noise, maps and threshold (of the mask; `settings_of`).
+    Raises PromptError, ImageError, SettingsError, and WeightsError. Taught in notebook 08.
+    """
+    return diffedit_batch([image], [prompt], models, [seed], **settings)[0]
+
+
+def diffedit_batch(
+    images: Sequence, prompts: Sequence[str], models: Models, seeds: Sequence[int], **settings: float
+) -> list[EditResult]:
+    """`diffedit` of several pictures; those of one size are inverted and denoised together. Taught in notebook 08."""
+    import torch
+
+    chosen = settings_of("diffedit", models, **settings)
+    pipeline = models.rival("text2image")
+
+    def paint(jobs: Sequence[Job]) -> list[Outcome]:
+        words = [captions(job.wish, models.captions) for job in jobs]
+        with torch.inference_mode():
+            latents = encode([job.picture for job in jobs], pipeline)
+            before, after = (states([pair[i] for pair in words], pipeline) for i in (0, 1))
+            contrast = noise_contrast(
+                latents, before, after, pipeline, generators(jobs), noise=chosen["noise"], maps=chosen["maps"], steps=chosen["steps"]
+            )
+            mask = contrast > chosen["threshold"] * contrast.mean((1, 2), keepdim=True)
+            levels = invert(latents, pipeline, steps=chosen["steps"], strength=chosen["strength"])
+            latents = repaint(levels, mask, after, pipeline, steps=chosen["steps"], guidance=chosen["guidance"])
+            pixels = pipeline.vae.decode(latents.to(pipeline.vae.dtype) / pipeline.vae.config.scaling_factor).sample
+            pixels, flags = pipeline.run_safety_checker(pixels, pixels.device, pixels.dtype)
+        pictures = pipeline.image_processor.postprocess(pixels.detach(), output_type="pil")
+        masks = [Image.fromarray(255 * one.cpu().numpy().astype(np.uint8)) for one in mask]
+        flags = flags if flags is not None else [False] * len(jobs)
+        return [Outcome(*three) for three in zip(pictures, masks, flags, strict=True)]
+
+    return edit_whole(images, prompts, seeds, models, pipeline, chosen, paint)
+
+
+# --- the three steps ---------------------------------------------------------------------------------------------
+
+
+def noise_contrast(latents, before, after, pipeline: Any, noise_of: Sequence, *, noise: float, maps: int, steps: int):
+    """Step 1: how much the noise that is seen in a picture depends on the caption, float32 [B, h, w].
+
+    The mean over channels, and over `maps` noises at time `noise`, of |e(x_t, after) - e(x_t, before)|. It is only
+    compared with itself, so it does not matter that a scheduler of velocities gives it times a constant, as guidance of
+    both would. latents: [B, 4, h, h]; before, after: text states [B, tokens, width]; noise_of: a generator a picture.
+    Taught in notebook 08.
+    """
+    import torch
+
+    scheduler = pipeline.scheduler
+    scheduler.set_timesteps(steps, device=latents.device)
+    t = scheduler.timesteps[max(steps - int(steps * noise), 0) :][0]
+    found = []
+    for one, old, new, generator in zip(latents, before, after, noise_of, strict=True):
+        drawn = torch.randn((maps, *one.shape), generator=generator, dtype=one.dtype).to(one.device)
+        noisy = scheduler.add_noise(one.expand(maps, -1, -1, -1), drawn, t.expand(maps))
+        told = torch.cat([old.expand(maps, -1, -1), new.expand(maps, -1, -1)])
+        seen_old, seen_new = pipeline.unet(torch.cat([noisy, noisy]), t, told, return_dict=False)[0].float().chunk(2)
+        found.append((seen_new - seen_old).abs().mean((0, 1)))
+    return torch.stack(found)
+
+
+def invert(latents, pipeline: Any, *, steps: int, strength: float) -> list:
+    """Step 2: DDIM run backwards without words: the latents at each level of noise, the clean ones first.
+
+    Denoised without words, the last level leads back to the picture. Taught in notebook 08.
+    """
+    from diffusers import DDIMInverseScheduler
+
+    scheduler = DDIMInverseScheduler.from_config(pipeline.scheduler.config)
+    scheduler.set_timesteps(steps, device=latents.device)
+    nothing, levels = states([""] * len(latents), pipeline), [latents]
+    for t in scheduler.timesteps[: int(steps * strength)]:
+        seen = pipeline.unet(levels[-1], t, nothing, return_dict=False)[0]
+        levels.append(scheduler.step(seen, t, levels[-1]).prev_sample)
+    return levels
+
+
+def repaint(levels: list, mask, after, pipeline: Any, *, steps: int, guidance: float):
+    """Step 3: DDIM from the last level on, under the new caption inside of the mask, the inverted picture outside of it.
+
+    y_{t-1} = M step(y_t) + (1 - M) x_{t-1}. mask: bool [B, h, w]; after: text states; returns the latents [B, 4, h, w],
+    which outside of the mask are those of the picture. Taught in notebook 08.
+    """
+    import torch
+
+    scheduler, count = pipeline.scheduler, len(levels) - 1
+    scheduler.set_timesteps(steps, device=mask.device)
+    words = torch.cat([states([""] * len(mask), pipeline), after]) if guidance > 1 else after
+    latents = levels[-1]
+    for k, t in enumerate(scheduler.timesteps[steps - count :]):
+        seen = pipeline.unet(torch.cat([latents] * (len(words) // len(mask))), t, words, return_dict=False)[0]
+        if guidance > 1:
+            without, within = seen.chunk(2)
+            seen = without + guidance * (within - without)
+        latents = scheduler.step(seen, t, latents).prev_sample
+        latents = torch.where(mask[:, None], latents, levels[count - 1 - k])
+    return latents
+
+
+# --- in and out of the model -------------------------------------------------------------------------------------
+
+
+def encode(pictures: Sequence[Image.Image], pipeline: Any):
+    """The latents of pictures, [B, 4, h, w]: the mean, where an autoencoder gives a distribution."""
+    pixels = pipeline.image_processor.preprocess(list(pictures)).to(pipeline._execution_device, pipeline.vae.dtype)
+    code = pipeline.vae.encode(pixels)
+    latents = code.latents if hasattr(code, "latents") else code.latent_dist.mode()
+    return latents.to(pipeline.unet.dtype) * pipeline.vae.config.scaling_factor
+
+
+def states(texts: list[str], pipeline: Any):
+    """What the UNet reads of texts: [B, tokens, width]."""
+    return pipeline.encode_prompt(texts, pipeline._execution_device, 1, False)[0]

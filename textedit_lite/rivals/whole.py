@@ -1,0 +1,108 @@
+"""What the rivals have in common: they see whole pictures at a model's own size, many at a time, and give whole ones back."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
+
+from PIL import Image
+
+from ..editor import Editor, EditResult, Settings
+from ..errors import SettingsError
+from ..images import open_image
+from ..models import Models
+from ..prompt import EditPrompt
+
+
+@dataclass(frozen=True)
+class Job:
+    """One picture at the model's own size, what is wished of it, and the seed of its noise."""
+
+    picture: Image.Image
+    wish: EditPrompt
+    seed: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a rival made of a job: the picture, at the model's size, and where it repainted (L), if it knows."""
+
+    picture: Image.Image
+    mask: Image.Image | None = None
+    refused: bool = False  # a safety checker blackened it
+
+
+Paint = Callable[[Sequence[Job]], list[Outcome]]
+
+
+def working_size(size: tuple[int, int], pipeline: Any) -> tuple[int, int]:
+    """(width, height) at which a pipeline sees a picture of `size`: its aspect, and the area that the model was trained on.
+
+    Both are multiples of what UNet and autoencoder halve: 64 pixels for Stable Diffusion 1.5, 16 for the lite models.
+    Taught in notebook 08.
+    """
+    config = pipeline.unet.config
+    step = pipeline.vae_scale_factor * 2 ** (len(config.block_out_channels) - 1)
+    side = config.sample_size * pipeline.vae_scale_factor
+    aspect = math.sqrt(size[0] / size[1])
+    return max(step, round(side * aspect / step) * step), max(step, round(side / aspect / step) * step)
+
+
+def edit_whole(
+    images: Sequence, prompts: Sequence[str], seeds: Sequence[int], models: Models, pipeline: Any, settings: dict[str, float],
+    paint: Paint,
+) -> list[EditResult]:  # fmt: skip
+    """Results, in order, of pictures sent through `paint` at the model's own size; those of one size go together.
+
+    Nobody looks whether the change has happened: any picture that comes back counts, so the status is "edited", and
+    `verified` False. Raises PromptError, UnknownWordError, ImageError, SettingsError as `Editor.edit` does.
+    """
+    for seed in seeds:
+        if not (isinstance(seed, Integral) and 0 <= seed < 2**32):
+            raise SettingsError(f"The seed cannot be {seed}: give a whole number from 0 to {2**32 - 1}.")
+    wishes = [Editor(models).parse(prompt) for prompt in prompts]
+    sources = [open_image(image) for image in images]
+    groups: dict[tuple[int, int], list[int]] = {}
+    for i, source in enumerate(sources):
+        groups.setdefault(working_size(source.size, pipeline), []).append(i)
+    results: dict[int, EditResult] = {}
+    for size, members in groups.items():
+        for at in range(0, len(members), models.at_once):
+            some = members[at : at + models.at_once]
+            start = time.perf_counter()
+            jobs = [Job(sources[i].resize(size, Image.Resampling.LANCZOS), wishes[i], int(seeds[i])) for i in some]
+            outcomes = paint(jobs)
+            spent = 1000 * (time.perf_counter() - start) / len(some)
+            for i, outcome in zip(some, outcomes, strict=True):
+                asked = Settings(prompts[i], int(seeds[i]), int(settings["steps"]), settings["guidance"], rounds=1, weights=models.name)
+                results[i] = _result(sources[i], wishes[i], outcome, asked, spent)
+    return [results[i] for i in range(len(sources))]
+
+
+def _result(source: Image.Image, wish: EditPrompt, outcome: Outcome, settings: Settings, spent: float) -> EditResult:
+    if outcome.refused:
+        status, message, picture = "unverified", "The safety checker blackened the picture.", None
+    else:
+        status, message = "edited", "A picture came back."
+        picture = outcome.picture.resize(source.size, Image.Resampling.LANCZOS)
+    mask = None if outcome.mask is None else outcome.mask.resize(source.size, Image.Resampling.NEAREST)
+    return EditResult(
+        status, message, image=picture, mask=mask, rounds=1, description=wish.target, settings=settings,
+        timings_ms={"inpaint": spent}, source=source,
+    )  # fmt: skip
+
+
+def generators(jobs: Sequence[Job]) -> list:
+    """The noise of each job, drawn on the CPU, so that it does not depend on the device."""
+    import torch
+
+    return [torch.Generator("cpu").manual_seed(job.seed) for job in jobs]
+
+
+def refused(output: Any, count: int) -> list[bool]:
+    """Which of a pipeline's pictures its safety checker has blackened."""
+    return list(getattr(output, "nsfw_content_detected", None) or [False] * count)

@@ -1,0 +1,26 @@
+"""What the rivals are told: captions for SDEdit and DiffEdit, an instruction for InstructPix2Pix, out of one edit prompt."""
+
+from __future__ import annotations
+
+from ..prompt import EditPrompt
+from ..vocabulary import describe
+
+
+def captions(wish: EditPrompt, frame: str = "{}") -> tuple[str, str]:
+    """The captions before and after, as DiffEdit's users write them: "a blue car", "a red car".
+
+    frame: "a photo of {}" for models of photographs. The prompt does not tell what else the picture shows, and so neither
+    do they. Taught in notebook 08.
+    """
+    before = describe(wish.category or wish.noun, wish.colour, wish.view, wish.pose)
+    return frame.format(before), frame.format(wish.target)
+
+
+def instruction(wish: EditPrompt, brief: bool) -> str:
+    """The edit as an order, "turn the left blue car into a red car"; brief: "the left blue car to a red car".
+
+    The brief form is the lite models': their text encoder knows the words of captions, and neither "turn" nor "into"
+    is one, and has 20 tokens in all. Taught in notebook 08.
+    """
+    source = " ".join(word for word in (wish.selector, wish.source) if word)
+    return f"the {source} to {wish.target}" if brief else f"turn the {source} into {wish.target}"
