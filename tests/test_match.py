@@ -13,16 +13,23 @@ from textedit_lite.detect import Detections
 from textedit_lite.errors import SettingsError
 from textedit_lite.match import (
     ATTRIBUTES,
+    MATCHES,
     Candidate,
+    blur_rest,
+    candidate_features,
     choose,
     contrast,
     fuse,
     image_features,
+    inside_crop,
     match,
+    patch_features,
+    pool_patches,
     read_attributes,
     read_categories,
     similarity,
     text_features,
+    views,
 )
 from textedit_lite.prompt import parse
 from textedit_lite.vocabulary import describe
@@ -255,3 +262,149 @@ def test_the_ideal_caption_is_nearer_than_a_wrong_one(models, crops):
         other = "white" if thing.colour != "white" else "black"
         right, wrong = similarity([crop], [describe(thing.category, thing.colour), describe(thing.category, other)], models)[0]
         assert right > wrong
+
+
+# --- views and patches -------------------------------------------------------------------------------------------
+
+
+def test_a_box_fills_its_crop_but_for_the_rim():
+    x0, y0, x1, y1 = inside_crop((10, 10, 50, 30))
+    assert (x0 + x1, y0 + y1) == pytest.approx((1, 1)) and x1 - x0 == pytest.approx(1 / 1.15) and y1 - y0 == pytest.approx(0.5 / 1.15)
+
+
+def test_only_the_rest_is_blurred():
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (80, 80, 3), np.uint8))
+    before, after = np.asarray(noise, float), np.asarray(blur_rest(noise, (0.25, 0.25, 0.75, 0.5)), float)
+    assert np.array_equal(before[20:40, 20:60], after[20:40, 20:60])
+    rest = np.ones((80, 80), bool)
+    rest[20:40, 20:60] = False
+    assert after[rest].std() < 0.2 * before[rest].std()
+
+
+def test_views_are_the_crop_a_wider_one_and_the_crop_with_the_rest_blurred(image, crops):
+    close, wide, blurred = views(image, boxes(SCENE)[0])
+    assert close.tobytes() == crops[0].tobytes() and wide.width > close.width and blurred.size == close.size
+
+
+def test_the_mean_of_patches_counts_what_lies_under_the_part():
+    patches = np.zeros((4, 4, 2), np.float32)
+    patches[:, :2, 0], patches[:, 2:, 1] = 1, 1
+    assert pool_patches(patches, (0, 0, 0.5, 1)) == pytest.approx([1, 0])
+    assert pool_patches(patches, (0.375, 0, 0.75, 1)) == pytest.approx([1 / 3, 2 / 3])
+    assert pool_patches(patches, (0, 0, 1, 1)) == pytest.approx(patches.mean((0, 1)))
+
+
+def test_patch_features_come_with_the_crops_own(models, crops):
+    whole, patches = patch_features(crops, models)
+    assert np.allclose(whole, image_features(crops, models), atol=1e-4)
+    assert patches.shape == (4, 8, 8, whole.shape[1]) and np.allclose(np.linalg.norm(patches, axis=-1), 1, atol=1e-4)
+
+
+@pytest.mark.parametrize("by", MATCHES)
+def test_all_candidates_are_looked_at_in_one_call(models, image, by, monkeypatch):
+    calls, ours = [], models.clip.get_image_features
+    monkeypatch.setattr(models.clip, "get_image_features", lambda **asked: calls.append(1) or ours(**asked))
+    features = candidate_features(image, boxes(SCENE), models, by)
+    assert len(calls) == 1 and features.shape[0] == 4 and np.allclose(np.linalg.norm(features, axis=1), 1, atol=1e-4)
+
+
+# --- counting and relations --------------------------------------------------------------------------------------
+# The cup stands below the red car and left of the bus, the blue car right above the bus; but above it stand both cars.
+
+
+@pytest.mark.parametrize("by", MATCHES)
+@pytest.mark.parametrize(
+    "words,index",
+    [
+        ("the car above the bus and right of the cup", 1), ("the car left of the blue car", 0), ("the car next to the bus", 1),
+        ("the second car from the left", 1), ("the second car from the right", 0), ("the second largest car", 0),
+        ("the cup left of the bus and below the red car", 2), ("the bus below the right car", 3),
+        ("the car right of the car above the cup", 1), ("the car left of the first car from the right", 0), ("the largest car", 1),
+    ],
+)  # fmt: skip
+def test_relations_and_counting_choose_the_object(models, image, by, words, index):
+    found = match(image, detected(), parse(f"{words} becomes white"), models, by=by)
+    assert (found.status, found.index) == ("found", index)
+
+
+@pytest.mark.parametrize(
+    "words", ["the cup right of the bus", "the cup left of the boat", "the car left of the white car", "the third car from the left",
+              "the car left of the second bus from the left", "the bus left of the bus"]
+)  # fmt: skip
+def test_a_relation_that_does_not_hold_is_not_found(models, image, words):
+    found = match(image, detected(), parse(f"{words} becomes white"), models)
+    assert (found.status, found.index) == ("not_found", None)
+
+
+def test_several_that_stand_in_a_relation_are_a_question(models, image):
+    found = match(image, detected(), parse("the car above the bus becomes white"), models)
+    assert found.status == "ambiguous" and [one.fits for one in found.candidates] == [True, True, False, False]
+
+
+def test_without_relations_the_words_are_what_they_were(models, image):
+    before = match(image, detected(), parse("the car becomes white"), models)
+    without = match(image, detected(), parse("the car next to the bus becomes white"), models, relations=False)
+    assert without == before and without.status == "ambiguous"
+    assert match(image, detected(), parse("the second car from the left becomes white"), models, relations=False) == before
+    assert match(image, detected(), parse("the left car becomes white"), models, relations=False).index == 0
+
+
+def test_a_relation_multiplies_the_share(models, image):
+    near, all_cars = (match(image, detected(), parse(f"{words} becomes white"), models) for words in ("the car next to the bus", "the car"))
+    for one, other in zip(near.candidates, all_cars.candidates):
+        assert one.clip_score <= other.clip_score + 1e-6
+    assert near.candidates[1].clip_score > 0.9 * all_cars.candidates[1].clip_score
+
+
+def test_an_unknown_way_to_match_is_an_error_whatever_is_there(models, image):
+    for seen in (detected(), detected([])):
+        with pytest.raises(SettingsError, match="crop or patches"):
+            match(image, seen, parse("the car becomes red"), models, by="magic")
+
+
+# --- the editor, and the measure ---------------------------------------------------------------------------------
+
+
+def test_the_editor_heeds_relations_and_keeps_how_it_matched(editor, image, tmp_path):
+    from textedit_lite import replay
+
+    render(SCENE).save(tmp_path / "scene.png")
+    done = editor.edit(tmp_path / "scene.png", "the car next to the bus becomes green", rounds=1, match="patches")
+    assert done.index is not None and done.candidates[done.index].box[0] > 128 and done.to_dict()["settings"]["match"] == "patches"
+    done.save(tmp_path / "out.png")
+    again = replay(tmp_path / "out.png", editor.models)
+    assert again.settings.match == "patches" and again.image.tobytes() == done.image.tobytes()
+    assert editor.settings("the car becomes red").match == MATCHES[0]
+    with pytest.raises(SettingsError, match="crop or patches"):
+        editor.settings("the car becomes red", match="magic")
+    assert "no number 5" in editor.edit(image, "the fifth car from the left becomes green").message
+
+
+def test_expressions_say_what_they_say_they_say():
+    from textedit_lite.evaluation.expressions import KINDS, expressions
+    from textedit_lite.world.scenes import make_scene
+
+    seen = set()
+    for number in range(25):
+        scene = make_scene(number, "validation")
+        told = expressions(scene)
+        assert told == expressions(scene)
+        for one in told:
+            read = parse(one.prompt)
+            assert read.category == scene.objects[one.index].category and read.unknown == ()
+            assert (read.rank > 1, bool(read.relations)) == (one.kind == "ordinal", one.kind == "relation"), one
+            assert read.colour in (None, scene.objects[one.index].colour)
+            seen.add(one.kind)
+    assert seen == set(KINDS)
+
+
+def test_the_score_is_a_table_by_kind_and_way(models):
+    from textedit_lite.training.score_matching import WAYS, as_table, score_matching
+
+    figures = score_matching(models, 12, seed=7, progress=False)
+    everything = figures["kinds"]["all"]
+    assert everything["expressions"] == sum(row["expressions"] for row in figures["kinds"].values()) - everything["expressions"] > 20
+    assert everything["crop"] >= 0.9 > everything["crop, no relations"] and everything["patches"] >= 0.9
+    assert all(way in as_table(figures) for way in WAYS) and json.dumps(figures)
+    with pytest.raises(SettingsError, match="--count 1"):
+        score_matching(models, 0)

@@ -23,7 +23,7 @@ AMBIGUOUS = 0.15  # two fitting candidates whose scores lie closer are a questio
 MATCHES = ("crop", "patches")  # what CLIP looks at: one crop a candidate, or several views of it and its patches
 PADDED = 1.3  # side of the wider view, in longest sides of the box
 BLUR = 10  # the rest of a crop is blurred by its side over this
-PATCHES = 0.5  # weight of the patches beside that of one view
+PATCHES = 0.25  # weight of the patches beside that of one view: more makes the lite CLIP's readings worse
 ATTRIBUTES = {"colour": COLOURS, "view": tuple(VIEWS), "pose": tuple(POSES)}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 
 import numpy as np
@@ -79,16 +80,16 @@ def _by_colour(scene: Scene, rng) -> list[tuple[str, int]]:
 def _by_superlative(scene: Scene, rng) -> list[tuple[str, int]]:
     return [(f"the {rng.choice(words)} {_noun(names)}", group[order[0]])
             for names, group in _several(scene) for selector, words in _SUPERLATIVES.items()
-            if (order := _order(boxes(scene)[group], selector)) and _clear(boxes(scene)[group], selector, order, 0)]  # fmt: skip
+            if (order := _order(_boxes(scene)[group], selector)) and _clear(_boxes(scene)[group], selector, order, 0)]  # fmt: skip
 
 
 def _by_ordinal(scene: Scene, rng) -> list[tuple[str, int]]:
     found = []
     for names, group in _several(scene):
         for selector in _SUPERLATIVES:
-            order = _order(boxes(scene)[group], selector)
+            order = _order(_boxes(scene)[group], selector)
             for rank in range(1, len(group)):
-                if all(_clear(boxes(scene)[group], selector, order, i) for i in range(rank + 1)):
+                if all(_clear(_boxes(scene)[group], selector, order, i) for i in range(rank + 1)):
                     words = f"the {_RANKS[rank]} {{}} from the {selector}" if selector in _SIDES else f"the {_RANKS[rank]} {selector} {{}}"
                     found.append((words.format(_noun(names)), group[order[rank]]))
     return found
@@ -126,6 +127,16 @@ def _anchors(scene: Scene, rng) -> list[tuple[int, str]]:
 
 
 # --- what is true ------------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=8)
+def _boxes(scene: Scene) -> np.ndarray:
+    return boxes(scene)
+
+
+@lru_cache(maxsize=8)
+def _relations_of(scene: Scene) -> frozenset[tuple[int, str, int]]:
+    return frozenset(relations(scene))
 
 
 def _groups(scene: Scene) -> list[tuple[tuple[str, ...], list[int]]]:
@@ -172,9 +183,9 @@ def _clear(found: np.ndarray, selector: str, order: Sequence[int], rank: int) ->
 
 def _stand(scene: Scene, name: str, others: Sequence[int], anchor: int) -> tuple[list[int], list[int]]:
     """Those of the others that clearly stand in a relation to the anchor, and those that clearly do not."""
-    found = boxes(scene)
+    found = _boxes(scene)
     if name in _OPPOSITE:
-        told = set(relations(scene))
+        told = _relations_of(scene)
         return [i for i in others if (i, name, anchor) in told], [i for i in others if (i, _OPPOSITE[name], anchor) in told]
     if name == "next to":
         return _nearest(found, others, anchor, EDGES * scene.unit)
