@@ -251,9 +251,12 @@ def doctor(args: argparse.Namespace) -> int:
 
 def evaluate(args: argparse.Namespace) -> int:
     from textedit_lite.evaluation.report import report as put_together
+    from textedit_lite.evaluation.run import alone_under_accelerate, process
     from textedit_lite.evaluation.run import evaluate as edit_all
-    from textedit_lite.evaluation.run import process
 
+    if alone_under_accelerate():
+        complain("accelerate starts a single process with --cpu: leave that out and give --multi_gpu, which needs no GPU, or "
+                 "use torchrun.", 0)  # fmt: skip
     try:
         folder = edit_all(
             args.data, args.editor, args.tasks.split(","), args.images, args.seed, args.weights, args.out,
@@ -263,6 +266,14 @@ def evaluate(args: argparse.Namespace) -> int:
         raise KeyboardInterrupt("Stopped: the same command goes on from here.") from stopped
     if process()[0] == 0:
         print(put_together([folder], folder / "report"))
+    return 0
+
+
+def tune(args: argparse.Namespace) -> int:
+    from textedit_lite.evaluation.tune import tune as search
+    from textedit_lite.models import load_models
+
+    show(search(args.rival, load_models(args.weights), args.out, args.images, args.seed), as_json=False)
     return 0
 
 
@@ -360,13 +371,13 @@ def build_parser() -> argparse.ArgumentParser:
     drawn.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder for images/ and the annotations")
 
     taught = command(train, "Train one of the lite models; stopped, the same command goes on.")
-    taught.add_argument("model", choices=("detr", "clip", "vae", "inpaint", "sam"))
+    taught.add_argument("model", choices=("detr", "clip", "vae", "inpaint", "sam", "text2image", "instruct-pix2pix"))
     taught.add_argument("--minutes", metavar="M", type=float, required=True, help="how long, in all")
     taught.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder for checkpoints and the model")
     taught.add_argument("--seed", metavar="S", type=int, help="of the weights and batches (default: 0)")
     taught.add_argument("--scenes", metavar="DIR", type=Path, help="folder of drawn scenes, to share between trainings")
     taught.add_argument("--count", metavar="N", type=int, help="how many scenes to draw and train on")
-    taught.add_argument("--init", metavar="DIR", type=Path, help="a trained model to go on from (detr, vae, inpaint)")
+    taught.add_argument("--init", metavar="DIR", type=Path, help="a trained model to go on from (detr, vae, inpaint, the rivals')")
     taught.add_argument("--vae", metavar="DIR", type=Path, help="the autoencoder to paint through (inpaint)")
     taught.add_argument("--clip", metavar="DIR", type=Path, help="the CLIP to read captions with (inpaint)")
 
@@ -395,17 +406,20 @@ def build_parser() -> argparse.ArgumentParser:
     handed.add_argument("out", metavar="DIR", type=Path, help="a new folder")
 
     brought = command(fetch, "Download the full-size weights ahead of time, and check that they are whole.")
-    brought.add_argument("weights", metavar="full|FILE", help="full, or a .toml or .json file that names other models")
+    brought.add_argument("weights", metavar="full|NAME|FILE",
+                         help="full, what it loads when asked for (sam, text2image, ...), or a .toml or .json file that names other models")
     brought.add_argument("--yes", action="store_true", help="download without asking")
 
     looked = command(doctor, "Say what of this machine is well, doubtful or wrong, and how to mend it.")
     looked.add_argument("--json", action="store_true", help="print one JSON object")
 
     graded = command(evaluate, "Edit a COCO-format set, grade every edit, and make the table; stopped, the same command goes on.",
-                     epilog="Several processes: torchrun --nproc_per_node N -m textedit_lite evaluate ... (or accelerate)")  # fmt: skip
+                     epilog="Several processes: torchrun --nproc_per_node N -m textedit_lite evaluate ..., or accelerate launch "
+                     "--multi_gpu --num_processes N -m textedit_lite evaluate ..., with or without GPUs.")  # fmt: skip
     graded.add_argument("--data", metavar="DIR|world|coco", default="world",
                         help="a folder with images/ and instances.json, the small world (default), or COCO val2017")  # fmt: skip
-    graded.add_argument("--editor", metavar="NAME", default="ours", help="ours (default), copy, oracle-mask, plain")
+    graded.add_argument("--editor", metavar="NAME", default="ours", help="ours (default), copy, oracle-mask, plain, sdedit, diffedit, "
+                        "instruct-pix2pix")  # fmt: skip
     graded.add_argument("--tasks", metavar="NAME,...", default="color,tilt,front,updown", help="(default: %(default)s)")
     graded.add_argument("--images", metavar="N", type=int, default=1000, help="of each task (default: 1000)")
     graded.add_argument("--seed", metavar="S", type=int, default=0, help="of the choice of edits and of the noise (default: 0)")
@@ -416,6 +430,13 @@ def build_parser() -> argparse.ArgumentParser:
     graded.add_argument("--block", metavar="N", type=int, default=8, help="edits at a time (default: 8)")
     graded.add_argument("--device", metavar="cpu|cuda|mps", help="(default: the best that is there)")
     graded.add_argument("--yes", action="store_true", help="download val2017 without asking")
+
+    tuned = command(tune, "Search a rival's settings on validation scenes; stopped, the same command goes on.")
+    tuned.add_argument("rival", choices=("sdedit", "diffedit", "instruct-pix2pix"))
+    tuned.add_argument("--images", metavar="N", type=int, default=16, help="of each task (default: 16)")
+    tuned.add_argument("--seed", metavar="S", type=int, default=0, help="of the scenes and of the noise (default: 0)")
+    tuned.add_argument("--weights", metavar="lite|DIR", default="lite", help=weights)
+    tuned.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder for the rows and the table")
 
     table = command(report, "Put runs of `evaluate` side by side: tables in Markdown, CSV and LaTeX, and figures.")
     table.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="a folder that `evaluate` wrote")

@@ -104,10 +104,13 @@ def check_editor(name: str, ablate: str | None = None) -> None:
         raise SettingsError(f"The editor {name} has nothing to switch off: leave --ablate to {' or '.join(ABLE)}.")
 
 
-def make_editor(name: str, models: Models, ablate: str | None = None) -> Way:
-    """The way to edit that `--editor` and `--ablate` name; raises SettingsError as `check_editor` does."""
+def make_editor(name: str, models: Models, ablate: str | None = None, settings: dict[str, Any] | None = None) -> Way:
+    """The way to edit that `--editor` and `--ablate` name; raises SettingsError as `check_editor` does.
+
+    settings: of a rival, in place of its defaults (`rivals.settings`).
+    """
     check_editor(name, ablate)
-    return EDITORS[name](models, ABLATED[ablate] if ablate else {})
+    return EDITORS[name](models, ABLATED[ablate] if ablate else settings or {})
 
 
 def attempt(way: Way, some: Sequence[Request], words: Sequence[str] | None = None) -> list[EditResult]:

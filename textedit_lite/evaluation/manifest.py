@@ -10,10 +10,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from .. import hub
 from ..errors import OutputError, SettingsError
 from ..images import write_text
-from ..models import FULL
+from ..models import FULL, Models
 from ..resources import data_path
+from ..rivals.settings import DEFAULTS, UNET_OF, settings_of
 
 MANIFEST = "run.json"
 LIBRARIES = ("textedit-lite", "torch", "transformers", "diffusers", "numpy", "pillow", "torchmetrics")
@@ -46,6 +48,20 @@ def _digests(folder: Path, root: Path, pattern: str = "*.safetensors") -> dict[s
         with open(path, "rb") as file:
             found[path.relative_to(root).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
     return found
+
+
+def rival_of(editor: str, models: Models) -> dict[str, Any] | None:
+    """The settings of a rival and the sha256 of its own weights; None for any other editor.
+
+    Raises WeightsError, before anything is edited, where the weights are not there.
+    """
+    if editor not in DEFAULTS:
+        return None
+    models.rival(part := UNET_OF[editor])
+    source = models.optional[part]
+    folder = Path(source.path) if source.local else hub.snapshot(source)
+    variant = f".{source.variant}" if source.variant and not source.local else ""
+    return {"settings": settings_of(editor, models), "weights_sha256": _digests(folder, folder, f"*{variant}.safetensors")}
 
 
 def environment() -> dict[str, Any]:

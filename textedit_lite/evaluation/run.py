@@ -21,7 +21,7 @@ from ..models import Models, best_device, load_models
 from . import rows
 from .cases import Case, check_tasks, choose_cases
 from .editors import Request, Way, attempt, check_editor, make_editor, warm
-from .manifest import begin, make_folder, weights_of
+from .manifest import begin, make_folder, rival_of, weights_of
 from .measure import make_rows, request_of
 from .sets import Folder, World, open_set
 
@@ -58,7 +58,7 @@ def evaluate(
     settings = {
         "data": source.name, "data_sha256": source.sha256, "editor": editor, "ablate": ablate, "tasks": list(tasks),
         "images": images, "seed": seed, "weights": models.name, "weights_sha256": weights_of(models.name), "block": block,
-        "device": models.device.split(":")[0],
+        "device": models.device.split(":")[0], "rival": rival_of(editor, models),
     }  # fmt: skip
     where = data if data in ("world", "coco") else str(Path(data).resolve())
     begin(folder, settings, {}, write=False)  # another run is refused before an hour is spent on choosing
@@ -125,8 +125,16 @@ def process() -> tuple[int, int]:
     """
     given = os.environ.get("RANK", "0"), os.environ.get("WORLD_SIZE", "1")
     if not all(text.isdecimal() for text in given) or int(given[0]) >= int(given[1]):
-        raise SettingsError(f"RANK={given[0]} of WORLD_SIZE={given[1]} is no process: start it with `accelerate launch`.")
+        raise SettingsError(f"RANK={given[0]} of WORLD_SIZE={given[1]} is no process: start it with `torchrun` or `accelerate launch`.")
     return int(given[0]), int(given[1])
+
+
+def alone_under_accelerate() -> bool:
+    """Whether `accelerate launch --cpu` was asked for several processes: without MPI it starts one, and tells nobody.
+
+    It leaves an address for them to meet at, but no rank.
+    """
+    return os.environ.get("ACCELERATE_USE_CPU") == "True" and "MASTER_ADDR" in os.environ and "RANK" not in os.environ
 
 
 def own_device() -> str:

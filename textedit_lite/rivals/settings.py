@@ -17,6 +17,7 @@ RANGES = {
     "maps": (1, 100, True),  # with how many noises,
     "threshold": (0.1, 20, False),  # and from how many times the picture's mean contrast on a place is repainted
 }
+UNET_OF = {"sdedit": "text2image", "diffedit": "text2image", "instruct-pix2pix": "instruct-pix2pix"}
 LITE, FULL = "lite", "full"
 # Of `full`, what the papers and the published checkpoints recommend; of `lite`, see docs/rivals.md.
 DEFAULTS: dict[str, dict[str, dict[str, float]]] = {
