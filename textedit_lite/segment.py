@@ -109,6 +109,16 @@ def plausible(shape: np.ndarray, box) -> bool:
     return bool(shape.sum() >= LEAST * max(1.0, (x1 - x0) * (y1 - y0)))
 
 
+def shape_iou(a: np.ndarray, b: np.ndarray) -> float:
+    """|a and b| / |a or b| of two shapes [H, W], of which everything above 0 is inside; 0 where both are empty.
+
+    Taught in notebook 07.
+    """
+    a, b = np.asarray(a) > 0, np.asarray(b) > 0
+    union = int((a | b).sum())
+    return int((a & b).sum()) / union if union else 0.0
+
+
 def extent(shape: np.ndarray) -> tuple[float, float, float, float]:
     """The box of a shape, bool [H, W]: xyxy; zeros for an empty one."""
     columns, rows = np.flatnonzero(shape.any(0)), np.flatnonzero(shape.any(1))

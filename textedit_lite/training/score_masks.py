@@ -15,7 +15,7 @@ from ..detect import Detections, detect_batch
 from ..errors import SettingsError
 from ..evaluation.cases import targets
 from ..mask import build_mask
-from ..segment import KINDS, extent, filled, fit, sam_shapes, shapes
+from ..segment import KINDS, extent, filled, fit, sam_shapes, shape_iou, shapes
 from ..vocabulary import POSE_DEGREES, TASKS
 from ..world.scenes import Scene, make_scene, render, visible_masks
 from .sam import LEAST, jittered
@@ -23,12 +23,6 @@ from .sam import LEAST, jittered
 AT_ONCE = 25  # scenes that the detector looks at in one call
 FOUND = 0.5  # IoU from which a detector's box is the object's
 BECOMES = {"tilt": {"pose": "tilted"}, "updown": {"pose": "upside down"}, "front": {"view": "front"}, "color": {}}
-
-
-def shape_iou(a: np.ndarray, b: np.ndarray) -> float:
-    """|a and b| / |a or b| of two shapes, bool [H, W]; 0 where both are empty. Taught in notebook 07."""
-    union = int((a | b).sum())
-    return int((a & b).sum()) / union if union else 0.0
 
 
 def walk(
