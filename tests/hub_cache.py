@@ -176,6 +176,33 @@ def _painter(folder: Path, sizes: dict) -> None:
     })  # fmt: skip
 
 
+def build_rival(folder: Path, part: str, sizes: dict) -> Path:
+    """What is wanted of the repository of a rival, "text2image" or "instruct-pix2pix": UNet, schedule and index."""
+    import torch
+    from diffusers import EulerAncestralDiscreteScheduler, PNDMScheduler, UNet2DConditionModel
+
+    torch.manual_seed(1)
+    unet = UNet2DConditionModel(in_channels=4 if part == "text2image" else 8, out_channels=4, **sizes["unet"])
+    betas = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "steps_offset": 1}
+    if part == "text2image":
+        kind, scheduler = "StableDiffusionPipeline", PNDMScheduler(**betas, skip_prk_steps=True, set_alpha_to_one=False)
+        unet.half().save_pretrained(folder / "unet", variant="fp16")
+    else:
+        kind, scheduler = "StableDiffusionInstructPix2PixPipeline", EulerAncestralDiscreteScheduler(**betas)
+        unet.save_pretrained(folder / "unet")
+    scheduler.save_pretrained(folder / "scheduler")
+    written = json.loads((folder / "scheduler/scheduler_config.json").read_text())
+    write_json(folder / "scheduler/scheduler_config.json", written | {"clip_sample": False})  # as the Hub's files have it
+    write_json(folder / "model_index.json", {
+        "_class_name": kind, "_diffusers_version": "0.13.0", "feature_extractor": ["transformers", "CLIPImageProcessor"],
+        "requires_safety_checker": True, "safety_checker": ["stable_diffusion", "StableDiffusionSafetyChecker"],
+        "scheduler": ["diffusers", type(scheduler).__name__], "text_encoder": ["transformers", "CLIPTextModel"],
+        "tokenizer": ["transformers", "CLIPTokenizer"], "unet": ["diffusers", "UNet2DConditionModel"],
+        "vae": ["diffusers", "AutoencoderKL"],
+    })  # fmt: skip
+    return folder
+
+
 def _tower(size: tuple[int, int, int]) -> dict:
     width, heads, layers = size
     return {"hidden_size": width, "intermediate_size": 4 * width, "num_attention_heads": heads, "num_hidden_layers": layers}
