@@ -50,10 +50,10 @@ def test_every_object_that_shows_is_listed_with_its_box(drawn):
 
 def test_a_jittered_box_is_near_the_true_one_and_in_the_picture():
     rng = np.random.default_rng(0)
-    boxes = np.stack([sam.jittered(np.array([0, 50, 100, 110]), rng, 256) for _ in range(400)])
+    boxes = np.stack([sam.jittered(np.array([0, 50, 100, 110]), rng, (256, 200)) for _ in range(400)])
     assert boxes[:, :2].min() >= 0 and 2 < boxes[:, 2].std() < 8 and 1.5 < boxes[:, 3].std() < 5
     assert np.abs(boxes.mean(0) - [2, 50, 100, 110]).max() < 1.5
-    tiny = sam.jittered(np.array([3, 3, 5, 5]), rng, 256)
+    tiny = sam.jittered(np.array([3, 3, 5, 5]), rng, (256, 200))
     assert tiny[2] - tiny[0] >= 8 and tiny[3] - tiny[1] >= 8
 
 

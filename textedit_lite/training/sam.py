@@ -90,14 +90,14 @@ def objects_of(maps: np.ndarray) -> np.ndarray:
     return np.array(rows, np.int64).reshape(-1, 6)
 
 
-def jittered(box: np.ndarray, rng: np.random.Generator, limit: int) -> np.ndarray:
+def jittered(box: np.ndarray, rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
     """The box with each edge moved a little, as a detector's is: float32 [4], at least 8 pixels wide and high.
 
-    limit: side of the picture. Taught in notebook 07.
+    size: (width, height) of the picture. Taught in notebook 07.
     """
     x0, y0, x1, y1 = (float(v) for v in box)
     spread = JITTER * np.array([x1 - x0, y1 - y0] * 2)
-    x0, y0, x1, y1 = np.clip(np.array([x0, y0, x1, y1]) + rng.normal(0, 1, 4) * spread, 0, limit)
+    x0, y0, x1, y1 = np.clip(np.array([x0, y0, x1, y1]) + rng.normal(0, 1, 4) * spread, 0, np.tile(size, 2))
     cx, cy, w, h = (x0 + x1) / 2, (y0 + y1) / 2, max(8.0, x1 - x0) / 2, max(8.0, y1 - y0) / 2
     return np.array([cx - w, cy - h, cx + w, cy + h], np.float32)
 
@@ -111,8 +111,8 @@ def batch_maker(images: np.ndarray, maps: np.ndarray, objects: np.ndarray):
 
     def example(row: np.ndarray, rng: np.random.Generator):
         index, number = row[:2]
-        box = jittered(row[2:], rng, images.shape[1])
-        window = context_window(tuple(box), images.shape[1:3])
+        box = jittered(row[2:], rng, images.shape[2:0:-1])
+        window = context_window(tuple(box), images.shape[2:0:-1])
         seen = crop(Image.fromarray(images[index]), window).resize((SIDE, SIDE), Image.Resampling.BILINEAR)
         # What lies outside of the picture repeats its edge in the pixels, and is nothing in the shape.
         shape = Image.fromarray((maps[index] == number).astype(np.uint8) * 255).crop(window)
