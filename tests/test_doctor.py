@@ -36,7 +36,7 @@ def test_a_healthy_machine_has_a_line_a_look_and_nothing_wrong():
     assert time.process_time() - start < 2
     assert [str(check) for check in found] == lines
     assert {check.name for check in found} >= {
-        "Python", "packages", "device", "lite weights", "full weights", "disk", "notebooks", "torchvision"}  # fmt: skip
+        "Python", "packages", "device", "lite weights", "full weights", "optional weights", "disk", "notebooks", "torchvision"}  # fmt: skip
     assert [check for check in found if check.status == FAIL] == []
     for check in found:
         assert check.status in (OK, WARN, FAIL) and "\n" not in check.message and check.message.endswith(".")
@@ -127,6 +127,20 @@ def test_half_a_download_is_a_warning_and_none_is_well(tmp_path, monkeypatch):
     (tmp_path / f"models--{source.path.replace('/', '--')}" / "snapshots" / source.revision).mkdir(parents=True)
     check = finding("_full")[0]
     assert check.status == WARN and check.message.startswith("detr, clip, inpaint not, or not wholly")
+
+
+def test_half_a_download_of_an_optional_model_is_a_warning(tmp_path, monkeypatch):
+    from huggingface_hub import constants
+
+    from textedit_lite.models import OPTIONAL
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    check = finding("_optional")[0]
+    assert check.status == OK and "of full's, none in the cache" in check.message and "mask2former" in check.message
+    source = OPTIONAL["sam"]
+    (tmp_path / f"models--{source.path.replace('/', '--')}" / "snapshots" / source.revision).mkdir(parents=True)
+    check = finding("_optional")[0]
+    assert check.status == WARN and "fetch sam" in check.message
 
 
 def test_a_torchvision_that_does_not_load_is_a_warning(tmp_path, monkeypatch):

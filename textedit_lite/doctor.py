@@ -186,6 +186,21 @@ def _full() -> Iterator[Check]:
         yield Check("full weights", WARN, f"{', '.join(lacking)} not, or not wholly, in the cache {cache}: {bring} brings the rest.")
 
 
+def _optional() -> Iterator[Check]:
+    """What single commands ask for: the segmenters behind `--mask`, the rival editors."""
+    from .models import OPTIONAL
+
+    beside = [part for part in OPTIONAL if (data_path("models", "lite") / part).is_dir()]
+    brought = [part for part, source in OPTIONAL.items() if hub.cached(source, part)]
+    broken = [part for part, source in OPTIONAL.items() if part not in brought and hub.snapshot(source)]
+    told = f"lite has {', '.join(beside) or 'none'}; of full's, {', '.join(brought) or 'none'} in the cache"
+    if broken:
+        bring = f"`textedit-lite fetch {broken[0]}` brings the rest"
+        yield Check("optional weights", WARN, f"{told}, and {', '.join(broken)} not wholly: {bring}.")
+    else:
+        yield Check("optional weights", OK, f"{told}; `textedit-lite fetch NAME` brings one of {', '.join(OPTIONAL)}.")
+
+
 def _disk() -> Iterator[Check]:
     here = Path.cwd()
     free = shutil.disk_usage(here).free
@@ -229,4 +244,4 @@ def _torchvision() -> Iterator[Check]:
         yield Check("torchvision", OK, f"{found} works beside torch {torch.__version__}.")
 
 
-LOOKS = (_python, _packages, _device, _lite, _full, _disk, _notebooks, _torchvision)
+LOOKS = (_python, _packages, _device, _lite, _full, _optional, _disk, _notebooks, _torchvision)
