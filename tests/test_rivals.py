@@ -5,13 +5,16 @@ Their UNets here are small ones of random numbers: what an edit is worth is meas
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from textedit_lite.errors import PromptError, SettingsError, UnknownWordError, WeightsError
+from textedit_lite.evaluation import tune
 from textedit_lite.evaluation.editors import EDITORS, Request, make_editor
 from textedit_lite.hub import Source
 from textedit_lite.prompt import parse
@@ -233,3 +236,45 @@ def test_the_rivals_are_editors(rivals, rival, monkeypatch):
     assert rival in EDITORS
     first, second = make_editor(rival, rivals)([request, request])
     assert first.image.size == picture.size and np.array_equal(first.image, second.image)
+
+
+# --- the search for their settings -------------------------------------------------------------------------------
+
+
+def test_a_search_is_written_down_and_goes_on_where_it_was(rivals, tmp_path, monkeypatch):
+    monkeypatch.setitem(DEFAULTS["sdedit"], "lite", {"steps": 2, "guidance": 1.0, "strength": 1.0})
+    monkeypatch.setitem(tune.TRIED, "sdedit", {"strength": (0.5, 1.0)})
+    best = tune.tune("sdedit", rivals, tmp_path, images=1, progress=False)
+    rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    assert [row["settings"]["strength"] for row in rows] == [1.0, 0.5] and all(row["figures"]["edits"] == 4 for row in rows)
+    assert best == max((row["settings"] for row in rows), key=lambda settings: -settings["strength"]), "the nearer to the ideal"
+    table = (tmp_path / "table.md").read_text().splitlines()
+    assert table[0].startswith("| strength | success | color | tilt | front | updown | kept") and len(table) == 4
+    assert table[2].startswith("| 0.5 |")
+
+    def never(*arguments):
+        raise AssertionError("it was measured before")
+
+    monkeypatch.setattr(tune, "measure", never)
+    assert tune.tune("sdedit", rivals, tmp_path, images=1, progress=False) == best
+
+
+def test_a_search_looks_at_validation_scenes_only():
+    for task in ("color", "front"):
+        first, second = islice(tune.trials(task, 0), 2)
+        assert first.scene.split == second.scene.split == "validation" and first.scene != second.scene
+        assert first.request.pixels.any() and parse(first.request.prompt).task == task
+
+
+def test_figures_of_an_editor_that_does_nothing(models, monkeypatch):
+    """Against them the rivals are measured: no success, nothing changed outside."""
+    some = list(islice(tune.trials("color", 0), 3))
+    found = tune.measure("copy", models, {}, some)
+    assert found["success"] == found["mse_outside"] == found["color"] == 0 and found["mse_ideal"] > 0 and found["edits"] == 3
+
+
+def test_what_is_no_rival_has_no_settings(models, tmp_path):
+    with pytest.raises(SettingsError, match="no settings to search"):
+        tune.tune("copy", models, tmp_path)
+    with pytest.raises(SettingsError, match="at least 1 image"):
+        tune.tune("sdedit", models, tmp_path, images=0)

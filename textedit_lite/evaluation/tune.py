@@ -183,6 +183,6 @@ def table(rows: Sequence[dict[str, Any]], varied: Sequence[str]) -> str:
         cells = [f"{row['settings'][name]:g}" for name in varied]
         cells += [f"{100 * row[name]:.0f} %" for name in ("success", *tasks, "kept")]
         cells += [f"{1000 * row[name]:.2f}" for name in ("mse_ideal", "mse_outside")]
-        cells += [f"{row['mask_iou']:.2f}"] * ("mask_iou" in row) + [f"{row['seconds']:.2f}"]
+        cells += [f"{row[name]:.2f}" for name in ("mask_iou", "seconds") if name in row]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
