@@ -90,14 +90,14 @@ def objects_of(maps: np.ndarray) -> np.ndarray:
     return np.array(rows, np.int64).reshape(-1, 6)
 
 
-def jittered(box: np.ndarray, rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
+def jittered(box: np.ndarray, rng: np.random.Generator, size: tuple[int, int], spread: float = JITTER) -> np.ndarray:
     """The box with each edge moved a little, as a detector's is: float32 [4], at least 8 pixels wide and high.
 
-    size: (width, height) of the picture. Taught in notebook 07.
+    size: (width, height) of the picture; spread: the standard deviation of each edge, in sides of the box. Taught in notebook 07.
     """
     x0, y0, x1, y1 = (float(v) for v in box)
-    spread = JITTER * np.array([x1 - x0, y1 - y0] * 2)
-    x0, y0, x1, y1 = np.clip(np.array([x0, y0, x1, y1]) + rng.normal(0, 1, 4) * spread, 0, np.tile(size, 2))
+    moves = spread * rng.normal(0, 1, 4) * np.array([x1 - x0, y1 - y0] * 2)
+    x0, y0, x1, y1 = np.clip(np.array([x0, y0, x1, y1]) + moves, 0, np.tile(size, 2))
     cx, cy, w, h = (x0 + x1) / 2, (y0 + y1) / 2, max(8.0, x1 - x0) / 2, max(8.0, y1 - y0) / 2
     return np.array([cx - w, cy - h, cx + w, cy + h], np.float32)
 
