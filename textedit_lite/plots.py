@@ -163,6 +163,25 @@ def bars(table: dict[str, float], title: str = "", ax=None):
     return _plain(ax)
 
 
+def relation_arrows(image, boxes, pairs, anchor: int, labels: Sequence[str] = (), title: str = "", ax=None):
+    """From each box an arrow to the anchor's, as wide as it likely stands in a relation to it, with that number: the Axes.
+
+    pairs: float [N, N] of `relations.relation`, row i to column j; pale are those under 1/2. Taught in notebook 07.
+    """
+    ax = draw_boxes(image, boxes, labels, chosen=anchor, ax=ax)
+    x, y = (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2
+    for i in range(len(boxes)):
+        share = float(pairs[i, anchor])
+        if i == anchor:
+            continue
+        style = {"arrowstyle": "-|>", "color": MASK if share >= 0.5 else "0.55", "linewidth": 0.8 + 2.6 * share, "shrinkB": 6}
+        ax.annotate("", (x[anchor], y[anchor]), (x[i], y[i]), arrowprops=style)
+        ax.text((2 * x[i] + x[anchor]) / 3, (2 * y[i] + y[anchor]) / 3, f"{share:.2f}", fontsize=8, ha="center", va="center",
+                bbox={"facecolor": "white", "edgecolor": style["color"], "linewidth": 0.8, "pad": 1.2})  # fmt: skip
+    ax.set_title(title, fontsize=9)
+    return ax
+
+
 # --- stages 3 and 4 ----------------------------------------------------------------------------------------------
 
 
