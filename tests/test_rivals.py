@@ -16,6 +16,7 @@ from PIL import Image
 from textedit_lite.errors import PromptError, SettingsError, UnknownWordError, WeightsError
 from textedit_lite.evaluation import tune
 from textedit_lite.evaluation.editors import EDITORS, Request, make_editor
+from textedit_lite.evaluation.run import alone_under_accelerate, evaluate
 from textedit_lite.hub import Source
 from textedit_lite.prompt import parse
 from textedit_lite.rivals import diffedit, diffedit_batch, instruct_pix2pix, sdedit, sdedit_batch
@@ -278,3 +279,31 @@ def test_what_is_no_rival_has_no_settings(models, tmp_path):
         tune.tune("copy", models, tmp_path)
     with pytest.raises(SettingsError, match="at least 1 image"):
         tune.tune("sdedit", models, tmp_path, images=0)
+
+
+# --- a run -------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_says_with_which_settings_and_weights_a_rival_edited(rivals, tmp_path, monkeypatch):
+    monkeypatch.setitem(DEFAULTS["instruct-pix2pix"], "lite", {"steps": 1, "guidance": 2.0, "image_guidance": 1.0})
+    folder = evaluate("world", "instruct-pix2pix", ["color"], 2, 5, out=tmp_path, models=rivals, progress=False)
+    recorded = json.loads((folder / "run.json").read_text())["settings"]["rival"]
+    assert recorded["settings"] == {"steps": 1, "guidance": 2.0, "image_guidance": 1.0}
+    assert list(recorded["weights_sha256"]) == ["unet/diffusion_pytorch_model.safetensors"]
+    rows = [json.loads(line) for line in (folder / "rows.jsonl").read_text().splitlines()]
+    assert len(rows) == 2 and all(row["returned"] and row["target"] is None and row["psnr_outside"] < 40 for row in rows)
+    monkeypatch.setitem(DEFAULTS["instruct-pix2pix"], "lite", {"steps": 1, "guidance": 3.0, "image_guidance": 1.0})
+    with pytest.raises(SettingsError, match="another --out"):
+        evaluate("world", "instruct-pix2pix", ["color"], 2, 5, out=tmp_path, models=rivals, progress=False)
+
+
+@pytest.mark.parametrize(("given", "alone"), [
+    ({"ACCELERATE_USE_CPU": "True", "MASTER_ADDR": "127.0.0.1"}, True),  # what its launcher sets with --cpu --num_processes 2
+    ({"ACCELERATE_USE_CPU": "True"}, False), ({"MASTER_ADDR": "127.0.0.1", "RANK": "0", "WORLD_SIZE": "2"}, False), ({}, False),
+])  # fmt: skip
+def test_a_process_that_accelerate_left_alone_knows_it(monkeypatch, given, alone):
+    for name in ("ACCELERATE_USE_CPU", "MASTER_ADDR", "RANK", "WORLD_SIZE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    assert alone_under_accelerate() is alone
