@@ -138,6 +138,24 @@ def test_an_unchanged_picture_is_never_verified(models, editor, image):
     assert painted[0].guidance < painted[2].guidance
 
 
+def test_from_noise_alone_the_mean_of_several_is_painted(models, editor, image):
+    def asked(models, **options):
+        prompt = "the red car changes to a car facing the front"
+        algorithm = algorithm_1(image, parse(prompt), models, editor.settings(prompt, **options))
+        request, jobs = algorithm.send(None), []
+        while len(jobs) < 3:
+            answer = editor.detections(image) if isinstance(request, Find) else [Painting(image, job.seed) for job in request.jobs]
+            jobs += [request.jobs] if not isinstance(request, Find) else []
+            request = algorithm.send(answer) if len(jobs) < 3 else None
+        return jobs
+
+    own = asked(models)
+    assert [[job.mean_of for job in jobs] for jobs in own] == [[4], [6], [8]]
+    assert [jobs[0].seed for jobs in own] == [0, 4, 10]  # none is tried twice
+    for jobs in asked(models, ablate="mean"), asked(dataclasses.replace(models, mean_of=1)):
+        assert [[job.mean_of for job in some] for some in jobs] == [[1] * n for n in SEEDS]
+
+
 def test_an_object_of_another_category_is_not_verified(models, editor, image):
     clock = render(changed(SCENE, 2, category="clock", colour="red"))
     assert not driven(models, editor, image, CUP, lambda job: clock, rounds=1)[0].verified

@@ -154,6 +154,14 @@ def test_a_seed_paints_the_same_alone_and_among_others(models, image):
     assert difference.max() <= 2 and difference.mean() < 0.01
 
 
+def test_the_mean_of_several_seeds(models, image):
+    each = inpaint(image, MASK, "a red car", models.painter, seeds=(5, 6, 7), steps=2, refine=False)
+    (mean,) = inpaint(image, MASK, "a red car", models.painter, seeds=(5,), steps=2, refine=False, mean_of=3)
+    wanted = np.mean([np.asarray(one.image, float) for one in each], 0)
+    assert mean.seed == 5 and np.abs(np.asarray(mean.image) - wanted).max() <= 10  # where one overshoots, it is clipped
+    assert np.abs(np.asarray(mean.image) - wanted).mean() < 0.1 < 1 < np.abs(np.asarray(each[0].image) - wanted).mean()
+
+
 def test_a_batch_paints_each_job_on_its_own_picture(models, image):
     other = picture(300, 200)
     jobs = [Job(image, MASK, "a red car", 5), Job(other, box_mask((300, 200), (50, 50, 120, 100)), "a blue cup", 7)]

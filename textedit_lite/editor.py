@@ -44,10 +44,10 @@ from .segment import KINDS, check_kind, fit, shapes
 from .sketch import sketch
 from .vocabulary import POSE_DEGREES, describe
 
-SEEDS = (1, 2, 4)  # paintings a round: the first try alone, then several at once
+SEEDS = (1, 2, 4)  # paintings a round, where each stands for itself: the first try alone, then several at once
 ROUNDS = len(SEEDS)
 STRENGTHS = (0.1, 0.3, 0.5)  # how much of a sketch each round paints over; without a sketch it is 1, all of it
-ABLATIONS = ("fusion", "crop", "refine", "guidance", "steps")  # what an edit can do without, to see what it is worth
+ABLATIONS = ("fusion", "crop", "refine", "guidance", "steps", "mean")  # what an edit can do without, to see what it is worth
 SURE = 0.5  # an attribute that CLIP reads with less is left out of the description
 METADATA = "textedit-lite"  # the key of the settings in the PNG
 PAINTED_AT_ONCE = 16
@@ -188,13 +188,15 @@ def algorithm_1(
     start = sketch(image, mask, box, now.values, wanted) if can_be_sketched else None
     best, seed = None, settings.seed
     for r in range(settings.rounds):
-        seeds = range(seed, seed + SEEDS[min(r, len(SEEDS) - 1)])
-        seed += len(seeds)
+        # From a sketch, several to choose from; from noise alone, one that is the mean of several, if that suits the painter.
+        mean_of = 1 if start or without == "mean" or models.mean_of == 1 else step_schedule(r, models.mean_of)
+        seeds = range(seed, seed + SEEDS[min(r, len(SEEDS) - 1)]) if mean_of == 1 else (seed,)
+        seed += len(seeds) * mean_of
         # In halves, so that edits of much the same guidance can be painted in one batch.
         guidance = round(2 * guidance_scale(settings.guidance, now.probability(wanted), r)) / 2
         guidance = settings.guidance if without == "guidance" else guidance
         feather = FEATHER if settings.feather is None else settings.feather
-        jobs = tuple(Job(image, mask, description, s, start, feather, without == "crop") for s in seeds)
+        jobs = tuple(Job(image, mask, description, s, start, feather, without == "crop", mean_of) for s in seeds)
         steps = step_schedule(0 if without == "steps" else r, settings.steps)
         # However few the steps, one of them must be taken.
         strength = max(STRENGTHS[min(r, len(STRENGTHS) - 1)], min(1.0, 1.001 / steps)) if start else 1.0
@@ -326,7 +328,8 @@ class Editor:
         rounds: how often at most it paints. progress(step, steps) is called while it paints. grow, feather: of the mask,
         in longest and in short sides of its box. sketch: whether the painter starts from a sketch, by default not under
         a mask of your own. ablate: one of ABLATIONS, to do without: CLIP alone chooses ("fusion"), the painter sees the
-        whole picture ("crop"), the boundary is not refined ("refine"), guidance or steps stay as they are.
+        whole picture ("crop"), the boundary is not refined ("refine"), guidance or steps stay as they are, no painting is
+        the mean of several ("mean").
 
         Raises PromptError, UnknownWordError, ImageError, MaskError, SettingsError, each with one sentence. What is not
         there, or not clear, is no error but a status of the result. Taught in notebook 05.
@@ -481,7 +484,7 @@ class Editor:
             alike_settings = replace(request, jobs=()) == replace(first, jobs=())
             if alike_settings and jobs < PAINTED_AT_ONCE:
                 alike.append(i)
-                jobs += len(request.jobs)
+                jobs += sum(job.mean_of for job in request.jobs)
         return alike
 
     def _paint(self, requests: list[Paint], progress) -> list[list[Painting]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral, Real
 
 import numpy as np
@@ -27,7 +27,7 @@ class Job:
 
     start: the picture whose noised latents a strength below 1 starts from (`sketch.sketch`), where it is not `image`;
     feather: how wide the painting fades in, in short sides of the mask's box; whole: the painter sees all of the
-    picture, not the window around the mask.
+    picture, not the window around the mask; mean_of: how many paintings, of this seed and those after it, to average.
     """
 
     image: Image.Image
@@ -37,6 +37,7 @@ class Job:
     start: Image.Image | None = None
     feather: float = FEATHER
     whole: bool = False
+    mean_of: int = 1
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def check_settings(steps: int, guidance: float, strength: float = 1.0) -> None:
 def inpaint(
     image: Image.Image, mask: Image.Image, description: str, painter, *, seeds: Sequence[int] = (0,), steps: int = 12,
     guidance: float = 3.0, strength: float = 1.0, negative: str = "", progress: Progress | None = None,
-    refine: bool = True, feather: float = FEATHER,
+    refine: bool = True, feather: float = FEATHER, mean_of: int = 1,
 ) -> list[Painting]:  # fmt: skip
     """Repaint the masked place of a picture so that `description` is true there: one painting a seed, in one batch.
 
@@ -105,13 +106,15 @@ def inpaint(
     feathered inwards, so everything outside of the mask equals the input bit for bit (Rombach et al., 2022; paper,
     stage 4). The same seeds give the same pictures on the same machine; alone or beside others, a seed's picture is
     the same up to the last digit of the arithmetic. negative: words to keep away from; strength: below 1 the picture
-    under the mask shines through; progress(step, steps) is called after each step; feather: in short sides of the mask.
+    under the mask shines through; progress(step, steps) is called after each step; feather: in short sides of the mask;
+    mean_of: how many paintings, of consecutive seeds, make one. Where a caption leaves little open and a painter is small,
+    its paintings differ by their errors, and the mean of K of them has a K-th of the errors' variance.
 
     Raises MaskError for an empty mask or one of another size, SettingsError for settings out of range.
     Taught in notebook 04.
     """
     check_feather(feather)
-    jobs = [Job(image, mask, description, seed, feather=feather) for seed in seeds]
+    jobs = [Job(image, mask, description, seed, feather=feather, mean_of=mean_of) for seed in seeds]
     return inpaint_batch(jobs, painter, steps, guidance, strength, negative, progress, refine)
 
 
@@ -128,12 +131,15 @@ def inpaint_batch(
             progress(step + 1, int(steps * strength))
         return {}
 
-    output = _run(jobs, natives, painter, steps, guidance, strength, negative, after_step)
-    flags = getattr(output, "nsfw_content_detected", None) or [False] * len(jobs)
+    each = [(replace(job, seed=job.seed + k), native) for job, native in zip(jobs, natives) for k in range(job.mean_of)]
+    output = _run(*zip(*each), painter, steps, guidance, strength, negative, after_step)
+    flags = _together(getattr(output, "nsfw_content_detected", None) or [False] * len(each), jobs)
+    images = _together(output.images * 255, jobs)
     seen = round_trip([native.start for native in natives], painter) if strength < 1 else [None] * len(jobs)
     paintings = []
-    for job, native, pixels, through, flag in zip(jobs, natives, output.images * 255, seen, flags, strict=True):
-        if flag or not pixels.max() >= BLACK:  # nor is NaN, to which half precision may overflow, a picture
+    for job, native, several, through, flagged in zip(jobs, natives, images, seen, flags, strict=True):
+        pixels = np.mean(several, axis=0)
+        if any(flagged) or not pixels.max() >= BLACK:  # nor is NaN, to which half precision may overflow, a picture
             paintings.append(Painting(job.image, job.seed, refused=True))
             continue
         if refine:
@@ -143,6 +149,12 @@ def inpaint_batch(
         pasted = paste_back(job.image, painted, job.mask, native.window, job.feather, start)
         paintings.append(Painting(pasted, job.seed))
     return paintings
+
+
+def _together(each, jobs: Sequence[Job]) -> list[list]:
+    """What came of each painting, put together again by job."""
+    rest = iter(each)
+    return [[next(rest) for _ in range(job.mean_of)] for job in jobs]
 
 
 def round_trip(pictures: Sequence[Image.Image], painter) -> list[Image.Image]:

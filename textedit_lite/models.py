@@ -82,6 +82,7 @@ class Models:
     sketches: bool = True  # whether `sketch` knows the colours and outlines of these models' world
     steps: int = 12  # of denoising, unless the user says otherwise
     guidance: float = 3.0
+    mean_of: int = 4  # paintings that make one where the painter starts from noise alone; 1: its paintings differ in kind
     at_once: int = 32  # pictures that the memory holds in one call of the painter
     low_memory: bool = False
     text_features: dict[str, Any] = field(default_factory=dict, repr=False)  # CLIP's, of captions asked before
@@ -340,7 +341,7 @@ def _load(
         models.known_words = (*models.categories, *COLOURS, *VIEWS.values(), *POSES.values())
     else:  # photographs: CLIP tells their colours, but not how a thing is turned, and no palette fits them
         models.captions, models.steps, models.guidance = "a photo of {}", 30, 7.5
-        models.reads, models.sketches = ("colour",), False
+        models.reads, models.sketches, models.mean_of = ("colour",), False, 1
     return models
 
 
