@@ -33,6 +33,7 @@ print(*notes or ["This machine has all that the notebook needs."], sep="\n")
 # %matplotlib inline
 import numpy as np
 import torch
+from PIL import Image
 
 from textedit_lite import build_mask, inpaint, load_models, plots
 from textedit_lite.world import scenes
@@ -164,6 +165,20 @@ def closer(pictures):
 
 titles = [f"seed {painting.seed}" for painting in paintings]
 plots.image_grid(closer(painting.image for painting in paintings), titles, side=1.7)
+
+# %% [markdown]
+# The caption leaves little open: which bus, in which colour, from which side. So where the paintings of a small painter differ, they mostly differ by their *errors*, and errors of different seeds have little to do with one another. If a painting is $y_k = y + e_k$ with independent errors $e_k$ of variance $\sigma^2$, then the mean of $K$ has
+#
+# $$\operatorname{Var}\Big(\frac{1}{K}\sum_{k=1}^{K} e_k\Big) = \frac{\sigma^2}{K}$$
+#
+# That is what `inpaint(..., mean_of=K)` paints, and what the editor does wherever it starts from noise alone. It costs $K$ times the steps, blurs what the seeds do not agree on, and would be wrong for a large painter of photographs, whose seeds are different pictures and none of them an error.
+
+# %%
+(mean,) = inpaint(image, mask, caption, painter, mean_of=4)
+spread = np.std([np.asarray(p.image, float) for p in paintings], axis=0).mean(-1)
+spread = Image.fromarray((255 * spread / spread.max()).astype(np.uint8)).convert("RGB")
+shown = [*closer([paintings[0].image, mean.image]), *closer([spread])]
+plots.image_grid(shown, ["seed 0 alone", "mean of four", "where they disagree"], side=2.2)
 
 # %%
 # NBVAL_IGNORE_OUTPUT
