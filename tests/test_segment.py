@@ -68,7 +68,7 @@ def query_model(kind: str):
 @pytest.fixture(scope="module")
 def scene():
     """A scene in which objects overlap."""
-    return make_scene(4, "test", 0)
+    return make_scene(66, "test", 0)
 
 
 # --- what the segmenters see -------------------------------------------------------------------------------------
