@@ -371,7 +371,7 @@ def build_parser() -> argparse.ArgumentParser:
     drawn.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder for images/ and the annotations")
 
     taught = command(train, "Train one of the lite models; stopped, the same command goes on.")
-    taught.add_argument("model", choices=("detr", "clip", "vae", "inpaint", "sam", "text2image", "instruct-pix2pix"))
+    taught.add_argument("model", choices=("detr", "clip", "vae", "inpaint", "sam", "mask2former", "text2image", "instruct-pix2pix"))
     taught.add_argument("--minutes", metavar="M", type=float, required=True, help="how long, in all")
     taught.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder for checkpoints and the model")
     taught.add_argument("--seed", metavar="S", type=int, help="of the weights and batches (default: 0)")

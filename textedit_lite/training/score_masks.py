@@ -15,7 +15,7 @@ from ..detect import Detections, detect_batch
 from ..errors import SettingsError
 from ..evaluation.cases import targets
 from ..mask import build_mask
-from ..segment import KINDS, extent, filled, fit, sam_shapes, shape_iou, shapes
+from ..segment import KINDS, extent, filled, fit, query_shapes, sam_shapes, shape_iou, shapes
 from ..vocabulary import POSE_DEGREES, TASKS
 from ..world.scenes import Scene, make_scene, render, visible_masks
 from .sam import LEAST, jittered
@@ -74,6 +74,22 @@ def score_sam(folder: Path | str, count: int = 1000, seed: int = 0, progress: bo
     found = np.array(values["iou"])
     shares = {"above_0.9": round(float((found > 0.9).mean()), 4), "below_0.7": round(float((found < 0.7).mean()), 4)}
     return {name: round(float(np.mean(numbers)), 4) for name, numbers in values.items()} | shares | {"objects": len(found)}
+
+
+def score_queries(folder: Path | str, count: int = 1000, seed: int = 0, progress: bool = True) -> dict[str, float]:
+    """`iou` of a saved Mask2Former, for the true boxes with jittered edges, on test scenes, and the share of objects `found`.
+
+    An object for which no query's shape fits has an IoU of 0. Taught in notebook 09.
+    """
+    from ..models import lone_segmenter
+
+    model, processor = lone_segmenter(folder, "mask2former")
+    values = []
+    for scene, image, truth, _ in walk(count, seed, None, progress, "Mask2Former"):
+        shown, boxes = prompts(truth, seed, scene.index)
+        values += [shape_iou(shape, truth[i]) for i, shape in zip(shown, query_shapes(image, boxes, model, processor), strict=True)]
+    found = np.array(values)
+    return {"iou": round(float(found.mean()), 4), "found": round(float((found > 0).mean()), 4), "objects": len(found)}
 
 
 def score_masks(models: Any, count: int = 1000, seed: int = 0, progress: bool = True) -> dict[str, Any]:

@@ -1,0 +1,168 @@
+"""Trains the lite Mask2Former: a picture to the shapes and categories of all its objects, without any hint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import SettingsError
+from ..resources import data_path
+from ..world.sprites import CATEGORIES
+from .card import write_card
+from .data import scene_cache
+from .detr import shrink
+from .loop import run
+from .sam import LEAST, shape_maps
+
+SCENES = 8000
+SIDE = 192  # pixels a side of the network's input, as the lite DETR's
+QUERIES = 16
+BATCH = 8
+POINTS = 1024  # of a mask at which the loss looks; the full-size one's 12,544 cost more than they teach here
+BACKBONE_RATE = 0.3  # of the peak learning rate, for what the detector has learnt already
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def build(detr: Path | str | None = None):
+    """An untrained `Mask2FormerForUniversalSegmentation` over a small ResNet (1.9 M numbers).
+
+    detr: a trained lite detector, whose backbone's first three stages are the start of this one's. Taught in notebook 09.
+    """
+    from transformers import Mask2FormerConfig, Mask2FormerForUniversalSegmentation, ResNetConfig
+
+    backbone = ResNetConfig(
+        embedding_size=32, hidden_sizes=[32, 64, 128, 128], depths=[1, 2, 3, 1], layer_type="basic",
+        out_features=["stage1", "stage2", "stage3", "stage4"],
+    )  # fmt: skip
+    config = Mask2FormerConfig(
+        backbone_config=backbone, feature_size=64, mask_feature_size=64, hidden_dim=64, encoder_layers=2, encoder_feedforward_dim=128,
+        decoder_layers=4, dim_feedforward=192, num_attention_heads=4, num_queries=QUERIES, train_num_points=POINTS,
+        id2label=dict(enumerate(CATEGORIES)), label2id={name: i for i, name in enumerate(CATEGORIES)},
+    )  # fmt: skip
+    model = Mask2FormerForUniversalSegmentation(config)
+    if detr is not None:
+        _start_backbone(model, detr)
+    return model
+
+
+def _start_backbone(model, detr: Path | str) -> None:
+    """Give the backbone what a detector's has learnt, as far as their layers have the same names and shapes."""
+    from safetensors.torch import load_file
+
+    ours = model.model.pixel_level_module.encoder.state_dict()
+    trained = load_file(Path(detr) / "model.safetensors")
+    named = {key.rsplit("model.", 1)[1]: value.float() for key, value in trained.items() if ".backbone." in key}
+    same = {key: named[key] for key, value in ours.items() if key in named and named[key].shape == value.shape}
+    if not same:
+        raise SettingsError(f"The detector in {detr} has another backbone: leave it out, or give the lite one.")
+    model.model.pixel_level_module.encoder.load_state_dict(ours | same)
+
+
+# --- data --------------------------------------------------------------------------------------------------------
+
+
+def small_maps(maps: np.ndarray, side: int) -> np.ndarray:
+    """Which object each pixel shows, in pictures of `side` pixels: uint8 [N, side, side], of each the middle one's."""
+    places = ((np.arange(side) + 0.5) * maps.shape[1] / side).astype(int)
+    return np.stack([shapes[np.ix_(places, places)] for shapes in maps])
+
+
+def batch_maker(images: np.ndarray, maps: np.ndarray, categories: list[list[int]]):
+    """(step, generator) -> pixels [B, 3, S, S], and of each picture its shapes [n, S, S] and their classes [n].
+
+    images: uint8 [N, S, S, 3]; maps: uint8 [N, S, S], the number of the object that a pixel shows, from 1, 0 for none;
+    categories: of each scene's objects, in that order. Half of the pictures are mirrored. Taught in notebook 09.
+    """
+    import torch
+
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (MEAN, STD))
+
+    def batches(step: int, generator: torch.Generator):
+        rows = torch.randint(len(images), (BATCH,), generator=generator)
+        mirrored = torch.rand(BATCH, generator=generator) < 0.5
+        pixels, shapes, classes = [], [], []
+        for row, mirror in zip(rows.tolist(), mirrored.tolist()):
+            picture, numbers = torch.from_numpy(np.array(images[row])), torch.from_numpy(np.array(maps[row]))
+            if mirror:
+                picture, numbers = picture.flip(1), numbers.flip(1)
+            shown = [n for n in range(1, len(categories[row]) + 1) if int((numbers == n).sum()) >= LEAST // 2]
+            pixels.append((picture.permute(2, 0, 1).float() / 255 - mean) / std)
+            shapes.append(torch.stack([numbers == n for n in shown]).float() if shown else torch.zeros(0, *numbers.shape))
+            classes.append(torch.tensor([categories[row][n - 1] for n in shown], dtype=torch.long))
+        return torch.stack(pixels), shapes, classes
+
+    return batches
+
+
+def loss(model, batch):
+    """Mask2Former's own set loss, and its parts: class, mask (cross-entropy at points) and dice, over all layers.
+
+    Queries and objects are matched by the cheapest pairing, as DETR's are. Cheng et al., 2022. Taught in notebook 09.
+    """
+    pixels, shapes, classes = batch
+    output = model(pixel_values=pixels, mask_labels=shapes, class_labels=classes)
+    return output.loss.squeeze(), {}
+
+
+# --- training ----------------------------------------------------------------------------------------------------
+
+
+def save(model, folder: Path | str) -> None:
+    """Write the model (float16) and its image processor as `from_pretrained` reads them."""
+    from transformers import Mask2FormerImageProcessorPil
+
+    model.half().save_pretrained(folder)
+    size = {"shortest_edge": SIDE, "longest_edge": 2 * SIDE}
+    Mask2FormerImageProcessorPil(
+        size=size, size_divisor=32, ignore_index=255, image_mean=list(MEAN), image_std=list(STD)
+    ).save_pretrained(folder)
+
+
+def train(
+    out: Path | str, minutes: float, *, seed: int = 0, scenes: Path | str | None = None, count: int = SCENES,
+    init: Path | str | None = None, scored: int = 1000, progress: bool = True,
+) -> dict:  # fmt: skip
+    """Train for `minutes` into `out` (goes on with what is there), save model, processor and card.
+
+    scenes: where the drawn scenes are kept (default: inside `out`); count: how many of them; init: a detector to take
+    the backbone's start from (default: the lite one); scored: how many test scenes the evaluation at the end looks at.
+    Returns what it measured. Taught in notebook 09.
+    """
+    import torch
+
+    if minutes <= 0:
+        raise SettingsError("Training needs a time above 0: give --minutes 10, say.")
+    out, folder = Path(out), Path(scenes or Path(out) / "scenes")
+    data = scene_cache(folder, "train", count, seed)
+    maps = small_maps(shape_maps(folder, "train", count, seed, data.images.shape[1]), SIDE)
+    images, categories = shrink(data.images, SIDE), _categories(count, seed)
+    del data  # the large pictures
+    torch.manual_seed(seed)
+    model = build(init or data_path("models", "lite", "detr"))
+    done = run(
+        model, batch_maker(images, maps, categories), loss, out / "training", minutes, 5e-4, name="mask2former",
+        settings={"scenes": count, "side": SIDE, "batch": BATCH, "points": POINTS}, warmup=200, hold=0.5, ema=0.998,
+        lr_scale=lambda name: BACKBONE_RATE if "pixel_level_module.encoder" in name else 1.0, seed=seed, progress=progress,
+    )  # fmt: skip
+    save(done.model.float().cpu(), out)
+    from .score_masks import score_queries
+
+    results = score_queries(out, scored, progress=progress)
+    write_card(
+        out, run=done, results=results, targets={"iou": ">= 0.88"}, title="Mask2Former of the small world",
+        what=f"A `Mask2FormerForUniversalSegmentation` with its image processor (short side {SIDE} pixels): a picture to the shapes and "
+        f"categories of its objects. `iou` is the mean over all objects of {scored} unseen test scenes (seed 0) of the IoU of the "
+        "shape that fits the object's box with what shows of the object, 0 where none fits; `found` is the share that has one.",
+        command=f"textedit-lite train mask2former --minutes {minutes:g} --seed {seed} --count {count} --out DIR",
+        data=f"{count} drawn scenes (split train, seed {seed}), mirrored at random; the backbone began as the lite DETR's",
+        limits=f"It knows the {len(CATEGORIES)} categories of this project's drawn world and has never seen a photograph.",
+    )  # fmt: skip
+    return results
+
+
+def _categories(count: int, seed: int) -> list[list[int]]:
+    """The classes of each training scene's objects, in the order in which `shape_maps` numbers them."""
+    from ..world.scenes import make_scene
+
+    return [[CATEGORIES.index(thing.category) for thing in make_scene(i, "train", seed).objects] for i in range(count)]
