@@ -100,7 +100,7 @@ print(f"IoU of the box with the bird: {iou_of_box:.2f}")
 #
 # $$ \text{logit}(x, y) = m \cdot F'(x, y), \qquad (x, y)\ \text{is in} \iff \text{logit} > 0 $$
 #
-# So a second box in the same picture costs only the decoder. Ours is a `SamModel` of 1.1 million numbers that was trained in notebook 09's way on this world; as it sees 96 pixels a side, it is shown the window around each box (`context` in its configuration), and the full-size one all of the picture. `sam_shapes` serves both; `shapes` chooses among the segmenters.
+# So a second box in the same picture costs only the decoder. Ours is a `SamModel` of 1.1 million numbers that was trained in notebook 09's way on this world; as it sees 96 pixels a side, it is shown the window around each box (`context` in its configuration), and the full-size one all of the picture. `sam_shapes` serves both; `shapes` chooses among the segmenters, and takes for nothing what fills less than a tenth of its box (`plausible`).
 
 # %%
 from textedit_lite.segment import shapes
@@ -163,9 +163,28 @@ ax.set_ylabel("mean IoU")
 figure
 
 # %% [markdown]
+# ### How it was trained
+#
+# With the truth that the renderer has: `shape_maps` says of each pixel which object it shows, `jittered` moves the box's edges, `batch_maker` cuts the windows, half of them mirrored. The `loss` has SAM's three parts. With the target $t$ and the answer $p = \sigma(\text{logit})$ of each pixel,
+#
+# $$ L_{\text{focal}} = \operatorname{mean}\; |t - p|^\gamma \, \big( -t \log p - (1 - t) \log (1 - p) \big), \qquad L_{\text{dice}} = 1 - \frac{2 \sum p\,t}{\sum p^2 + \sum t^2} $$
+#
+# `focal` looks at the pixels that are wrong, and in a shape that is nearly right those are at its edge; `dice` counts a small shape as much as a large one. The third part is modesty: SAM also says how good it believes its mask to be, and is told how good it was. `build` and `train` are in [`training/sam.py`](../textedit_lite/training/sam.py); `textedit-lite train sam --minutes 50 --out DIR` runs them.
+
+# %%
+import torch
+
+from textedit_lite.training.sam import dice, focal
+
+target = torch.from_numpy(truth[bird][None]).float()
+for name, guess in (("SAM", seen[bird]), ("box", filled(box, crowd.size))):
+    logits = torch.from_numpy(np.where(guess, 4.0, -4.0)[None])
+    print(f"{name}: focal {focal(logits, target):.4f}, dice {dice(logits, target):.3f}")
+
+# %% [markdown]
 # ### The other segmenters
 #
-# **Mask2Former** (Cheng et al., 2022) and **DETR's panoptic head** need no hint: each of their queries brings a class and a shape, and a box takes the shape that fits it (`query_shapes`). With `full` they are loaded when asked for, by `mask="mask2former"` or `mask="detr"`. `lite` has no such models, and says so:
+# **Mask2Former** (Cheng et al., 2022) and **DETR's panoptic head** need no hint: each of their queries brings a class and a shape, and a box takes the shape that fits it (`query_shapes`). With `full` they are loaded when asked for (`Models.segmenter`), by `mask="mask2former"` or `mask="detr"`. Not all weights have all of them (`has_segmenter`), and then say so:
 
 # %%
 from textedit_lite.errors import TextEditError
@@ -183,7 +202,7 @@ except TextEditError as error:
 # | task | outline | mask |
 # |---|---|---|
 # | COLOR | stays | the shape $S$, dilated |
-# | TILT, UPDOWN | turns by $t$ | $S \cup R_t S$, dilated |
+# | TILT, UPDOWN | turns by $t$ (`turned`) | $S \cup R_t S$, dilated |
 # | FRONT | nobody knows | the box |
 #
 # and from each the neighbours' shapes are taken away, which SAM sees in *their* boxes. Dilation by a radius $r$ adds all that is near: $\{p : |p - q| \le r \text{ for some } q \in S\}$.
@@ -662,6 +681,7 @@ edit_figure(edited)
 # | [`prompt.py`](../textedit_lite/prompt.py) | `Relation`, `Mention`, `mentions` |
 # | [`relations.py`](../textedit_lite/relations.py) | `left_of`, `larger_than`, `next_to`, `relation`, `related`, `ordinal`, `place` |
 # | [`segment.py`](../textedit_lite/segment.py) | `shapes`, `sam_shapes`, `query_shapes`, `plausible`, `shape_iou`, `dilate`, `turned`, `fit`, `covered` |
-# | [`training/sam.py`](../textedit_lite/training/sam.py) | `jittered` |
+# | [`training/mask2former.py`](../textedit_lite/training/mask2former.py) | `build`, `batch_maker`, `loss`, `train` |
+# | [`training/sam.py`](../textedit_lite/training/sam.py) | `build`, `shape_maps`, `jittered`, `batch_maker`, `focal`, `dice`, `loss`, `train` |
 # | [`training/score_masks.py`](../textedit_lite/training/score_masks.py) | `score_masks` |
 # | [`training/score_matching.py`](../textedit_lite/training/score_matching.py) | `score_matching`, `as_table` |

@@ -27,7 +27,7 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 def build(detr: Path | str | None = None):
     """An untrained `Mask2FormerForUniversalSegmentation` over a small ResNet (1.9 M numbers).
 
-    detr: a trained lite detector, whose backbone's first three stages are the start of this one's. Taught in notebook 09.
+    detr: a trained lite detector, whose backbone's first three stages are the start of this one's. Taught in notebook 07.
     """
     from transformers import Mask2FormerConfig, Mask2FormerForUniversalSegmentation, ResNetConfig
 
@@ -72,7 +72,7 @@ def batch_maker(images: np.ndarray, maps: np.ndarray, categories: list[list[int]
     """(step, generator) -> pixels [B, 3, S, S], and of each picture its shapes [n, S, S] and their classes [n].
 
     images: uint8 [N, S, S, 3]; maps: uint8 [N, S, S], the number of the object that a pixel shows, from 1, 0 for none;
-    categories: of each scene's objects, in that order. Half of the pictures are mirrored. Taught in notebook 09.
+    categories: of each scene's objects, in that order. Half of the pictures are mirrored. Taught in notebook 07.
     """
     import torch
 
@@ -98,7 +98,7 @@ def batch_maker(images: np.ndarray, maps: np.ndarray, categories: list[list[int]
 def loss(model, batch):
     """Mask2Former's own set loss, and its parts: class, mask (cross-entropy at points) and dice, over all layers.
 
-    Queries and objects are matched by the cheapest pairing, as DETR's are. Cheng et al., 2022. Taught in notebook 09.
+    Queries and objects are matched by the cheapest pairing, as DETR's are. Cheng et al., 2022. Taught in notebook 07.
     """
     pixels, shapes, classes = batch
     output = model(pixel_values=pixels, mask_labels=shapes, class_labels=classes)
@@ -127,7 +127,7 @@ def train(
 
     scenes: where the drawn scenes are kept (default: inside `out`); count: how many of them; init: a detector to take
     the backbone's start from (default: the lite one); scored: how many test scenes the evaluation at the end looks at.
-    Returns what it measured. Taught in notebook 09.
+    Returns what it measured. Taught in notebook 07.
     """
     import torch
 

@@ -30,7 +30,7 @@ def build():
 
     It answers a box with ONE mask (ask with `multimask_output=False`): a box is not ambiguous as a point is. The
     configuration's `context` says which window around the box it wants to see, in longest sides of the box.
-    Taught in notebook 09.
+    Taught in notebook 07.
     """
     import torch
     from transformers import SamConfig, SamMaskDecoderConfig, SamModel, SamPromptEncoderConfig, SamVisionConfig
@@ -62,7 +62,7 @@ def build():
 def shape_maps(folder: Path | str, split: str, count: int, seed: int = 0, size: int = 256) -> np.ndarray:
     """Which object each pixel of the drawn scenes shows: uint8 [count, size, size], 0 none, else its number from 1.
 
-    Drawn once and kept beside the scenes. Taught in notebook 09.
+    Drawn once and kept beside the scenes. Taught in notebook 07.
     """
     from tqdm import tqdm
 
@@ -105,7 +105,7 @@ def jittered(box: np.ndarray, rng: np.random.Generator, size: tuple[int, int], s
 def batch_maker(images: np.ndarray, maps: np.ndarray, objects: np.ndarray):
     """(step, generator) -> pixels [B, 3, SIDE, SIDE], boxes [B, 1, 4] in their pixels, shapes [B, SIDE, SIDE] in 0..1.
 
-    Each is the window around a jittered box of one object, half of them mirrored. Taught in notebook 09.
+    Each is the window around a jittered box of one object, half of them mirrored. Taught in notebook 07.
     """
     import torch
 
@@ -139,7 +139,7 @@ def batch_maker(images: np.ndarray, maps: np.ndarray, objects: np.ndarray):
 def focal(logits, truth, gamma: float = 1.0):
     """Cross-entropy weighted by how wrong each pixel is: mean of |t - p|^gamma (-t log p - (1 - t) log(1 - p)).
 
-    For hard t it is the focal loss of Lin et al., 2017; t may also be a share of a pixel. Taught in notebook 09.
+    For hard t it is the focal loss of Lin et al., 2017; t may also be a share of a pixel. Taught in notebook 07.
     """
     import torch.nn.functional as F
 
@@ -150,7 +150,7 @@ def focal(logits, truth, gamma: float = 1.0):
 def dice(logits, truth):
     """1 - 2 sum(p t) / (sum p^2 + sum t^2), the mean over masks [B, H, W]: large and small shapes count alike.
 
-    Milletari et al., 2016. Taught in notebook 09.
+    Milletari et al., 2016. Taught in notebook 07.
     """
     guess = logits.sigmoid()
     shared = (guess * truth).sum((1, 2))
@@ -167,7 +167,7 @@ def loss(model, batch):
     """SAM's loss: the focal and the dice loss of the mask, and the squared error of the IoU that it expects of itself.
 
     The mask is compared at the input's size, twice that of the decoder's answer, so that its logits say where between
-    two of its pixels the edge runs. Kirillov et al., 2023. Taught in notebook 09.
+    two of its pixels the edge runs. Kirillov et al., 2023. Taught in notebook 07.
     """
     import torch.nn.functional as F
 
@@ -205,7 +205,7 @@ def train(
     """Train for `minutes` into `out` (goes on with what is there), save model, processor and card.
 
     scenes: where the drawn scenes are kept (default: inside `out`); count: how many of them; scored: how many test
-    scenes the evaluation at the end looks at. Returns what it measured. Taught in notebook 09.
+    scenes the evaluation at the end looks at. Returns what it measured. Taught in notebook 07.
     """
     import torch
 

@@ -61,7 +61,7 @@ def prompts(truth: np.ndarray, seed: int, index: int) -> tuple[list[int], np.nda
 
 
 def score_sam(folder: Path | str, count: int = 1000, seed: int = 0, progress: bool = True) -> dict[str, float]:
-    """`iou` of a saved SAM from jittered true boxes, and `box`, that of those boxes, on test scenes. Taught in notebook 09."""
+    """`iou` of a saved SAM from jittered true boxes, and `box`, that of those boxes, on test scenes."""
     from ..models import lone_segmenter
 
     model, processor = lone_segmenter(folder, "sam")
@@ -79,7 +79,7 @@ def score_sam(folder: Path | str, count: int = 1000, seed: int = 0, progress: bo
 def score_queries(folder: Path | str, count: int = 1000, seed: int = 0, progress: bool = True) -> dict[str, float]:
     """`iou` of a saved Mask2Former, for the true boxes with jittered edges, on test scenes, and the share of objects `found`.
 
-    An object for which no query's shape fits has an IoU of 0. Taught in notebook 09.
+    An object for which no query's shape fits has an IoU of 0.
     """
     from ..models import lone_segmenter
 
