@@ -12,6 +12,7 @@ from textedit_lite import segment  # noqa: E402
 from textedit_lite.editor import Editor, outline, replay  # noqa: E402
 from textedit_lite.errors import SettingsError, WeightsError  # noqa: E402
 from textedit_lite.match import Reading  # noqa: E402
+from textedit_lite.models import SEGMENTERS, lone_segmenter  # noqa: E402
 from textedit_lite.prompt import parse  # noqa: E402
 from textedit_lite.segment import shape_iou  # noqa: E402
 from textedit_lite.training.score_masks import score_masks  # noqa: E402
@@ -104,6 +105,38 @@ def test_a_box_takes_the_shape_of_the_query_that_fits_it(kind):
     # Each box takes its own: where no query's shape fits, there is none.
     several = segment.query_shapes(image, np.array([[60, 40, 200, 150], whole[0]]), model, processor)
     assert not several[0].any() and np.array_equal(several[1], shape)
+
+
+@pytest.mark.parametrize("kind", ["mask2former", "detr"])
+def test_a_segmenter_is_saved_and_loaded_whole(kind, tmp_path):
+    model, processor = query_model(kind)
+    model.save_pretrained(tmp_path), processor.save_pretrained(tmp_path)
+    loaded, same = lone_segmenter(tmp_path, SEGMENTERS[kind])
+    assert type(loaded) is type(model) and type(same) is type(processor)
+    assert all(torch.equal(value, loaded.state_dict()[name]) for name, value in model.state_dict().items())
+
+
+@pytest.mark.slow
+def test_a_panoptic_detr_is_read_from_timms_names(tmp_path):
+    """As the Hub has it: the ResNet-50 under timm's names, all four stages of which the head looks at."""
+    import hub_cache
+    from safetensors.torch import load_file, save_file
+    from transformers import DetrConfig, DetrForSegmentation, DetrImageProcessorPil, ResNetConfig
+
+    backbone = ResNetConfig(depths=[3, 4, 6, 3], out_features=["stage1", "stage2", "stage3", "stage4"])
+    model = DetrForSegmentation(DetrConfig(backbone_config=backbone, d_model=64, encoder_layers=1, decoder_layers=1, num_queries=10))
+    model.save_pretrained(tmp_path), DetrImageProcessorPil().save_pretrained(tmp_path)
+    tensors = load_file(tmp_path / "model.safetensors")
+    inner = {name.removeprefix("detr."): tensors.pop(name) for name in list(tensors) if name.startswith("detr.")}
+    named = tensors | {f"detr.{name}": value for name, value in hub_cache.with_timm_names(inner).items()}
+    assert "detr.model.backbone.conv_encoder.model.layer3.5.conv2.weight" in named
+    save_file(named, tmp_path / "model.safetensors", {"format": "pt"})
+    config = json.loads((tmp_path / "config.json").read_text())
+    config.pop("backbone_config")
+    (tmp_path / "config.json").write_text(json.dumps(config | {"backbone": "resnet50", "use_timm_backbone": True}))
+    loaded, processor = lone_segmenter(tmp_path, "panoptic")
+    assert all(torch.equal(value, loaded.state_dict()[name]) for name, value in model.state_dict().items())
+    assert segment.query_shapes(render(make_scene(0)), np.array([[0, 0, 256, 256]]), loaded, processor).shape == (1, 256, 256)
 
 
 def test_the_lite_sam_shows_what_is_to_be_seen_of_an_object(models, scene):

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -392,7 +392,7 @@ def _segmenter(source: Source, part: str, name: str, device: str) -> tuple[Any, 
     kind = {"sam": SamModel, "mask2former": Mask2FormerForUniversalSegmentation, "panoptic": DetrForSegmentation}[part]
     try:
         with _quiet():
-            model = _whole(kind, folder, device, **(_without_timm(folder) if part == "panoptic" else {}))
+            model = _whole(kind, folder, device, **(_without_timm(folder, (1, 2, 3, 4)) if part == "panoptic" else {}))
             return model, AutoImageProcessor.from_pretrained(folder, backend="pil")
     except (OSError, ValueError, LookupError, TypeError, RuntimeError, ImportError, SafetensorError) as error:
         reason = " ".join(str(error).split()).split(". ")[0][:160].rstrip(".")
@@ -445,8 +445,11 @@ def _whole(kind, folder: Path, device: str, **options):
     return model.to(device).eval()
 
 
-def _without_timm(folder: Path) -> dict[str, Any]:
-    """What makes DETR read a checkpoint whose backbone is timm's into transformers' own ResNet: the same layers."""
+def _without_timm(folder: Path, stages: Sequence[int] = (4,)) -> dict[str, Any]:
+    """What makes DETR read a checkpoint whose backbone is timm's into transformers' own ResNet: the same layers.
+
+    stages: of the ResNet, whose features are asked for; the panoptic head wants them all.
+    """
     from transformers import DetrConfig, ResNetConfig
 
     options: dict[str, Any] = {}
@@ -455,7 +458,7 @@ def _without_timm(folder: Path) -> dict[str, Any]:
     if getattr(backbone, "model_type", None) == "timm_backbone":
         if backbone.backbone not in TIMM_DEPTHS or config.dilation:
             raise ValueError(f"the backbone {backbone.backbone} of {folder} cannot be read without timm")
-        config.backbone_config = ResNetConfig(depths=TIMM_DEPTHS[backbone.backbone], out_features=["stage4"])
+        config.backbone_config = ResNetConfig(depths=TIMM_DEPTHS[backbone.backbone], out_features=[f"stage{i}" for i in stages])
         options["config"] = config
     # The names are the file's, whatever the configuration says: a model that was read so is also saved so.
     if any("conv_encoder.model.conv1." in name for path in hub.weights_files(folder) for name in hub.header(path)):
