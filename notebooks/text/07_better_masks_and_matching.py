@@ -379,7 +379,8 @@ from textedit_lite.match import MATCHES, candidate_features
 for by in MATCHES:
     vectors = candidate_features(image, found.boxes, models, by)
     table = contrast(vectors, ["a car", "a boat", "a bus"], models)
-    print(f"{by:8} sure of the car and the bus:", bool(table[[4, 1], [0, 2]].min() > 0.9))
+    sure = bool(table[4, 0] > 0.9 and table[1, 2] > 0.9)
+    print(f"{by:8} sure of the car and the bus:", sure)
 
 # %% [markdown]
 # ## 8. Relations on boxes
@@ -457,7 +458,8 @@ plots.draw_boxes(image, found.boxes, found.labels, scores, chosen.index).figure
 # What holds for two is still a question, and what holds for none is not there:
 
 # %%
-for noun in ("boat left of the bus", "boat right of the red boat", "boat above the chair"):
+for where in ("left of the bus", "right of the red boat", "above the chair"):
+    noun = f"boat {where}"
     answer = match(image, found, parse(f"the {noun} becomes white"), models)
     print(f"{noun:28} {answer.status:10} {answer.index}")
 
@@ -469,7 +471,9 @@ from textedit_lite.relations import ordinal, place
 
 some = found.boxes[boats]
 print("from the left:", [round(float(place(box, "left")) / 2) for box in some])
-for noun in ("second boat from the left", "third boat from the top", "fourth largest boat"):
+counted = ["second boat from the left", "third boat from the top"]
+counted += ["fourth largest boat"]
+for noun in counted:
     answer = match(image, found, parse(f"the {noun} becomes white"), models)
     print(f"{noun:28} {answer.status:10} {answer.index}")
 print("the second of the boats:", ordinal(some, "left", 2))
@@ -599,7 +603,7 @@ check("7.3", left_of)
 # %% nbgrader={"grade": false, "grade_id": "answer-7-4", "locked": false, "points": 4, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 7.4 · related · 4 points
 def related(pairs, anchors):
-    """Relations [N, N] and the anchor's scores [N] -> [N]: how likely i stands in it."""
+    """Relations [N, N], the anchor's scores [N] -> [N]: how likely i stands in it."""
     # BEGIN SOLUTION
     raise NotImplementedError
     # END SOLUTION
@@ -644,7 +648,7 @@ edit_figure(painted)
 
 # %%
 yours = {"left_of": left_of, "related": related, "ordinal": ordinal}
-words = ["boat right of the red boat", "boat below the bus", "second boat from the left"]
+words = ["second boat from the left", "boat below the bus", "boat above the car"]
 with plugged_in(**yours) as mine:
     for noun in words:
         answer = match(image, found, parse(f"the {noun} becomes white"), models)
