@@ -327,7 +327,7 @@ def test_a_weights_file_replaces_what_it_names(tmp_path):
     assert read_sources(path) == {**FULL, "clip": Source(FULL["clip"].path, "main")}
 
 
-NONSENSE = ("detr = ", 'sam = "a/b"', "detr = 3", 'detr = ""', 'detr = "nowhere"', 'detr = "./a/b"', 'detr = { id = "a/b" }')
+NONSENSE = ("detr = ", 'vae = "a/b"', "detr = 3", 'detr = ""', 'detr = "nowhere"', 'detr = "./a/b"', 'detr = { id = "a/b" }')
 
 
 @pytest.mark.parametrize("text", NONSENSE)
