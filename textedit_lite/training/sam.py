@@ -231,7 +231,7 @@ def train(
         f"{CONTEXT:.3g} times its longest side (`context` in config.json), and the box, to the shape of the object that the "
         "box means. It gives one mask a box: ask with `multimask_output=False`. `iou` is the mean over all objects of "
         f"{scored} unseen test scenes (seed 0) of the IoU of its mask with what shows of the object, from the true boxes with "
-        "their edges jittered; `iou_detr` from the boxes that the lite DETR finds; `box` is that of the jittered box itself.",
+        "their edges jittered, `box` that of the jittered box itself; `above_0.9` and `below_0.7` are shares of the objects.",
         command=f"textedit-lite train sam --minutes {minutes:g} --seed {seed} --count {count} --out DIR",
         data=f"windows around the objects of {count} drawn scenes (split train, seed {seed}), mirrored at random; the edges of "
         f"the boxes moved by {JITTER:.0%} of the box (standard deviation)",
