@@ -100,7 +100,7 @@ print(f"IoU of the box with the bird: {iou_of_box:.2f}")
 #
 # $$ \text{logit}(x, y) = m \cdot F'(x, y), \qquad (x, y)\ \text{is in} \iff \text{logit} > 0 $$
 #
-# So a second box in the same picture costs only the decoder. Ours is a `SamModel` of 1.1 million numbers that was trained in notebook 09's way on this world; as it sees 96 pixels a side, it is shown the window around each box (`context` in its configuration), and the full-size one all of the picture. `sam_shapes` serves both; `shapes` chooses among the segmenters, and takes for nothing what fills less than a tenth of its box (`plausible`).
+# So a second box in the same picture costs only the decoder. Ours is a `SamModel` of 1.4 million numbers that was trained in notebook 09's way on this world; as it sees 96 pixels a side, it is shown the window around each box (`context` in its configuration), and the full-size one all of the picture. `sam_shapes` serves both; `shapes` chooses among the segmenters, and takes for nothing what fills less than a tenth of its box (`plausible`).
 
 # %%
 from textedit_lite.segment import shapes

@@ -26,7 +26,7 @@ MEAN = STD = (0.5, 0.5, 0.5)
 
 
 def build():
-    """An untrained `SamModel`: a ViT of 4 layers on 12x12 patches, and a two-layer mask decoder (1.1 M numbers).
+    """An untrained `SamModel`: a ViT of 4 layers on 12x12 patches, and a two-layer mask decoder (1.4 M numbers).
 
     It answers a box with ONE mask (ask with `multimask_output=False`): a box is not ambiguous as a point is. The
     configuration's `context` says which window around the box it wants to see, in longest sides of the box.
