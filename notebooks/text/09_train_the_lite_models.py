@@ -321,9 +321,9 @@ beside("CLIP", curve_clip, "right", log=False)
 # %% [markdown]
 # ## 5. The autoencoder
 #
-# Pictures to latents of a quarter of the side, four channels, and back. An L1 loss alone makes it blurred, because edges are few pixels; so the loss counts the picture's *gradients* as well (`vae.loss`), and a little noise on the latents makes neighbours decode alike:
+# Pictures to latents of a quarter of the side, four channels, and back. An L1 loss alone makes it blurred, because edges are few pixels; so the loss counts the picture's *gradients* as well (`vae.loss`), and the squared error, which is small but where a pixel is far off; a little noise on the latents makes neighbours decode alike:
 #
-# $$ \mathcal{L} = \lVert \hat x - x \rVert_1 + \tfrac{1}{2} \lVert \nabla \hat x - \nabla x \rVert_1 + 10^{-3} \lVert z \rVert^2 $$
+# $$ \mathcal{L} = \lVert \hat x - x \rVert_1 + \tfrac{1}{2} \lVert \nabla \hat x - \nabla x \rVert_1 + 8 \lVert \hat x - x \rVert_2^2 + 10^{-3} \lVert z \rVert^2 $$
 
 # %%
 from textedit_lite.training import vae
