@@ -197,7 +197,7 @@ def algorithm_1(
         guidance = settings.guidance if without == "guidance" else guidance
         feather = FEATHER if settings.feather is None else settings.feather
         jobs = tuple(Job(image, mask, description, s, start, feather, without == "crop", mean_of) for s in seeds)
-        steps = step_schedule(0 if without == "steps" else r, settings.steps)
+        steps = step_schedule(0 if without == "steps" or mean_of > 1 else r, settings.steps)  # a mean takes more seeds instead
         # However few the steps, one of them must be taken.
         strength = max(STRENGTHS[min(r, len(STRENGTHS) - 1)], min(1.0, 1.001 / steps)) if start else 1.0
         paintings = yield Paint(jobs, steps, guidance, strength, without != "refine")

@@ -650,6 +650,8 @@ figure
 # | [`training/detr_loss.py`](../textedit_lite/training/detr_loss.py) | `corners`, `set_loss` |
 # | [`training/detr_model.py`](../textedit_lite/training/detr_model.py) | `build`, `start_decoder`, `normalise`, `encode`, `decode`, `heads` |
 # | [`training/inpaint.py`](../textedit_lite/training/inpaint.py) | `sample_window`, `build`, `noise_schedule`, `every_caption`, `velocity_loss`, `batch_maker`, `caption_states`, `train` |
+# | [`training/instruct_pix2pix.py`](../textedit_lite/training/instruct_pix2pix.py) | `batch_maker`, `train` |
 # | [`training/loop.py`](../textedit_lite/training/loop.py) | `learning_rate`, `run` |
 # | [`training/score.py`](../textedit_lite/training/score.py) | `score` |
+# | [`training/text2image.py`](../textedit_lite/training/text2image.py) | `build`, `begin_from`, `velocity_loss`, `batch_maker`, `train` |
 # | [`training/vae.py`](../textedit_lite/training/vae.py) | `build`, `crops`, `loss`, `train` |
