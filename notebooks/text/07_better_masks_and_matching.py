@@ -637,7 +637,7 @@ check("7.5", ordinal)
 # %%
 with plugged_in(shape_iou=shape_iou, dilate=dilate) as mine:
     measured = score_masks(models, 3, 8, progress=False)
-    painted = Editor(models).edit(crowd, "the bird becomes blue", mask="sam")
+    painted = Editor(models).edit(crowd, "the suitcase becomes green", mask="sam")
 print("yours:", ", ".join(mine) or "none yet", "| IoU", measured["iou"])
 edit_figure(painted)
 
