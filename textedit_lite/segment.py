@@ -128,7 +128,10 @@ def extent(shape: np.ndarray) -> tuple[float, float, float, float]:
 
 
 def filled(box, size: tuple[int, int]) -> np.ndarray:
-    """A box as a shape, for a picture of `size` (width, height): bool [H, W], in whole pixels."""
+    """A box as a shape, for a picture of `size` (width, height): bool [H, W], in whole pixels.
+
+    Taught in notebook 07.
+    """
     x0, y0, x1, y1 = (max(0, round(float(v))) for v in box)
     shape = np.zeros((size[1], size[0]), bool)
     shape[y0:y1, x0:x1] = True

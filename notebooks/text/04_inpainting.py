@@ -178,7 +178,8 @@ plots.image_grid(closer(painting.image for painting in paintings), titles, side=
 spread = np.std([np.asarray(p.image, float) for p in paintings], axis=0).mean(-1)
 spread = Image.fromarray((255 * spread / spread.max()).astype(np.uint8)).convert("RGB")
 shown = [*closer([paintings[0].image, mean.image]), *closer([spread])]
-plots.image_grid(shown, ["seed 0 alone", "mean of four", "where they disagree"], side=2.2)
+titles = ["seed 0 alone", "mean of four", "where they disagree"]
+plots.image_grid(shown, titles, side=2.2)
 
 # %%
 # NBVAL_IGNORE_OUTPUT

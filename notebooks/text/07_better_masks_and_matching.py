@@ -339,8 +339,6 @@ figure
 # And over the picture, each crop's map laid where it came from:
 
 # %%
-from PIL import Image
-
 from textedit_lite.boxes import CLIP_SIDE
 
 lit = np.zeros((image.height, image.width))
@@ -684,8 +682,9 @@ edit_figure(edited)
 # | [`plots.py`](../textedit_lite/plots.py) | `relation_arrows` |
 # | [`prompt.py`](../textedit_lite/prompt.py) | `Relation`, `Mention`, `mentions` |
 # | [`relations.py`](../textedit_lite/relations.py) | `left_of`, `larger_than`, `next_to`, `relation`, `related`, `ordinal`, `place` |
-# | [`segment.py`](../textedit_lite/segment.py) | `shapes`, `sam_shapes`, `query_shapes`, `plausible`, `shape_iou`, `dilate`, `turned`, `fit`, `covered` |
+# | [`segment.py`](../textedit_lite/segment.py) | `shapes`, `sam_shapes`, `query_shapes`, `plausible`, `shape_iou`, `filled`, `dilate`, `turned`, `fit`, `covered` |
 # | [`training/mask2former.py`](../textedit_lite/training/mask2former.py) | `build`, `batch_maker`, `loss`, `train` |
 # | [`training/sam.py`](../textedit_lite/training/sam.py) | `build`, `shape_maps`, `jittered`, `batch_maker`, `focal`, `dice`, `loss`, `train` |
-# | [`training/score_masks.py`](../textedit_lite/training/score_masks.py) | `score_masks` |
+# | [`training/score_masks.py`](../textedit_lite/training/score_masks.py) | `prompts`, `score_masks` |
 # | [`training/score_matching.py`](../textedit_lite/training/score_matching.py) | `score_matching`, `as_table` |
+# | [`world/scenes.py`](../textedit_lite/world/scenes.py) | `visible_masks` |

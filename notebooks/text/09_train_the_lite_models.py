@@ -653,5 +653,5 @@ figure
 # | [`training/instruct_pix2pix.py`](../textedit_lite/training/instruct_pix2pix.py) | `batch_maker`, `train` |
 # | [`training/loop.py`](../textedit_lite/training/loop.py) | `learning_rate`, `run` |
 # | [`training/score.py`](../textedit_lite/training/score.py) | `score` |
-# | [`training/text2image.py`](../textedit_lite/training/text2image.py) | `build`, `begin_from`, `velocity_loss`, `batch_maker`, `train` |
+# | [`training/text2image.py`](../textedit_lite/training/text2image.py) | `build`, `velocity_loss`, `batch_maker`, `train` |
 # | [`training/vae.py`](../textedit_lite/training/vae.py) | `build`, `crops`, `loss`, `train` |

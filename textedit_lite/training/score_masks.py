@@ -53,7 +53,10 @@ def pairs(truth: np.ndarray, boxes: np.ndarray) -> dict[int, int]:
 
 
 def prompts(truth: np.ndarray, seed: int, index: int) -> tuple[list[int], np.ndarray]:
-    """The objects of a scene that show, and their true boxes with the edges moved as a detector's: float32 [N, 4]."""
+    """The objects of a scene that show, and their true boxes with the edges moved as a detector's: float32 [N, 4].
+
+    Taught in notebook 07.
+    """
     rng = np.random.default_rng([seed, index])
     shown = [i for i, shape in enumerate(truth) if shape.sum() >= LEAST]
     boxes = [jittered(np.array(extent(truth[i])), rng, truth.shape[1:][::-1]) for i in shown]

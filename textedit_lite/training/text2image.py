@@ -55,7 +55,7 @@ def begin_from(unet, folder: Path | str) -> None:
     """Put the weights of a trained UNet into `unet`; channels that only `unet` has in its first layer begin as zeros.
 
     So InstructPix2Pix began from Stable Diffusion (Brooks et al., 2023, section 3.2). Raises SettingsError where the
-    folder holds no UNet of this shape. Taught in notebook 09.
+    folder holds no UNet of this shape.
     """
     import torch
     from diffusers import UNet2DConditionModel

@@ -155,7 +155,7 @@ def full_mask(scene: Scene, index: int) -> np.ndarray:
 
 
 def visible_masks(scene: Scene) -> np.ndarray:
-    """Visible pixels of every object, back to front: uint8 {0, 1} [N, H, W]."""
+    """Visible pixels of every object, back to front: uint8 {0, 1} [N, H, W]. Taught in notebook 07."""
     masks = np.zeros((len(scene.objects), scene.height, scene.width), np.uint8)
     covered = np.zeros((scene.height, scene.width), np.uint8)
     for i in range(len(scene.objects) - 1, -1, -1):
