@@ -203,6 +203,12 @@ def test_an_empty_mask_or_one_of_another_size_is_refused(models, image, mask):
         inpaint(image, mask, "a red car", models.painter, steps=1)
 
 
+@pytest.mark.parametrize("mean_of", [0, -1, 1.5, None])
+def test_a_mean_of_nothing_is_refused(models, image, mean_of):
+    with pytest.raises(SettingsError, match="mean"):
+        inpaint(image, MASK, "a red car", models.painter, steps=1, mean_of=mean_of)
+
+
 def test_settings_are_checked_before_anything_is_painted(models, image):
     with pytest.raises(SettingsError):
         inpaint(image, MASK, "a red car", models.painter, steps=0)

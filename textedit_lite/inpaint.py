@@ -114,6 +114,8 @@ def inpaint(
     Taught in notebook 04.
     """
     check_feather(feather)
+    if not (isinstance(mean_of, Integral) and mean_of >= 1):
+        raise SettingsError(f"A painting cannot be the mean of {mean_of}: give a whole number from 1.")
     jobs = [Job(image, mask, description, seed, feather=feather, mean_of=mean_of) for seed in seeds]
     return inpaint_batch(jobs, painter, steps, guidance, strength, negative, progress, refine)
 
