@@ -142,18 +142,28 @@ def test_from_noise_alone_the_mean_of_several_is_painted(models, editor, image):
     def asked(models, **options):
         prompt = "the red car changes to a car facing the front"
         algorithm = algorithm_1(image, parse(prompt), models, editor.settings(prompt, **options))
-        request, jobs = algorithm.send(None), []
-        while len(jobs) < 3:
-            answer = editor.detections(image) if isinstance(request, Find) else [Painting(image, job.seed) for job in request.jobs]
-            jobs += [request.jobs] if not isinstance(request, Find) else []
-            request = algorithm.send(answer) if len(jobs) < 3 else None
-        return jobs
+        request, paints = algorithm.send(None), []
+        while len(paints) < 3:
+            if isinstance(request, Find):
+                answer = editor.detections(image)
+            else:  # as many native pictures as there are seeds, each of the seed's own value
+                paints.append(request)
+                answer = [
+                    Painting(image, job.seed, each=tuple(np.full((8, 8, 3), job.seed + k) for k in range(job.mean_of)))
+                    for job in request.jobs
+                ]
+            request = algorithm.send(answer) if len(paints) < 3 else None
+        return paints
 
-    own = asked(models)
-    assert [[job.mean_of for job in jobs] for jobs in own] == [[4], [6], [8]]
-    assert [jobs[0].seed for jobs in own] == [0, 4, 10]  # none is tried twice
-    for jobs in asked(models, ablate="mean"), asked(dataclasses.replace(models, mean_of=1)):
-        assert [[job.mean_of for job in some] for some in jobs] == [[1] * n for n in SEEDS]
+    own = asked(models, seed=5)
+    assert [[job.mean_of for job in paint.jobs] for paint in own] == [[4], [8], [12]]
+    assert [[job.seed for job in paint.jobs] for paint in own] == [[5]] * 3
+    # What a round has painted counts in the next one's mean, and is not painted again.
+    assert [[int(pixels[0, 0, 0]) for pixels in paint.jobs[0].earlier] for paint in own] == [[], [5, 6, 7, 8], list(range(5, 13))]
+    assert {(paint.steps, paint.guidance) for paint in own} == {(8, own[0].guidance)}
+    for paints in asked(models, ablate="mean"), asked(dataclasses.replace(models, mean_of=1)):
+        assert [[job.mean_of for job in paint.jobs] for paint in paints] == [[1] * n for n in SEEDS]
+        assert [paint.jobs[0].seed for paint in paints] == [0, 1, 3]  # none is tried twice
 
 
 def test_an_object_of_another_category_is_not_verified(models, editor, image):

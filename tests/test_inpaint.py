@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -160,6 +161,20 @@ def test_the_mean_of_several_seeds(models, image):
     wanted = np.mean([np.asarray(one.image, float) for one in each], 0)
     assert mean.seed == 5 and np.abs(np.asarray(mean.image) - wanted).max() <= 10  # where one overshoots, it is clipped
     assert np.abs(np.asarray(mean.image) - wanted).mean() < 0.1 < 1 < np.abs(np.asarray(each[0].image) - wanted).mean()
+    assert len(mean.each) == 3 and each[0].each == ()
+
+
+def test_paintings_that_are_there_already_are_not_painted_again(models, image):
+    whole = Job(image, MASK, "a red car", 5, mean_of=3)
+    (one,) = inpaint_batch([replace(whole, mean_of=2)], models.painter, 2)
+    together = inpaint_batch([replace(whole, earlier=one.each), replace(whole, seed=9, mean_of=1)], models.painter, 2)
+    for part, alone in zip(together, (whole, replace(whole, seed=9, mean_of=1)), strict=True):
+        (wanted,) = inpaint_batch([alone], models.painter, 2)
+        assert np.abs(np.asarray(part.image, int) - np.asarray(wanted.image, int)).max() <= 2
+    # They are taken as they are given.
+    middle = np.asarray(MASK) > 0
+    (marked,) = inpaint_batch([replace(whole, earlier=(one.each[0] * 0, one.each[1] * 0))], models.painter, 2, refine=False)
+    assert np.asarray(marked.image)[middle].mean() < 0.5 * np.asarray(together[0].image)[middle].mean()
 
 
 def test_a_batch_paints_each_job_on_its_own_picture(models, image):

@@ -411,14 +411,14 @@ def until(condition, seconds: float = 60, what: str = "what was waited for"):
 def test_stop_stops_and_changes_nothing(panel, monkeypatch):
     panel.steps.value = 50
     before = panel.picture.value
-    panel.prompt.value = "the left car changes to a car facing the front"  # no sketch: all fifty steps are taken
+    panel.prompt.value = "the left car changes to a car facing the front"  # no sketch: two thirds of fifty steps are taken
     panel.paint_button.click()
     assert panel.painting and panel.paint_button.disabled and panel.prompt.disabled and not panel.stop_button.disabled
     until(lambda: panel.bar.value >= 2, what="the second step")
     panel.stop_button.click()
     panel.wait(60)
     assert "Stopped" in panel.status.text and panel.status.kind == "ready" and len(panel.history) == 1
-    assert panel.bar.value < 50 and panel.stop_button.disabled and not panel.paint_button.disabled and not panel.prompt.disabled
+    assert panel.bar.value < panel.bar.max == 34 and panel.stop_button.disabled and not panel.paint_button.disabled and not panel.prompt.disabled
     assert panel.picture.value == before
     panel.prompt.value = RED
     assert panel.paint() is not None  # and the next painting is not stopped
@@ -436,12 +436,21 @@ def test_painting_twice_at_once_is_painting_once(panel):
 
 def test_the_bar_and_the_status_say_how_far_it_is(panel):
     said, bars = [], []
-    panel.steps.value = 4
+    panel.steps.value = 6  # of which a mean takes two thirds
     panel.prompt.value = "the left car changes to a car facing the front"
     panel.status.observe(lambda change: said.append(panel.status.text), names="value")
     panel.bar.observe(lambda change: bars.append(change["new"]), names="value")
     panel.paint()
     assert bars[:4] == [1, 2, 3, 4] and "Painting, round 1: step 3 of 4." in said
+
+
+@pytest.mark.parametrize("prompt", [RED, "the left car changes to a car facing the front"])
+def test_who_reads_that_it_is_done_finds_the_controls_free(panel, prompt):
+    panel.prompt.value = prompt
+    locked = {}
+    panel.status.observe(lambda change: locked.update({panel.status.text: panel.wipe.disabled or panel.paint_button.disabled}), names="value")
+    panel.paint()
+    assert not locked.pop(panel.status.text) and all(locked.values()) and len(locked) > 1
 
 
 # --- the way back ------------------------------------------------------------------------------------------------

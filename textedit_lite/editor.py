@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Sequence
@@ -44,6 +45,7 @@ from .segment import KINDS, check_kind, fit, shapes
 from .sketch import sketch
 from .vocabulary import POSE_DEGREES, describe
 
+MEAN_STEPS = 2 / 3  # of the steps, where a painting is the mean of several: what fewer steps blur, the mean blurs anyway
 SEEDS = (1, 2, 4)  # paintings a round, where each stands for itself: the first try alone, then several at once
 ROUNDS = len(SEEDS)
 STRENGTHS = (0.1, 0.3, 0.5)  # how much of a sketch each round paints over; without a sketch it is 1, all of it
@@ -186,25 +188,27 @@ def algorithm_1(
     sketched = own_mask is None and models.sketches if settings.sketch is None else settings.sketch
     can_be_sketched = sketched and not {"category", "text"} & prompt.changes.keys()
     start = sketch(image, mask, box, now.values, wanted) if can_be_sketched else None
-    best, seed = None, settings.seed
+    best, seed, earlier = None, settings.seed, ()
     for r in range(settings.rounds):
-        # From a sketch, several to choose from; from noise alone, one that is the mean of several, if that suits the painter.
-        mean_of = 1 if start or without == "mean" or models.mean_of == 1 else step_schedule(r, models.mean_of)
-        seeds = range(seed, seed + SEEDS[min(r, len(SEEDS) - 1)]) if mean_of == 1 else (seed,)
-        seed += len(seeds) * mean_of
-        # In halves, so that edits of much the same guidance can be painted in one batch.
-        guidance = round(2 * guidance_scale(settings.guidance, now.probability(wanted), r)) / 2
-        guidance = settings.guidance if without == "guidance" else guidance
         feather = FEATHER if settings.feather is None else settings.feather
-        jobs = tuple(Job(image, mask, description, s, start, feather, without == "crop", mean_of) for s in seeds)
-        steps = step_schedule(0 if without == "steps" or mean_of > 1 else r, settings.steps)  # a mean takes more seeds instead
+        plain = Job(image, mask, description, seed, start, feather, without == "crop")
+        if start or without == "mean" or models.mean_of == 1:  # several to choose from, finer and stronger each round
+            jobs = tuple(replace(plain, seed=seed + k) for k in range(SEEDS[min(r, len(SEEDS) - 1)]))
+            seed += len(jobs)
+            steps, grade = step_schedule(0 if without == "steps" else r, settings.steps), r
+        else:  # from noise alone one, that is the mean of several, if that suits the painter: more of them each round
+            jobs = (replace(plain, mean_of=(r + 1) * models.mean_of, earlier=earlier),)
+            steps, grade = math.ceil(MEAN_STEPS * settings.steps), 0
+        # In halves, so that edits of much the same guidance can be painted in one batch.
+        guidance = round(2 * guidance_scale(settings.guidance, now.probability(wanted), grade)) / 2
+        guidance = settings.guidance if without == "guidance" else guidance
         # However few the steps, one of them must be taken.
         strength = max(STRENGTHS[min(r, len(STRENGTHS) - 1)], min(1.0, 1.001 / steps)) if start else 1.0
         paintings = yield Paint(jobs, steps, guidance, strength, without != "refine")
         for painting in paintings:
             seen: Detections = yield Find(painting.image, None)
             judged = _judge(painting, seen, box, mask, target, wanted, models, contrary)
-            best = max(best or judged, judged, key=lambda verdict: verdict.rank)
+            best, earlier = max(best or judged, judged, key=lambda verdict: verdict.rank), painting.each
         if best.verified:
             break
     status = "edited" if best.verified else "unverified"
@@ -484,7 +488,7 @@ class Editor:
             alike_settings = replace(request, jobs=()) == replace(first, jobs=())
             if alike_settings and jobs < PAINTED_AT_ONCE:
                 alike.append(i)
-                jobs += sum(job.mean_of for job in request.jobs)
+                jobs += sum(job.mean_of - len(job.earlier) for job in request.jobs)
         return alike
 
     def _paint(self, requests: list[Paint], progress) -> list[list[Painting]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from numbers import Integral, Real
 
 import numpy as np
@@ -27,7 +27,8 @@ class Job:
 
     start: the picture whose noised latents a strength below 1 starts from (`sketch.sketch`), where it is not `image`;
     feather: how wide the painting fades in, in short sides of the mask's box; whole: the painter sees all of the
-    picture, not the window around the mask; mean_of: how many paintings, of this seed and those after it, to average.
+    picture, not the window around the mask; mean_of: how many paintings, of this seed and those after it, to average;
+    earlier: the first of them, where they are painted already (`Painting.each`).
     """
 
     image: Image.Image
@@ -38,15 +39,20 @@ class Job:
     feather: float = FEATHER
     whole: bool = False
     mean_of: int = 1
+    earlier: tuple[np.ndarray, ...] = ()
 
 
 @dataclass(frozen=True)
 class Painting:
-    """One repainted picture; `refused` says that a safety checker blackened it, and then `image` is the input's."""
+    """One repainted picture; `refused` says that a safety checker blackened it, and then `image` is the input's.
+
+    each: the paintings that it is the mean of, at the painter's native size (float32 [h, w, 3], 0 to 255).
+    """
 
     image: Image.Image
     seed: int
     refused: bool = False
+    each: tuple[np.ndarray, ...] = field(default=(), repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -133,13 +139,15 @@ def inpaint_batch(
             progress(step + 1, int(steps * strength))
         return {}
 
-    each = [(replace(job, seed=job.seed + k), native) for job, native in zip(jobs, natives) for k in range(job.mean_of)]
+    new = [range(len(job.earlier), job.mean_of) for job in jobs]
+    each = [(replace(job, seed=job.seed + k), native) for job, native, ks in zip(jobs, natives, new) for k in ks]
     output = _run(*zip(*each), painter, steps, guidance, strength, negative, after_step)
-    flags = _together(getattr(output, "nsfw_content_detected", None) or [False] * len(each), jobs)
-    images = _together(output.images * 255, jobs)
+    flags = _together(getattr(output, "nsfw_content_detected", None) or [False] * len(each), new)
+    images = _together(output.images * 255, new)
     seen = round_trip([native.start for native in natives], painter) if strength < 1 else [None] * len(jobs)
     paintings = []
     for job, native, several, through, flagged in zip(jobs, natives, images, seen, flags, strict=True):
+        several = (*job.earlier, *several)
         pixels = np.mean(several, axis=0)
         if any(flagged) or not pixels.max() >= BLACK:  # nor is NaN, to which half precision may overflow, a picture
             paintings.append(Painting(job.image, job.seed, refused=True))
@@ -149,14 +157,14 @@ def inpaint_batch(
         painted = Image.fromarray(np.rint(pixels).clip(0, 255).astype(np.uint8))
         start = None if through is None else Start(job.start or job.image, through)
         pasted = paste_back(job.image, painted, job.mask, native.window, job.feather, start)
-        paintings.append(Painting(pasted, job.seed))
+        paintings.append(Painting(pasted, job.seed, each=several if job.mean_of > 1 else ()))
     return paintings
 
 
-def _together(each, jobs: Sequence[Job]) -> list[list]:
+def _together(each, new: Sequence[range]) -> list[list]:
     """What came of each painting, put together again by job."""
     rest = iter(each)
-    return [[next(rest) for _ in range(job.mean_of)] for job in jobs]
+    return [[next(rest) for _ in ks] for ks in new]
 
 
 def round_trip(pictures: Sequence[Image.Image], painter) -> list[Image.Image]:

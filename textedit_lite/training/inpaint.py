@@ -305,8 +305,9 @@ def train(out: Path | str, minutes: float, *, vae: Path | str, clip: Path | str,
         unet.load_state_dict(UNet2DConditionModel.from_pretrained(init, subfolder="unet", torch_dtype=torch.float32).state_dict())
     unet.to(memory_format=torch.channels_last)
     unet.set_attn_processor(AttnProcessor())  # its backward pass is quicker on a CPU than that of the fused attention
+    rate = 1e-3 if init is None else 5e-4  # so that what an earlier run has learned is not shaken off
     done = run(
-        unet, batch_maker(samples, shorter), velocity_loss(noise_schedule(), states), out / "training", minutes, 1e-3,
+        unet, batch_maker(samples, shorter), velocity_loss(noise_schedule(), states), out / "training", minutes, rate,
         name="inpaint", settings={"native": NATIVE, "batch": BATCH}, warmup=300, hold=0.35, ema=0.9995, bf16=True, seed=seed,
         progress=progress,
     )  # fmt: skip

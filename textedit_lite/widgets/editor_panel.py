@@ -270,13 +270,13 @@ class EditorPanel(PaintingPanel):
             grow=self.grow.value, feather=self.feather.value, progress=progress,
         )  # fmt: skip
 
-    def _finished(self, result: EditResult) -> None:
+    def _finished(self, result: EditResult) -> tuple[str, str]:
         if result.image is not None:
             self.history.push(Step(self.step.image, self.step.path, result))
             self._set(self.wipe, value=0.0)
             self._look_at("before | after")
         seconds = sum(result.timings_ms.values()) / 1000
-        self.status.say("good" if result.verified else "unsure", f"{result.status}: {result.message} ({seconds:.1f} s)")
+        return "good" if result.verified else "unsure", f"{result.status}: {result.message} ({seconds:.1f} s)"
 
     @told
     def undo(self) -> None:

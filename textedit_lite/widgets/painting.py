@@ -21,7 +21,8 @@ class PaintingPanel(Panel):
     """A panel with guidance, steps and seed, Paint and Stop, and a bar that shows how far the painter is.
 
     A subclass says what painting is (`_work`, in a thread, given the painter's progress callback) and what becomes of it
-    (`_finished`). While it paints, all controls but Stop and those in `_free` are locked.
+    (`_finished`, which returns the kind and the words of the status). While it paints, all controls but Stop and those in
+    `_free` are locked.
     """
 
     def __init__(self, models, strict: bool = False):
@@ -49,7 +50,7 @@ class PaintingPanel(Panel):
     def _work(self, progress) -> Any:
         raise NotImplementedError
 
-    def _finished(self, result) -> None:
+    def _finished(self, result) -> tuple[str, str]:
         raise NotImplementedError
 
     def _settled(self) -> None:
@@ -100,23 +101,23 @@ class PaintingPanel(Panel):
         self.status.say("busy", "Looking at the picture ...")
 
     def _run(self) -> None:
+        kind, text, colour = "", "", "danger"
         try:
             self._result = self._work(self._progress)
-            self._finished(self._result)
-            self.bar.bar_style = "success"
+            (kind, text), colour = self._finished(self._result), "success"
         except _Stopped:
-            self.bar.bar_style = "warning"
-            self.status.say("ready", "Stopped: the picture is as it was.")
+            kind, text, colour = "ready", "Stopped: the picture is as it was.", "warning"
         except TextEditError as error:
-            self.bar.bar_style = "danger"
-            self.status.say("bad", str(error))
+            kind, text = "bad", str(error)
             self._error = error if self.strict else None
         except Exception as error:
-            self.bar.bar_style = "danger"
-            self.status.say("bad", f"Something unforeseen went wrong ({type(error).__name__}: {error}): please report it.")
+            kind, text = "bad", f"Something unforeseen went wrong ({type(error).__name__}: {error}): please report it."
             self._error = error
         finally:
+            self.bar.bar_style = colour
             self._lock(False)
+            if text:  # last, so that whoever reads that it is done finds the controls free
+                self.status.say(kind, text)
 
     def _raise(self) -> None:
         error, self._error = self._error, None

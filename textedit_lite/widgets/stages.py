@@ -228,13 +228,12 @@ class PaintPanel(PaintingPanel):
         settings = {"seeds": [self.seed.value], "steps": self.steps.value, "guidance": self.guidance.value}
         return inpaint(self.image, self.mask, self.description.value, self.models.painter, progress=progress, **settings)[0]
 
-    def _finished(self, result) -> None:
+    def _finished(self, result) -> tuple[str, str]:
         if result.refused:
-            self.status.say("unsure", "The safety checker blackened the painting: change the words or the seed.")
-            return
+            return "unsure", "The safety checker blackened the painting: change the words or the seed."
         self.painted = result.image
         self._draw()
-        self.status.say("good", f"Painted with seed {result.seed} in {self.steps.value} steps; outside of the mask not a pixel differs.")
+        return "good", f"Painted with seed {result.seed} in {self.steps.value} steps; outside of the mask not a pixel differs."
 
     def _draw(self) -> None:
         if self.painted is None:
