@@ -418,7 +418,8 @@ def test_stop_stops_and_changes_nothing(panel, monkeypatch):
     panel.stop_button.click()
     panel.wait(60)
     assert "Stopped" in panel.status.text and panel.status.kind == "ready" and len(panel.history) == 1
-    assert panel.bar.value < panel.bar.max == 34 and panel.stop_button.disabled and not panel.paint_button.disabled and not panel.prompt.disabled
+    assert panel.bar.value < panel.bar.max == 34
+    assert panel.stop_button.disabled and not panel.paint_button.disabled and not panel.prompt.disabled
     assert panel.picture.value == before
     panel.prompt.value = RED
     assert panel.paint() is not None  # and the next painting is not stopped
@@ -448,7 +449,11 @@ def test_the_bar_and_the_status_say_how_far_it_is(panel):
 def test_who_reads_that_it_is_done_finds_the_controls_free(panel, prompt):
     panel.prompt.value = prompt
     locked = {}
-    panel.status.observe(lambda change: locked.update({panel.status.text: panel.wipe.disabled or panel.paint_button.disabled}), names="value")
+
+    def said(change) -> None:
+        locked[panel.status.text] = panel.wipe.disabled or panel.paint_button.disabled
+
+    panel.status.observe(said, names="value")
     panel.paint()
     assert not locked.pop(panel.status.text) and all(locked.values()) and len(locked) > 1
 

@@ -371,15 +371,16 @@ def build_parser() -> argparse.ArgumentParser:
     drawn.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder for images/ and the annotations")
 
     taught = command(train, "Train one of the lite models; stopped, the same command goes on.")
-    taught.add_argument("model", choices=("detr", "clip", "vae", "inpaint", "sam", "mask2former", "text2image", "instruct-pix2pix"))
+    taught.add_argument("model", choices=("detr", "clip", "vae", "inpaint", "lcm", "sam", "mask2former", "text2image", "instruct-pix2pix"))
     taught.add_argument("--minutes", metavar="M", type=float, required=True, help="how long, in all")
     taught.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder for checkpoints and the model")
     taught.add_argument("--seed", metavar="S", type=int, help="of the weights and batches (default: 0)")
     taught.add_argument("--scenes", metavar="DIR", type=Path, help="folder of drawn scenes, to share between trainings")
     taught.add_argument("--count", metavar="N", type=int, help="how many scenes to draw and train on")
-    taught.add_argument("--init", metavar="DIR", type=Path, help="a trained model to go on from (detr, vae, inpaint, the rivals')")
-    taught.add_argument("--vae", metavar="DIR", type=Path, help="the autoencoder to paint through (inpaint)")
-    taught.add_argument("--clip", metavar="DIR", type=Path, help="the CLIP to read captions with (inpaint)")
+    taught.add_argument("--init", metavar="DIR", type=Path, help="a trained model to go on from (detr, vae, inpaint, the rivals'), "
+                        "or to learn from (lcm)")  # fmt: skip
+    taught.add_argument("--vae", metavar="DIR", type=Path, help="the autoencoder to paint through (inpaint, lcm)")
+    taught.add_argument("--clip", metavar="DIR", type=Path, help="the CLIP to read captions with (inpaint, lcm)")
 
     measured = command(score, "Measure a lite model, the matching, or the whole editor, on test scenes.")
     measured.add_argument("model", choices=("detr", "clip", "vae", "editor", "oracle", "matching", "masks"))
@@ -425,7 +426,7 @@ def build_parser() -> argparse.ArgumentParser:
     graded.add_argument("--seed", metavar="S", type=int, default=0, help="of the choice of edits and of the noise (default: 0)")
     graded.add_argument("--weights", metavar="lite|full|DIR", default="lite", help=weights)
     graded.add_argument("--out", metavar="RUN", type=Path, required=True, help="folder for rows, pictures and table")
-    graded.add_argument("--ablate", metavar="NAME", help="do without fusion, crop, refine, guidance, steps, mean, threshold, "
+    graded.add_argument("--ablate", metavar="NAME", help="do without fusion, crop, refine, guidance, steps, mean, straighten, threshold, "
                         "rounds or sketch")  # fmt: skip
     graded.add_argument("--block", metavar="N", type=int, default=8, help="edits at a time (default: 8)")
     graded.add_argument("--device", metavar="cpu|cuda|mps", help="(default: the best that is there)")

@@ -43,13 +43,15 @@ from .models import Models, load_models
 from .prompt import EditPrompt, check_words, parse
 from .segment import KINDS, check_kind, fit, shapes
 from .sketch import sketch
+from .straighten import straighten
 from .vocabulary import POSE_DEGREES, describe
 
 MEAN_STEPS = 2 / 3  # of the steps, where a painting is the mean of several: what fewer steps blur, the mean blurs anyway
+FEW_STEPS = 4  # a painter that is made for so few, or fewer, takes them all
 SEEDS = (1, 2, 4)  # paintings a round, where each stands for itself: the first try alone, then several at once
 ROUNDS = len(SEEDS)
 STRENGTHS = (0.1, 0.3, 0.5)  # how much of a sketch each round paints over; without a sketch it is 1, all of it
-ABLATIONS = ("fusion", "crop", "refine", "guidance", "steps", "mean")  # what an edit can do without, to see what it is worth
+ABLATIONS = ("fusion", "crop", "refine", "guidance", "steps", "mean", "straighten")  # what an edit can do without, to see what it is worth
 SURE = 0.5  # an attribute that CLIP reads with less is left out of the description
 METADATA = "textedit-lite"  # the key of the settings in the PNG
 PAINTED_AT_ONCE = 16
@@ -184,6 +186,10 @@ def algorithm_1(
         found_shapes = shapes(image, found.boxes, settings.mask, models)
         others = [shape for i, shape in enumerate(found_shapes) if i != chosen.index]
         mask, kind = fit(mask, box, found_shapes[chosen.index], others, outline(prompt, wanted, now, models.reads))
+    # A new view is painted upright, if the object leans.
+    lean = leaning(wanted, now) if own_mask is None and models.sketches and without not in ("straighten", "crop") else 0.0
+    straight = straighten(image, box, lean, GROW if settings.grow is None else settings.grow) if lean else None
+    mask = straight.within(mask) if straight else mask
     # Stage 4: paint, from a sketch where the change can be sketched, until the edit is complete.
     sketched = own_mask is None and models.sketches if settings.sketch is None else settings.sketch
     can_be_sketched = sketched and not {"category", "text"} & prompt.changes.keys()
@@ -192,20 +198,28 @@ def algorithm_1(
     for r in range(settings.rounds):
         feather = FEATHER if settings.feather is None else settings.feather
         plain = Job(image, mask, description, seed, start, feather, without == "crop")
+        if straight:
+            upright = describe(target, **wanted | {"pose": "upright"})
+            plain = replace(plain, image=straight.image, mask=straight.mask, description=upright, feather=0.0)
         if start or without == "mean" or models.mean_of == 1:  # several to choose from, finer and stronger each round
             jobs = tuple(replace(plain, seed=seed + k) for k in range(SEEDS[min(r, len(SEEDS) - 1)]))
             seed += len(jobs)
             steps, grade = step_schedule(0 if without == "steps" else r, settings.steps), r
         else:  # from noise alone one, that is the mean of several, if that suits the painter: more of them each round
             jobs = (replace(plain, mean_of=(r + 1) * models.mean_of, earlier=earlier),)
-            steps, grade = math.ceil(MEAN_STEPS * settings.steps), 0
+            steps, grade = settings.steps if models.steps <= FEW_STEPS else math.ceil(MEAN_STEPS * settings.steps), 0
         # In halves, so that edits of much the same guidance can be painted in one batch.
         guidance = round(2 * guidance_scale(settings.guidance, now.probability(wanted), grade)) / 2
         guidance = settings.guidance if without == "guidance" else guidance
-        # However few the steps, one of them must be taken.
-        strength = max(STRENGTHS[min(r, len(STRENGTHS) - 1)], min(1.0, 1.001 / steps)) if start else 1.0
+        strength = STRENGTHS[min(r, len(STRENGTHS) - 1)] if start else 1.0
+        if models.steps <= FEW_STEPS:  # made for few from noise, it takes one of more where the sketch leaves little to paint
+            steps = max(steps, math.ceil(1 / strength))
+        strength = max(strength, min(1.0, 1.001 / steps))  # however few the steps, one of them must be taken
         paintings = yield Paint(jobs, steps, guidance, strength, without != "refine")
         for painting in paintings:
+            if straight:
+                turned = image if painting.refused else straight.back(image, painting.image, mask, feather)
+                painting = replace(painting, image=turned)
             seen: Detections = yield Find(painting.image, None)
             judged = _judge(painting, seen, box, mask, target, wanted, models, contrary)
             best, earlier = max(best or judged, judged, key=lambda verdict: verdict.rank), painting.each
@@ -274,6 +288,14 @@ def turns(wanted: dict[str, str], now: Reading) -> dict[str, str | None]:
     return {name: wanted.get(name) if wanted.get(name) != now.values[name] else None for name in ("pose", "view")}
 
 
+def leaning(wanted: dict[str, str], now: Reading) -> float:
+    """By how many degrees an object leans that is to be seen from another side, 0 for any other change.
+
+    Taught in notebook 04.
+    """
+    return POSE_DEGREES.get(wanted.get("pose"), 0.0) if turns(wanted, now)["view"] else 0.0
+
+
 def outline(prompt: EditPrompt, wanted: dict[str, str], now: Reading, reads: Sequence[str] = tuple(ATTRIBUTES)) -> float | None:
     """By how many degrees the object's outline turns, 0 where it stays as it is, None where nobody knows the new one.
 
@@ -333,7 +355,7 @@ class Editor:
         in longest and in short sides of its box. sketch: whether the painter starts from a sketch, by default not under
         a mask of your own. ablate: one of ABLATIONS, to do without: CLIP alone chooses ("fusion"), the painter sees the
         whole picture ("crop"), the boundary is not refined ("refine"), guidance or steps stay as they are, no painting is
-        the mean of several ("mean").
+        the mean of several ("mean"), what leans is painted as it leans ("straighten").
 
         Raises PromptError, UnknownWordError, ImageError, MaskError, SettingsError, each with one sentence. What is not
         there, or not clear, is no error but a status of the result. Taught in notebook 05.

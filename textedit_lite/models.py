@@ -19,6 +19,7 @@ from .resources import data_path
 from .vocabulary import COLOURS, POSES, VIEWS
 
 CHECKSUMS = "SHA256SUMS"
+WISHES = "painting.json"  # in a painter's folder: the steps and the guidance that it is made for, where they are not the usual
 
 # The full-size weights on the Hub, each at a revision that holds safetensors. To use other ones, give `load_models` a
 # folder with detr/, clip/ and inpaint/, or a weights file.
@@ -342,7 +343,24 @@ def _load(
     else:  # photographs: CLIP tells their colours, but not how a thing is turned, and no palette fits them
         models.captions, models.steps, models.guidance = "a photo of {}", 30, 7.5
         models.reads, models.sketches, models.mean_of = ("colour",), False, 1
+    for name, value in _wishes(folders["inpaint"]).items():
+        setattr(models, name, value)
     return models
+
+
+def _wishes(folder: Path) -> dict[str, int | float]:
+    """What a painter's folder says in WISHES of the `steps`, `guidance` and `mean_of` of `Models`, as a few-step painter does."""
+    path = folder / WISHES
+    if not path.exists():
+        return {}
+    try:
+        wishes = json.loads(path.read_text(encoding="utf-8"))
+        kinds = {"steps": int, "mean_of": int, "guidance": (int, float)}
+        if not all(isinstance(value, kinds[name]) and 1 <= value <= 50 for name, value in wishes.items()):
+            raise ValueError("a number is out of range")
+    except (OSError, ValueError, LookupError, AttributeError) as error:
+        raise WeightsError(f"{path} cannot be read ({error}): write steps, guidance or mean_of in it, each from 1 to 50.") from error
+    return wishes
 
 
 def _loaded(folders: dict[str, Path], variant: str | None, name: str, device: str, painting) -> Models:

@@ -13,7 +13,7 @@ from PIL import Image
 from ..blend import FEATHER
 from ..boxes import GROW, square_crop
 from ..detect import Detections
-from ..editor import Editor, EditResult, turns, wished
+from ..editor import Editor, EditResult, leaning, turns, wished
 from ..errors import OutputError, SettingsError
 from ..images import open_image, save_png
 from ..mask import build_mask
@@ -21,6 +21,7 @@ from ..match import Match, choose, match, read_attributes
 from ..models import Models
 from ..prompt import EditPrompt
 from ..resources import data_path
+from ..straighten import straighten
 from ..vocabulary import describe
 from .controls import LABEL, button, heading, labelled, row, told, uploaded
 from .history import History
@@ -190,19 +191,21 @@ class EditorPanel(PaintingPanel):
         self._set(self.choice, value=chosen.index)
         return chosen
 
-    def _read(self) -> tuple[dict[str, str], dict[str, str | None]] | None:
-        """How the chosen object is to look, and what of it needs room in the mask."""
+    def _read(self) -> tuple[dict[str, str], dict[str, str | None], float] | None:
+        """How the chosen object is to look, what of it needs room in the mask, and by how much the painter straightens it."""
         (prompt, _), chosen = self.made["match"], self.made["choose"]
         if chosen.index is None:
             return None
         crop = square_crop(self.step.image, chosen.candidates[chosen.index].box)
         now = read_attributes([crop], [prompt.category or prompt.noun], self.models)[0]
         wanted = wished(prompt, now, self.models.reads)
-        return wanted, turns(wanted, now)
+        return wanted, turns(wanted, now), leaning(wanted, now) if self.models.sketches else 0.0
 
     def _mask(self) -> Image.Image | None:
-        chosen, (_, room) = self.made["choose"], self.made["read"]
-        return build_mask(self.step.image.size, chosen.candidates[chosen.index].box, grow=self.grow.value, **room)
+        chosen, (_, room, lean) = self.made["choose"], self.made["read"]
+        box, image = chosen.candidates[chosen.index].box, self.step.image
+        mask = build_mask(image.size, box, grow=self.grow.value, **room)
+        return straighten(image, box, lean, self.grow.value).within(mask) if lean else mask
 
     # --- what is shown -------------------------------------------------------------------------------------------
 

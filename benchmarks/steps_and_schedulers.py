@@ -1,0 +1,271 @@
+"""Measures what fewer steps, less guidance and other schedulers cost the editor, on the same unseen scenes.
+
+    python benchmarks/steps_and_schedulers.py --count 25 --out runs/steps
+    python benchmarks/steps_and_schedulers.py --count 25 --out runs/steps --lcm runs/lcm.toml
+
+edits 25 test scenes for each of the four tasks in every way (scheduler, steps, guidance), all ways on some scenes before
+the next ones, and writes a row an edit into --out/rows.jsonl, and the table and its figure beside it. Stopped, the same
+command goes on; with another --count, or with --lcm (weights whose painter `textedit-lite train lcm` made), it adds
+what is missing. The oracle of the small world says what succeeded; the editor does not know it.
+
+A scheduler can stand for the painter's own if it ends in pure noise as well (zero terminal SNR) and lets the painter
+predict velocity. DDIM and LCM do as they are, since with velocities nothing is divided by the signal, which is 0
+there; DPM-Solver++, UniPC and Euler set it to 2^-24. Heun, DEIS, LMS, PNDM and the singlestep DPM-Solver overlook
+`rescale_betas_zero_snr` and start where 7 % of the signal is left, to which the painter has not been trained: those are
+refused.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from itertools import product
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from textedit_lite.editor import Editor
+from textedit_lite.errors import SettingsError, TextEditError
+from textedit_lite.evaluation.metrics import bootstrap_interval
+from textedit_lite.images import write_text
+from textedit_lite.models import Models, load_models
+from textedit_lite.plots import panels, png
+from textedit_lite.training.card import machine
+from textedit_lite.training.score_editor import Case, cases, measure
+from textedit_lite.vocabulary import TASKS
+from textedit_lite.world.scenes import render
+
+SCHEDULERS = {
+    "ddim": "DDIMScheduler", "dpm++": "DPMSolverMultistepScheduler", "unipc": "UniPCMultistepScheduler",
+    "euler": "EulerDiscreteScheduler", "heun": "HeunDiscreteScheduler", "deis": "DEISMultistepScheduler",
+    "lms": "LMSDiscreteScheduler", "singlestep": "DPMSolverSinglestepScheduler", "pndm": "PNDMScheduler",
+}  # fmt: skip
+STUDENT = "student"  # the distilled painter, with the scheduler of its folder
+USUAL = "ddim,dpm++,unipc"
+LOSES_AT_MOST = 0.02  # of the success, the fastest that is named at the end
+SCENES_AT_ONCE = 2
+
+
+class Way(NamedTuple):
+    """How the painter paints."""
+
+    scheduler: str
+    steps: int
+    guidance: float
+
+
+# --- schedulers --------------------------------------------------------------------------------------------------
+
+
+def scheduler_named(name: str, own) -> Any:
+    """Another scheduler over a painter's own noise schedule. Raises SettingsError where it cannot stand for it, and says why."""
+    import diffusers
+
+    if name not in SCHEDULERS:
+        raise SettingsError(f"There is no scheduler {name!r} here: choose of {', '.join(SCHEDULERS)}.")
+    other = getattr(diffusers, SCHEDULERS[name]).from_config(own.config)
+    left = float(other.alphas_cumprod[-1]) ** 0.5
+    if abs(left - float(own.alphas_cumprod[-1]) ** 0.5) > 0.001:
+        raise SettingsError(f"{SCHEDULERS[name]} starts from noise with {left:.1%} of signal, which this painter has not been trained "
+                            "to: leave it out.")  # fmt: skip
+    return other
+
+
+# --- edits -------------------------------------------------------------------------------------------------------
+
+
+def sweep(ways: list[Way], models: dict[str, Models], count: int, seed: int, out: Path, progress: bool = True) -> list[dict[str, Any]]:
+    """A row for each way, task and scene; those that are in `out`/rows.jsonl already are not made again.
+
+    models: by the scheduler's name.
+    """
+    from tqdm import tqdm
+
+    path = out / "rows.jsonl"
+    rows = {key(row): row for row in read_rows(path)}
+    todo = [(way, some) for some in together(count, seed) for way in ways]
+    missing = [(way, left) for way, some in todo if (left := [case for case in some if place(way, case) not in rows])]
+    with tqdm(missing, desc="editing", unit="batch", disable=None if progress else True) as bar, path.open("a", encoding="utf-8") as file:
+        for way, some in bar:
+            made = edits(way, some, models[way.scheduler])
+            file.writelines(json.dumps(row) + "\n" for row in made)
+            file.flush()
+            rows |= {key(row): row for row in made}
+    return [rows[place(way, case)] for way, some in todo for case in some]
+
+
+def edits(way: Way, some: list[Case], models: Models) -> list[dict[str, Any]]:
+    """The rows of some edits, made in one batch by a new editor, so that nothing is remembered from another way."""
+    images = [render(case.scene) for case in some]
+    results = Editor(models).edit_batch(
+        images, [case.prompt for case in some], [case.seed for case in some], steps=way.steps, guidance=way.guidance
+    )
+    rows = []
+    for case, image, result in zip(some, images, results, strict=True):
+        row = measure(case, image, result)
+        kept = {name: row[name] for name in ("task", "scene", "success", "verified", "status")}
+        rows.append(way._asdict() | kept | {"rounds": result.rounds, "seconds": round(sum(result.timings_ms.values()) / 1000, 4)})
+    return rows
+
+
+def together(count: int, seed: int) -> list[list[Case]]:
+    """The cases that are edited in one batch: SCENES_AT_ONCE of each task."""
+    by_task = [cases(count, seed, task) for task in TASKS]
+    return [[case for one in by_task for case in one[at : at + SCENES_AT_ONCE]] for at in range(0, count, SCENES_AT_ONCE)]
+
+
+def place(way: Way, case: Case) -> tuple:
+    return *way, case.task, case.scene.index
+
+
+def key(row: dict[str, Any]) -> tuple:
+    return *(row[name] for name in Way._fields), row["task"], row["scene"]
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """The rows of a file, but for a last one that was cut short, which is taken off."""
+    if not path.exists():
+        return []
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    whole = [line for line in lines if line.endswith("}\n")]
+    if len(whole) < len(lines):
+        write_text(path, "".join(whole))
+    return [json.loads(line) for line in whole]
+
+
+# --- the table ---------------------------------------------------------------------------------------------------
+
+
+def summary(rows: list[dict[str, Any]], usual: Way) -> list[dict[str, Any]]:
+    """For each way: success by the oracle, in all and by task, with 95 % bootstrap intervals; `verified`; `seconds` an edit.
+
+    loses: how much success less than the usual way, on the same edits, with its interval.
+    """
+    by_way: dict[Way, dict[tuple, dict]] = {}
+    for row in rows:
+        by_way.setdefault(Way(*key(row)[:3]), {})[key(row)[3:]] = row
+    figures = []
+    for way, some in by_way.items():
+        success = [row["success"] for row in some.values()]
+        loses = [float(by_way[usual][at]["success"]) - row["success"] for at, row in some.items()]
+        figures.append(way._asdict() | {
+            "edits": len(some), "success": float(np.mean(success)), "interval": bootstrap_interval(success),
+            **{task: float(np.mean([row["success"] for row in some.values() if row["task"] == task])) for task in TASKS},
+            "verified": float(np.mean([row["verified"] for row in some.values()])),
+            "loses": float(np.mean(loses)), "loses_interval": bootstrap_interval(loses),
+            "seconds": float(np.mean([row["seconds"] for row in some.values()])),
+            "front_seconds": float(np.mean([row["seconds"] for row in some.values() if row["task"] == "front"])),
+        })  # fmt: skip
+    return figures
+
+
+def fastest(figures: list[dict[str, Any]]) -> dict[str, Any]:
+    """Of the ways that lose at most LOSES_AT_MOST against the usual one, the one with the fewest seconds an edit."""
+    return min((one for one in figures if one["loses"] <= LOSES_AT_MOST + 1e-9), key=lambda one: one["seconds"])
+
+
+def as_markdown(figures: list[dict[str, Any]], usual: Way, seed: int) -> str:
+    """The table, the fastest way that keeps the success, and the machine."""
+    names = ("scheduler", "steps", "guidance", "success", *(task.upper() for task in TASKS), "verified", "loses", "seconds", "FRONT")
+    lines = [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
+    for one in figures:
+        low, high = one["interval"]
+        less, more = one["loses_interval"]
+        tasks = " | ".join(f"{one[task]:.0%}" for task in TASKS)
+        lines.append(
+            f"| {one['scheduler']} | {one['steps']} | {one['guidance']:g} | {one['success']:.1%} ({low:.0%} to {high:.0%}) | {tasks} "
+            f"| {one['verified']:.0%} | {100 * one['loses']:+.1f} ({100 * less:+.0f} to {100 * more:+.0f}) | {one['seconds']:.2f} "
+            f"| {one['front_seconds']:.2f} |"
+        )
+    best = fastest(figures)
+    return "\n".join([
+        *lines, "",
+        f"{figures[0]['edits']} edits each way, on unseen scenes of seed {seed}; 95 % bootstrap intervals; `loses`, in points: against "
+        f"{usual.scheduler} with {usual.steps} steps and guidance {usual.guidance:g}, on the same edits; seconds an edit, and of "
+        "FRONT, which is painted from noise.",
+        f"The fastest that loses at most {100 * LOSES_AT_MOST:.0f} points: {best['scheduler']}, {best['steps']} steps, guidance "
+        f"{best['guidance']:g}: {best['seconds']:.2f} s. {machine()}.",
+    ])  # fmt: skip
+
+
+def draw(figures: list[dict[str, Any]]):
+    """Success against steps, a panel a guidance scale and a line a scheduler, with the intervals; the Figure."""
+    scales = sorted({one["guidance"] for one in figures})
+    figure, axes = panels(1, len(scales), 3.4, 2.8)
+    for ax, scale in zip(axes, scales, strict=True):
+        for name in dict.fromkeys(one["scheduler"] for one in figures):
+            some = sorted((one for one in figures if (one["scheduler"], one["guidance"]) == (name, scale)), key=lambda one: one["steps"])
+            success = np.array([one["success"] for one in some])
+            ends = np.array([one["interval"] for one in some]).reshape(-1, 2).T
+            ax.errorbar([one["steps"] for one in some], success, np.abs(ends - success), marker="o", capsize=2, label=name)
+        ax.set_title(f"guidance {scale:g}", fontsize=9)
+        ax.set_xlabel("steps")
+        ax.set_ylim(0, 1.02)
+    axes[0].set_ylabel("success, by the oracle")
+    axes[-1].legend(fontsize=8, loc="lower right")
+    return figure
+
+
+# --- the command -------------------------------------------------------------------------------------------------
+
+
+def run(args: argparse.Namespace) -> str:
+    """Make what is missing, write the table and the figure, and return the table."""
+    args.out.mkdir(parents=True, exist_ok=True)
+    about, settings = args.out / "run.json", {"seed": args.seed, "weights": args.weights} | ({"lcm": args.lcm} if args.lcm else {})
+    before = json.loads(about.read_text(encoding="utf-8")) if about.exists() else {}
+    if any(before.get(name, value) != value for name, value in settings.items()):
+        raise SettingsError(f"{args.out} holds edits with {before}: give the same, or another folder.")
+    names = args.schedulers.split(",")
+    models = {}
+    for name in names:
+        models[name] = load_models(args.weights)
+        models[name].painter.scheduler = scheduler_named(name, models[name].painter.scheduler)
+    usual = Way(names[0], models[names[0]].steps, float(models[names[0]].guidance))
+    ways = [Way(*way) for way in product(names, args.steps, args.guidance)]
+    ways += [usual] * (usual not in ways)
+    if args.lcm:
+        models[STUDENT] = load_models(args.lcm)
+        ways += [Way(STUDENT, steps, scale) for steps, scale in product([n for n in args.steps if n <= 8], args.guidance)]
+    write_text(about, json.dumps(before | settings) + "\n")
+    figures = summary(sweep(ways, models, args.count, args.seed, args.out), usual)
+    table = as_markdown(figures, usual, args.seed)
+    write_text(args.out / "table.md", table + "\n")
+    (args.out / "steps.png").write_bytes(png(draw(figures), dpi=150))
+    return table
+
+
+def numbers(kind):
+    """Numbers with commas between them, each once, in order."""
+    return lambda text: sorted({kind(part) for part in text.split(",")})
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description="Success and seconds of the editor by scheduler, steps and guidance.")
+    parser.add_argument("--count", metavar="N", type=int, default=25, help="scenes for each of the four tasks (default: 25)")
+    parser.add_argument("--seed", metavar="S", type=int, default=0, help="of the test scenes (default: 0)")
+    parser.add_argument("--schedulers", metavar="NAME,...", default=USUAL, help=f"of {', '.join(SCHEDULERS)} (default: {USUAL}); "
+                        "the first is the one that the others are measured against")  # fmt: skip
+    parser.add_argument("--steps", metavar="N,...", type=numbers(int), default=[2, 4, 8, 12, 20], help="(default: 2,4,8,12,20)")
+    parser.add_argument("--guidance", metavar="G,...", type=numbers(float), default=[1.0, 2.0, 3.0], help="(default: 1,2,3)")
+    parser.add_argument("--weights", metavar="lite|DIR", default="lite", help="(default: lite)")
+    parser.add_argument("--lcm", metavar="DIR|FILE", help="weights with a distilled painter, to measure as well")
+    parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder for rows, table and figure")
+    args = parser.parse_args(argv)
+    if args.count < 1:
+        parser.error("--count must be at least 1")
+    try:
+        print(run(args))
+    except TextEditError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("Stopped: the same command goes on from here.", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,260 @@
+"""The speed ladders: how they measure, count and write, and both of them from end to end at a small scale."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import fields
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "benchmarks"))
+
+import cpu_ladder  # noqa: E402
+import full_size  # noqa: E402
+import gpu_ladder  # noqa: E402
+import ladder  # noqa: E402
+
+TINY = ["--device", "cpu", "--weights", "tiny", "--side", "96", "--steps", "4", "--batches", "2", "--no-compile", "--turns", "1", "--quiet"]
+
+
+@pytest.fixture(scope="module")
+def bench():
+    """The GPU ladder's bench with the tiny models, and a detector that says what is in the scene."""
+    ladder.quiet()
+    full, half = gpu_ladder.loaded("tiny", "cpu")
+    with gpu_ladder.planted(full):
+        yield gpu_ladder.Bench(full, half, gpu_ladder.pictures(2, 96), gpu_ladder.prompt())
+
+
+def rung(name, seconds=0.0, log=None, **more):
+    """A rung that takes so long, as two edits of which one brings no picture."""
+
+    def run(steps):
+        if log is not None:
+            log.append((name, steps))
+        time.sleep(seconds)
+        timings = {"detect": 10.0, "match": 20.0, "inpaint": 60.0, "verify": 10.0}
+        return [SimpleNamespace(timings_ms=timings, image=image) for image in (None, "a picture")]
+
+    return ladder.Rung(name, run, **more)
+
+
+# --- measuring ---------------------------------------------------------------------------------------------------
+
+
+def test_rungs_are_warmed_up_and_then_measured_in_turns():
+    log: list[tuple] = []
+    rows = ladder.climb([rung("slow", 0.02, log), rung("fast", 0.01, log, over="slow")], "cpu", 3, 60, progress=False)
+    assert log == [("slow", 2), ("fast", 2)] + 3 * [("slow", None), ("fast", None)]
+    slow, fast = ladder.compared(rows, "slow")
+    assert (slow["turns"], slow["edits"], slow["without"]) == (3, 2, 1)
+    assert slow["share"] == pytest.approx(0.3)
+    assert 0.01 <= slow["best"] <= slow["seconds"]  # of one of the two edits
+    assert fast["times_base"] == fast["times_over"] == slow["seconds"] / fast["seconds"]
+    assert slow["times_base"] == 1 and slow["times_over"] is None
+    assert slow["peak"] is None or slow["peak"] > 1e8  # Python with torch
+
+
+def test_what_there_is_no_time_for_is_not_measured_and_says_so():
+    rows = ladder.climb([rung("first", 0.2), rung("second", 0.2)], "cpu", 5, 0.25, progress=False)
+    assert rows[0]["turns"] <= 1 and rows[1]["turns"] == 0 and "time was up" in rows[1]["failed"]
+    text = ladder.ladder_table(ladder.compared(rows, "first"), "plain")
+    assert "second: not measured: the time was up" in text
+
+
+def test_only_an_optional_rung_may_fail():
+    def broken(steps):
+        raise RuntimeError("no compiler\nhere")
+
+    rows = ladder.climb([ladder.Rung("compiled", broken, optional=True), rung("fast")], "cpu", 1, 60, progress=False)
+    assert rows[0]["failed"] == "does not run here (no compiler here)" and rows[1]["failed"] is None
+    with pytest.raises(RuntimeError):
+        ladder.climb([ladder.Rung("compiled", broken)], "cpu", 1, 60, progress=False)
+
+
+def test_a_rung_too_large_for_the_memory_is_a_row_that_says_so():
+    import torch
+
+    def large(steps):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    (row,) = ladder.climb([ladder.Rung("batches of 32", large)], "cpu", 1, 60, progress=False)
+    assert row["failed"] == "does not fit into the memory" and row["turns"] == 0
+
+
+def test_the_peak_sees_what_was_held_for_a_moment():
+    peak = ladder.Peak("cpu")
+    peak.start()
+    before = peak.bytes()
+    if before is None:
+        pytest.skip("this system does not count the most memory in use anew")
+    held = bytearray(b"1" * 200_000_000)
+    del held
+    assert peak.bytes() - before > 150_000_000
+    peak.start()
+    assert peak.bytes() - before < 100_000_000
+
+
+# --- writing down ------------------------------------------------------------------------------------------------
+
+
+def test_a_table_takes_the_place_of_the_last_one(tmp_path):
+    page = tmp_path / "speed.md"
+    page.write_text("before\n<!-- cpu ladder -->\nold\n<!-- end of cpu ladder -->\nafter\n")
+    for _ in range(2):
+        ladder.write_into(page, "cpu ladder", "| new |")
+    assert page.read_text() == "before\n<!-- cpu ladder -->\n| new |\n<!-- end of cpu ladder -->\nafter\n"
+    with pytest.raises(ladder.OutputError, match="no one place"):
+        ladder.write_into(page, "gpu ladder", "| new |")
+
+
+def test_the_page_has_a_place_for_both_tables():
+    page = (ROOT / "docs" / "speed.md").read_text(encoding="utf-8")
+    for name in ("cpu ladder", "gpu ladder"):
+        assert page.count(f"<!-- {name} -->") == page.count(f"<!-- end of {name} -->") == 1
+
+
+# --- the GPU's ---------------------------------------------------------------------------------------------------
+
+
+def test_the_random_models_have_the_size_of_the_real_ones():
+    import torch
+
+    from textedit_lite.models import FULL_FINDERS, FULL_PAINTER
+
+    models = full_size.build("random", "meta", torch.float16)
+    finders, painter = full_size.parameters(models)
+    assert painter == FULL_PAINTER
+    norms = sum(buffer.numel() for name, buffer in models.detr.named_buffers() if "position_ids" not in name)
+    assert finders + norms == FULL_FINDERS
+    assert models.native == 512 and models.painter.unet.dtype == torch.float16 and models.detr.dtype == torch.float32
+
+
+def test_every_rung_adds_one_thing_to_the_one_that_it_names():
+    ways = {way.name: way for way in gpu_ladder.ways(40, (8, 32), "fp16", compiled=True)}
+    assert len(ways) == 13
+    allowed = {"schedule": {"steps", "guidance"}}  # a schedule is made for a number of steps
+    for way in ways.values():
+        if way.over and (way.ours == ways[way.over].ours):
+            differs = {f.name for f in fields(way) if getattr(way, f.name) != getattr(ways[way.over], f.name)} - {"name", "over"}
+            main = differs - allowed["schedule"] if "schedule" in differs else differs
+            assert len(main) == 1, (way.name, differs)
+
+
+def test_a_step_of_two_calls_is_as_good_as_one_of_both(bench):
+    import torch
+
+    unet = bench.full.painter.unet
+    torch.manual_seed(0)
+    sample, words = torch.randn(2, 9, 8, 8), torch.randn(2, 77, 32)
+    with torch.inference_mode():
+        whole = unet(sample, torch.tensor(7), encoder_hidden_states=words, return_dict=False)[0]
+        halves = gpu_ladder.in_halves(unet)(sample, torch.tensor(7), encoder_hidden_states=words, return_dict=False)[0]
+    torch.testing.assert_close(whole, halves)
+
+
+def test_flops_are_counted_in_what_runs(bench):
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        torch.nn.Linear(6, 5)(torch.ones(4, 6))
+    assert counter.get_total_flops() == 2 * 4 * 6 * 5
+
+    counted = gpu_ladder.Counted(bench)
+    ours = gpu_ladder.Way("ours", steps=5, half=False)
+    plain = gpu_ladder.Way("plain", steps=6, half=False, ours=False)
+    assert (ours.calls, plain.calls) == (5, 5)
+    for way in (ours, plain):
+        expected = counted.of(way)
+        assert expected == counted.direct(way, way.steps) > counted.of(gpu_ladder.replace(way, steps=4)) > 0
+
+
+@pytest.mark.parametrize("schedule", ["DDIM", "DPM-Solver++", "UniPC", "LCM"])
+def test_the_painter_is_called_as_often_as_said_and_is_as_before_afterwards(bench, schedule):
+    painter = bench.full.painter
+    before, calls = painter.scheduler, []
+    handle = painter.unet.register_forward_hook(lambda unet, arguments, output: calls.append(len(arguments[0])))
+    way = gpu_ladder.Way("ours", half=False, steps=3, schedule=schedule, fused=schedule != "DDIM", channels_last=True, batch=2)
+    with bench.state(way):
+        assert painter.unet.conv_in.weight.is_contiguous(memory_format=gpu_ladder_format())
+        results = bench.edit(way)
+    handle.remove()
+    assert calls == [4, 4, 4]  # both pictures, with words and without, in one call
+    assert [result.status for result in results] == ["unverified"] * 2 and all(result.image for result in results)
+    assert painter.scheduler is before and "forward" not in painter.unet.__dict__
+    assert gpu_ladder.editing.PAINTED_AT_ONCE != 2
+
+
+def gpu_ladder_format():
+    import torch
+
+    return torch.channels_last
+
+
+def test_the_gpu_ladder_runs_from_end_to_end(tmp_path, capsys):
+    page = tmp_path / "speed.md"
+    page.write_text("<!-- gpu ladder -->\n<!-- end of gpu ladder -->\n")
+    assert gpu_ladder.main([*TINY, "--json", "--out", str(tmp_path), "--write", str(page)]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    rows = figures["rows"]
+    assert len(rows) == 11 and not any(row["failed"] for row in rows)
+    assert all(row["seconds"] > row["floor"] > 0 and row["without"] == 0 for row in rows)
+    assert [row["calls"] for row in rows] == [3, 3, 4, 4, 4, 4, 2, 2, 2, 1, 1]
+    assert figures["base"] == rows[1]["name"] and rows[1]["times_base"] == 1
+    assert rows[3]["flops"] > rows[6]["flops"] > rows[10]["flops"]
+    assert figures["paper"]["floor"] == pytest.approx(rows[1]["flops"] / 111.1e12)
+    text = page.read_text()
+    assert "| 8 | + batches of 2 |" in text and "RTX A5000" in text and "torch 2" in text
+    assert (tmp_path / "gpu_ladder.png").stat().st_size > 10_000
+    assert json.loads((tmp_path / "gpu_ladder.json").read_text())["rows"] == rows
+
+
+def test_without_a_gpu_the_ladder_says_so(capsys):
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU here")
+    assert gpu_ladder.main([]) == 2
+    told = capsys.readouterr()
+    assert told.out == "" and told.err.startswith("There is no GPU that torch can see") and told.err.count("\n") == 1
+
+
+# --- the processor's ---------------------------------------------------------------------------------------------
+
+
+def test_the_cpu_ladder_runs_from_end_to_end(tmp_path, capsys):
+    arguments = ["--steps", "3", "--edits", "4", "--most", "2", "--sizes", "0.25", "--objects", "2", "--no-compile", "--turns", "1"]
+    assert cpu_ladder.main([*arguments, "--quiet", "--json", "--out", str(tmp_path)]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    rows = {row["name"]: row for row in figures["rows"]}
+    assert len(rows) == 10 and not any(row["failed"] or row["without"] for row in rows.values())
+    assert rows["batches of 2"]["edits"] == 4 and rows["batches of 2, bf16"]["times_over"] > 0
+    assert figures["sizes"][0]["size"] == [576, 432] and figures["larger"] is None
+    assert [row["batch"] for row in figures["batches"]] == [1, 2] and figures["objects"][0]["stages_ms"]["match"] > 0
+    text = (tmp_path / "cpu_ladder.md").read_text()
+    assert "By the size of the picture" in text and "| 2 |" in text
+
+
+def test_a_large_picture_is_compared_with_a_small_one():
+    rows = [{"megapixels": size, "seconds": s, "sketched": {"seconds": k}, "noise": {"seconds": n}}
+            for size, s, k, n in ((0.25, 1.0, 0.5, 2.0), (12, 1.2, 1.0, 2.2))]  # fmt: skip
+    assert cpu_ladder.larger(rows) == {"mean": 1.2, "sketched": 2.0, "noise": pytest.approx(1.1)}
+    assert cpu_ladder.larger(rows[:1]) is None
+
+
+def test_the_same_scenes_are_drawn_at_every_size():
+    small, large = cpu_ladder.edits(4, (288, 216)), cpu_ladder.edits(4, (576, 432))
+    assert [one.prompt for one in small] == [one.prompt for one in large] and large[0].image.size == (576, 432)
+    assert [one.sketched for one in small] == [True, True, False, True]
+
+
+@pytest.mark.parametrize("arguments", [["--turns", "0"], ["--minutes", "0"], ["--write", "no/such/file.md"]])
+def test_what_would_fail_at_the_end_fails_at_once(arguments, capsys):
+    assert cpu_ladder.main(arguments) == 2
+    assert "give" in capsys.readouterr().err or "name" in capsys.readouterr().err

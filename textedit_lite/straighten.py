@@ -1,0 +1,92 @@
+"""Turns the surroundings of a leaning object upright for the painter, and what it painted there back into the picture.
+
+A small painter knows what stands upright better than what leans. Of 17 tilted objects that were to be seen from the
+front, 10 came out right as they lean and 15 in surroundings that were turned upright; of 14 upside down, 11 and 12.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageChops
+
+from .blend import FEATHER, feather, mix
+from .boxes import CONTEXT, GROW, crop, grow_box
+
+
+@dataclass(frozen=True)
+class Straight:
+    """The surroundings of a leaning object, in which it stands upright.
+
+    image: RGB, square; mask: L, of its size, 255 = to be repainted, a square in its middle. degrees: by how much the
+    object leans in the picture, counter-clockwise; window: the square of the picture (xyxy, whole pixels, reaching beyond
+    its borders where it must) in whose middle, turned, the image lies.
+    """
+
+    image: Image.Image
+    mask: Image.Image
+    degrees: float
+    window: tuple[int, int, int, int]
+
+    def within(self, mask: Image.Image) -> Image.Image:
+        """What of a mask (L, the picture's size) the turned square covers, too. Taught in notebook 03."""
+        x0, y0, x1, y1 = self._part(mask.size)
+        turned = self._turned(self.mask, Image.Resampling.NEAREST).crop(self._of_window((x0, y0, x1, y1)))
+        result = Image.new("L", mask.size)
+        result.paste(ImageChops.darker(mask.crop((x0, y0, x1, y1)), turned), (x0, y0))
+        return result
+
+    def back(self, picture: Image.Image, painted: Image.Image, mask: Image.Image, width: float = FEATHER) -> Image.Image:
+        """The picture with `painted`, which is `image` repainted, turned and put in where `mask` is; all else is untouched.
+
+        mask: of `within`; width: of the feather, in short sides of the mask's box. Every pixel outside of the mask is the
+        picture's own, bit for bit. Taught in notebook 04.
+        """
+        part = self._part(picture.size)
+        x0, y0, x1, y1 = mask.getbbox()
+        weight = feather(mask.crop(part), width * min(x1 - x0, y1 - y0))
+        after = self._turned(painted, Image.Resampling.BICUBIC).crop(self._of_window(part))
+        result = picture.copy()
+        result.paste(Image.fromarray(mix(np.asarray(picture.crop(part)), np.asarray(after), weight)), part[:2])
+        return result
+
+    def _turned(self, picture: Image.Image, resample: int) -> Image.Image:
+        """`image`, or a picture of its size, as it leans: as large as `window`."""
+        side = self.window[2] - self.window[0]
+        whole = Image.new(picture.mode, (side, side))
+        margin = (side - picture.width) // 2
+        whole.paste(picture, (margin, margin))
+        return whole.rotate(self.degrees, resample)
+
+    def _part(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
+        """What of the window lies in a picture of `size`."""
+        x0, y0, x1, y1 = self.window
+        return max(x0, 0), max(y0, 0), min(x1, size[0]), min(y1, size[1])
+
+    def _of_window(self, part: tuple[int, int, int, int]) -> tuple[int, ...]:
+        return tuple(value - self.window[k % 2] for k, value in enumerate(part))
+
+
+def straighten(image: Image.Image, box, degrees: float, grow: float = GROW) -> Straight:
+    """The surroundings of an object that leans by `degrees` counter-clockwise, turned so that it stands upright.
+
+    image: RGB; box: xyxy of the object as it leans; grow: of the mask, in longest sides of the box (`build_mask`). The mask
+    is a square as wide as the leaning box's longest side: for the objects of the small world that is the upright one's
+    to 1.5 % (and 6.5 % from object to object), nearer than what a leaning rectangle or ellipse would give. What lies
+    beyond the picture's borders repeats its edge. Taught in notebook 04.
+    """
+    longest = max(box[2] - box[0], box[3] - box[1])
+    half = math.ceil(CONTEXT * (0.5 + grow) * longest) + 2  # so much that the painter's window lies inside
+    t = math.radians(degrees)
+    reach = math.ceil(half * (abs(math.cos(t)) + abs(math.sin(t)))) + 1
+    x, y = round((box[0] + box[2]) / 2), round((box[1] + box[3]) / 2)
+    window = (x - reach, y - reach, x + reach, y + reach)
+    margin = reach - half
+    upright = crop(image, window).rotate(-degrees, Image.Resampling.BICUBIC)
+    upright = upright.crop((margin, margin, margin + 2 * half, margin + 2 * half))
+    mask = Image.new("L", upright.size)
+    middle = np.array([half - longest / 2, half - longest / 2, half + longest / 2, half + longest / 2])
+    mask.paste(255, grow_box(middle, upright.size, grow, square=True))
+    return Straight(upright, mask, degrees, window)

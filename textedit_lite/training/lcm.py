@@ -1,0 +1,277 @@
+"""Distils the lite painter into one that paints in four steps, with the guidance folded into its UNet.
+
+Latent consistency distillation (Luo et al., 2023; Song et al., 2023), in as many pieces of the noise schedule as the
+student is to take steps (Heek et al., 2024; Wang et al., 2024): from anywhere in a piece it jumps to that piece's end.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import SettingsError
+from ..models import WISHES
+from ..resources import data_path
+from .card import write_card
+from .inpaint import BATCH, NATIVE, SAMPLES, Samples, assemble, caption_states, draw_samples, every_caption, noise_schedule
+from .inpaint import batch_maker as samples_by_lot
+from .loop import run
+from .text2image import check_minutes
+
+STEPS = 4  # of the student, and pieces of the schedule
+SKIP = 125  # k of the paper: the teacher leads at most that far with one step of DDIM, as when it paints in 8 steps itself
+STARTS = 0.5  # share of times where a piece starts, and the student steps from noise; the others are anywhere, as sketches start
+GUIDANCE = (2.0, 5.0)  # scales that the student learns; the editor asks for 3 to 4.75, by picture and round
+ASKED = 3.0  # and its base, as the teacher's
+NUMBERS = 8  # that tell the UNet its guidance: sines and cosines, of which more would only swing faster
+FINE = 12  # steps of the teacher that the student's few are measured against
+FOLLOW = 0.95  # how slowly the target follows the student (mu of the paper)
+HUBER = 1e-3
+RATE = 5e-4
+
+
+# --- the consistency function ------------------------------------------------------------------------------------
+
+
+def jump(latents, velocity, t, s, schedule):
+    """One step of DDIM (Song et al., 2021) along a velocity, from times t to times s: latents [B, 4, h, h].
+
+    x_s = a_s x0 + b_s e, where x0 = a_t x - b_t v and e = b_t x + a_t v, and a and b are the shares of signal and noise.
+    t and s: long [B], up to 999; -1 stands for the picture without noise. From t to t it is the identity, whatever the
+    velocity: so the boundary condition of a consistency function holds by itself, with no scalings c_skip and c_out.
+    Taught in notebook 09.
+    """
+    import torch
+
+    signal = torch.cat([torch.ones(1), schedule.alphas_cumprod]).to(latents.device)
+    (a_t, b_t), (a_s, b_s) = ((signal[at + 1].sqrt()[:, None, None, None], (1 - signal[at + 1]).sqrt()[:, None, None, None])
+                              for at in (t, s))  # fmt: skip
+    return a_s * (a_t * latents - b_t * velocity) + b_s * (b_t * latents + a_t * velocity)
+
+
+def piece_end(t, pieces: int = STEPS):
+    """The last time of the piece of the schedule in which t lies, long [B]: where the student jumps to from there.
+
+    In one piece all is the picture itself (-1), as in LCM; in four, times 0 to 249 are, and 250 to 499 lead to 249, ...
+    Taught in notebook 09.
+    """
+    width = 1000 // pieces
+    return t // width * width - 1
+
+
+def guidance_numbers(guidance, count: int = NUMBERS):
+    """Guidance scales [B] as the pipeline tells them to a UNet with `time_cond_proj_dim`: float32 [B, count]."""
+    from diffusers import StableDiffusionInpaintPipeline
+
+    return StableDiffusionInpaintPipeline.get_guidance_scale_embedding(None, guidance.cpu() - 1, count).to(guidance.device)
+
+
+def student_of(teacher):
+    """A UNet that paints as the teacher does without guidance, and has an entrance for a guidance scale.
+
+    That entrance is the `time_cond_proj_dim` of LCM: the pipeline then sends each picture through the UNet once a step
+    and not twice, whatever the guidance. Its weights begin as zeros. Taught in notebook 09.
+    """
+    import torch
+    from diffusers import UNet2DConditionModel
+
+    unet = UNet2DConditionModel.from_config(dict(teacher.config) | {"time_cond_proj_dim": NUMBERS})
+    new = "time_embedding.cond_proj.weight"
+    unet.load_state_dict({**teacher.state_dict(), new: torch.zeros_like(unet.state_dict()[new])})
+    return unet
+
+
+def pair(student):
+    """The student and, beside it, its running average, the target, which no gradient reaches; both are checkpointed."""
+    import copy
+
+    from torch import nn
+
+    return nn.ModuleDict({"student": student, "target": copy.deepcopy(student).requires_grad_(False)})
+
+
+def distillation_loss(schedule, teacher, states, pieces: int = STEPS):
+    """The loss of a batch: how far the student's jumps from two neighbours on the teacher's path are apart.
+
+    x_t is noised data. The teacher, guided by scale g, v = v_0 + g (v_c - v_0), leads it back to x_n, by SKIP times or to
+    the end of the piece; then f(x_t) of the student should be f(x_n) of the target, and is measured by pseudo-Huber,
+    sqrt(d^2 + c^2) - c, ten times heavier inside of the mask. f jumps to the end of the piece (Luo et al., 2023, eq. 14
+    to 17). Strides are long, so that no target hangs on more than one guess of the target network's.
+    Taught in notebook 09.
+    """
+    import torch
+
+    compiled: dict = {}
+
+    def loss(models, batch):
+        if not compiled:  # a third quicker on a CPU, where there is a compiler
+            for name, unet in (("teacher", teacher), *models.items()):
+                compiled[name] = torch.compile(unet) if shutil.which("g++") else unet
+        target, masked, mask, caption, t, noise, guidance = batch
+        words, numbers = states.to(target.device), guidance_numbers(guidance)
+        seen = torch.cat([mask, masked], 1)
+
+        def velocity(name, latents, at):
+            return compiled[name](torch.cat([latents, seen], 1), at.clamp(min=0), words[caption], timestep_cond=numbers,
+                                  return_dict=False)[0].float()  # fmt: skip
+
+        noisy, end = schedule.add_noise(target, noise, t), piece_end(t, pieces)
+        before = torch.maximum(t - SKIP, end)
+        with torch.no_grad():
+            follow(models["target"], models["student"])
+            both = torch.cat([noisy, seen], 1).repeat(2, 1, 1, 1)
+            told = words[torch.cat([caption, torch.zeros_like(caption)])]  # the words, and none
+            led, plain = compiled["teacher"](both, t.repeat(2), told, return_dict=False)[0].float().chunk(2)
+            nearer = jump(noisy, plain + guidance[:, None, None, None] * (led - plain), t, before, schedule)
+            wanted = jump(nearer, velocity("target", nearer, before), before, end, schedule)
+        error = jump(noisy, velocity("student", noisy, t), t, end, schedule) - wanted
+        error = (error.square() + HUBER**2).sqrt() - HUBER
+        weight = 0.1 + 0.9 * mask
+        return (error * weight).sum() / (weight.sum() * error.shape[1]), {}
+
+    return loss
+
+
+def follow(target, student) -> None:
+    """target <- FOLLOW x target + (1 - FOLLOW) x student. Taught in notebook 09."""
+    import torch
+
+    torch._foreach_lerp_(list(target.parameters()), [weight.detach() for weight in student.parameters()], 1 - FOLLOW)
+
+
+def batch_maker(samples: Samples, shorter: np.ndarray):
+    """A function (step, generator) -> one batch, as `distillation_loss` takes it: the painter's own, but for its times.
+
+    Those are a piece's start in STARTS of the cases, else any; and a guidance scale comes with each. Taught in notebook 09.
+    """
+    import torch
+
+    plain = samples_by_lot(samples, shorter)
+
+    def batches(step, generator):
+        *rest, _, noise = plain(step, generator)
+        start = torch.randint(1, STEPS + 1, (BATCH,), generator=generator) * (1000 // STEPS) - 1
+        anywhere = torch.randint(1000, (BATCH,), generator=generator)
+        t = torch.where(torch.rand(BATCH, generator=generator) < STARTS, start, anywhere)
+        low, high = GUIDANCE
+        return *rest, t, noise, low + (high - low) * torch.rand(BATCH, generator=generator)
+
+    return batches
+
+
+# --- how near the student comes ----------------------------------------------------------------------------------
+
+
+def painted(unet, samples: Samples, rows: slice, states, steps: int, schedule, guidance: float = ASKED, seed: int = 0):
+    """Latents that a UNet, teacher or student, paints for some samples from noise: float32 [N, 4, h, h].
+
+    DDIM from pure noise, the same for the same seed whoever paints; the teacher is guided by a second pass without
+    words, the student by its own entrance. Taught in notebook 09.
+    """
+    import torch
+
+    seen = torch.cat([samples.mask[rows], samples.masked[rows]], 1).float()
+    words, count = states[samples.caption[rows]], len(seen)
+    latents = torch.randn(samples.target[rows].shape, generator=torch.Generator().manual_seed(seed))
+    numbers = guidance_numbers(torch.full((count,), guidance)) if unet.config.time_cond_proj_dim else None
+    times = [*(np.arange(1000, 0, -1000 / steps).round().astype(int) - 1).tolist(), -1]
+    with torch.inference_mode():
+        for now, then in zip(times, times[1:]):
+            t, s = torch.full((count,), now), torch.full((count,), then)
+            velocity = unet(torch.cat([latents, seen], 1), t, words, timestep_cond=numbers, return_dict=False)[0]
+            if numbers is None:
+                plain = unet(torch.cat([latents, seen], 1), t, states[:1].expand(count, -1, -1), return_dict=False)[0]
+                velocity = plain + guidance * (velocity - plain)
+            latents = jump(latents, velocity, t, s, schedule)
+    return latents
+
+
+def nearness(teacher, student, samples: Samples, states, schedule, count: int = 32) -> dict[str, float]:
+    """`apart`: mean squared distance inside of the mask between what the student paints in STEPS and the teacher in FINE.
+
+    From the same noise, on the first samples, in latents, whose variance is about 1; `teacher_apart`: the same of the
+    teacher in as few steps as the student. Taught in notebook 09.
+    """
+    rows = slice(0, count)
+    fine = painted(teacher, samples, rows, states, FINE, schedule)
+    mask = samples.mask[rows].float()
+
+    def apart(unet) -> float:
+        error = (painted(unet, samples, rows, states, STEPS, schedule) - fine).square() * mask
+        return round(float(error.sum() / (mask.sum() * error.shape[1])), 5)
+
+    return {"apart": apart(student), "teacher_apart": apart(teacher)}
+
+
+# --- training ----------------------------------------------------------------------------------------------------
+
+
+def train(out: Path | str, minutes: float, *, vae: Path | str, clip: Path | str, seed: int = 0, scenes: Path | str | None = None,
+          count: int = SAMPLES, init: Path | str | None = None, progress: bool = True) -> dict:  # fmt: skip
+    """Distil a painter for `minutes` into `out` (goes on with what is there), save the whole pipeline and its card there.
+
+    init: folder of the painter that teaches (by default the one that is shipped). vae, clip: its autoencoder and the CLIP
+    that it reads with, which stay as they are. scenes: folder of drawn samples, the painter's own. What `out` then holds
+    can stand for the painter in a weights file; how many steps it is for, `painting.json` in it says.
+    Raises SettingsError where the teacher cannot be read. Taught in notebook 09.
+    """
+    import torch
+    from diffusers import AutoencoderTiny
+    from diffusers.models.attention_processor import AttnProcessor
+
+    check_minutes(minutes)
+    out = Path(out)
+    teacher = read_teacher(data_path("models", "lite", "inpaint") if init is None else init)
+    captions, shorter = every_caption()
+    autoencoder = AutoencoderTiny.from_pretrained(vae, torch_dtype=torch.float32).eval()
+    samples = Samples(draw_samples(Path(scenes or out / "samples"), count, seed), autoencoder, {text: i for i, text in enumerate(captions)})
+    states = caption_states(clip, captions)
+    torch.manual_seed(seed)
+    models = pair(student_of(teacher))
+    for unet in (teacher, *models.values()):
+        unet.to(memory_format=torch.channels_last)
+        unet.set_attn_processor(AttnProcessor())  # its backward pass is quicker on a CPU than that of the fused attention
+    done = run(
+        models, batch_maker(samples, shorter), distillation_loss(noise_schedule(), teacher, states), out / "training", minutes, RATE,
+        name="lcm", settings={"native": NATIVE, "batch": BATCH, "pieces": STEPS, "skip": SKIP}, hold=0.35, ema=0.999, bf16=True,
+        seed=seed, progress=progress,
+    )  # fmt: skip
+    student = done.model["student"].float().to("cpu", memory_format=torch.contiguous_format)
+    results = {"loss": round(done.losses.get("loss", float("nan")), 4)}
+    results |= nearness(teacher.to("cpu"), student, samples, states, noise_schedule())
+    assemble(student, autoencoder, clip, out)
+    (out / WISHES).write_text(json.dumps({"steps": STEPS, "guidance": ASKED}) + "\n", encoding="utf-8")
+    write_card(
+        out, run=replace(done, model=student), results=results, title="The few-step painter of the small world",
+        what=f"A `StableDiffusionInpaintPipeline` that paints in {STEPS} steps of DDIM what the painter that taught it paints in "
+        f"{FINE}, and needs one pass of its UNet a step, as guidance enters it as a number (`time_cond_proj_dim`). Distilled for "
+        f"latent consistency, in {STEPS} pieces of the schedule. `apart` is how far its {STEPS} steps lead from the teacher's "
+        f"{FINE}, from the same noise (mean squared distance of the latents inside of the mask), `teacher_apart` how far as few of "
+        "the teacher's do. What an edit with it is worth, `textedit-lite score editor` measures.",
+        command=f"textedit-lite train lcm --minutes {minutes:g} --seed {seed} --count {count} --vae DIR --clip DIR --out DIR"
+        + (" --init DIR" if init else ""),
+        data=f"{len(samples.target)} crops of ideal edits (split train, seed {seed + 1}), as its teacher's; guidance scales "
+        f"from {GUIDANCE[0]:g} to {GUIDANCE[1]:g}",
+        limits=f"What its teacher cannot paint, it cannot either. It is made for {STEPS} steps from noise: with more it comes no "
+        "nearer to its teacher, with fewer it blurs. It takes no negative prompt, as there is no second pass to send it through.",
+    )  # fmt: skip
+    return results
+
+
+def read_teacher(folder: Path | str):
+    """The UNet of a trained painter, in float32, in eval mode and frozen. Raises SettingsError where it can be no teacher."""
+    import torch
+    from diffusers import UNet2DConditionModel
+
+    advice = "give the folder of `train inpaint`"
+    try:
+        unet = UNet2DConditionModel.from_pretrained(folder, subfolder="unet", torch_dtype=torch.float32)
+    except (OSError, ValueError, LookupError, RuntimeError) as error:
+        raise SettingsError(f"{folder} holds no painter to learn from ({str(error).splitlines()[0][:120]}): {advice}.") from error
+    if unet.config.in_channels != 9 or unet.config.time_cond_proj_dim:
+        raise SettingsError(f"{folder} holds no painter that could teach, but a UNet of another kind: {advice}.")
+    return unet.eval().requires_grad_(False)
