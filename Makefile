@@ -10,7 +10,7 @@ INSTALLED := .venv/.installed
 BIN       := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-full browser test-colab lab notebooks lint doctor benchmark clean
+.PHONY: help demo test test-full browser test-colab lab notebooks lint doctor benchmark ladder ladder-gpu clean
 
 help:
 	@echo "make demo       install, edit a sample picture, say where the result is"
@@ -22,6 +22,8 @@ help:
 	@echo "make lint       ruff and the import contracts"
 	@echo "make doctor     what of this machine is well, doubtful or wrong"
 	@echo "make benchmark  our editor against the plain way, on this machine"
+	@echo "make ladder     what each step from the plain way to batches is worth on this processor, into docs/speed.md"
+	@echo "make ladder-gpu the same on a GPU, at full size, beside the least that its card needs"
 	@echo "make clean      remove .venv and everything that was made"
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -83,6 +85,12 @@ doctor: $(INSTALLED)
 
 benchmark: $(INSTALLED)
 	@$(BIN)/python benchmarks/edit_speed.py
+
+ladder: $(INSTALLED)
+	@$(BIN)/python benchmarks/cpu_ladder.py --write docs/speed.md
+
+ladder-gpu: $(INSTALLED)
+	@$(BIN)/python benchmarks/gpu_ladder.py --write docs/speed.md
 
 clean:
 	rm -rf .venv .venv-colab build dist demo tests/output *.egg-info .pytest_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,410 @@
+"""The speed ladder of a GPU: from the plain way to batches of compiled edits, beside the least that the card needs.
+
+    python benchmarks/gpu_ladder.py
+
+builds the full-size models with random numbers (they are as fast as trained ones), edits pictures of 512x512, and prints a
+table in under 10 minutes. The floor is what torch counts of floating-point operations in a run, over the rate at which this
+card multiplies matrices. Without a GPU, `--device cpu --weights tiny --steps 4 --batches 2,3` goes through the same code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from full_size import SIZES, build
+from ladder import Rung, checked, climb, compared, hand_over, ladder_table, options, quiet, show, timed, under, versions
+from PIL import Image
+
+from textedit_lite import editor as editing
+from textedit_lite.boxes import xyxy_to_cxcywh
+from textedit_lite.editor import Editor
+from textedit_lite.errors import SettingsError, TextEditError
+from textedit_lite.models import Models, load_models
+from textedit_lite.rivals import plain_edit
+from textedit_lite.training.card import machine
+from textedit_lite.world.scenes import boxes, make_scene, render
+
+SCENE = 0  # of the small world's test scenes: what is in the pictures
+STRENGTH = 0.9  # of the plain way, which leaves nine steps in ten
+LOGIT = 20.0  # of a planted detection: as sure as can be
+# What the paper reports, and the card that it reports it on. An A5000 does 222.2 TFLOPS on its tensor cores by NVIDIA's data
+# sheet, in half precision and counting every second number as a zero; without that, half of it (64 multiprocessors of 1,024
+# operations a clock, at 1.695 GHz).
+PAPER_SECONDS, A5000_RATE = 2.65, 222.2e12 / 2
+AIM_FLOOR, AIM_PLAIN, AIM_SHARE = 1.5, 10, 0.05
+
+
+@dataclass(frozen=True)
+class Way:
+    """How edits are made: what one rung of the ladder differs from another in."""
+
+    name: str
+    over: str | None = None  # the rung to which it adds one thing
+    half: bool = True
+    ours: bool = True
+    steps: int = 40
+    schedule: str = "DDIM"
+    guidance: float = 7.5
+    fused: bool = True  # with words and without them in one call of the U-Net
+    sdpa: bool = True  # torch's fused attention
+    channels_last: bool = False
+    compiled: bool = False
+    batch: int = 1
+
+    @property
+    def calls(self) -> int:
+        """Steps in which the U-Net is called."""
+        return self.steps if self.ours else int(self.steps * STRENGTH)
+
+
+def ways(steps: int, batches: Sequence[int], half: str, compiled: bool) -> list[Way]:
+    """The ladder, a thing more on each rung; `steps` are the plain way's, of which a fast schedule takes half, LCM a tenth."""
+    few, fewest = max(1, steps // 2), max(1, steps // 10)
+    full = Way(f"plain, fp32, steps: {steps}", half=False, ours=False, steps=steps)
+    plain = replace(full, name=f"plain, {half}, steps: {steps}", over=full.name, half=True)
+    found = [full, plain, Way(f"ours, {half}, steps: {steps}, one at a time", plain.name, steps=steps, fused=False, sdpa=False)]
+
+    def step(name: str, over: Way | None = None, **more) -> None:
+        over = over or found[-1]
+        found.append(replace(over, name=name, over=over.name, **more))
+
+    step("+ fused CFG batch", fused=True)
+    step("+ SDPA", sdpa=True)
+    step("+ channels_last", channels_last=True)
+    step(f"+ DPM-Solver++, steps: {few}", steps=few, schedule="DPM-Solver++")
+    if compiled:
+        step("+ torch.compile", compiled=True)
+    single = found[-1]
+    for batch in batches:
+        step(f"+ batches of {batch}", batch=batch)
+    most, smaller = found[-1], found[-len(batches)]
+    step(f"UniPC, steps: {few}, batches of {smaller.batch}", smaller, schedule="UniPC")
+    step(f"LCM, steps: {fewest}, one at a time", single, steps=fewest, schedule="LCM", guidance=1.5)
+    step(f"LCM, steps: {fewest}, batches of {most.batch}", most, steps=fewest, schedule="LCM", guidance=1.5)
+    return found
+
+
+# --- what is edited ----------------------------------------------------------------------------------------------
+
+
+def pictures(count: int, side: int) -> list[Image.Image]:
+    """The same scene so many times, each with noise of its own: nothing that the editor remembers of one serves another."""
+    drawn = np.asarray(render(make_scene(SCENE, size=side)), np.float32)
+    noises = (np.random.default_rng(i).normal(0, 4, drawn.shape) for i in range(count))
+    return [Image.fromarray((drawn + noise).clip(0, 255).astype(np.uint8)) for noise in noises]
+
+
+def prompt() -> str:
+    """What is asked of the scene's last object, the foremost."""
+    thing = make_scene(SCENE).objects[-1]
+    return f"the {thing.category} changes to a {'blue' if thing.colour == 'red' else 'red'} {thing.category}"
+
+
+@contextlib.contextmanager
+def planted(models: Models) -> Iterator[None]:
+    """The detector runs in full, and then says what is in the scene: of random numbers it would say nothing.
+
+    So the stages after it have the work that they have with trained weights.
+    """
+    import torch
+
+    scene = make_scene(SCENE)
+    names = models.detr.config.label2id
+    if lacking := sorted({thing.category for thing in scene.objects} - names.keys()):
+        raise SettingsError(f"The detector of these weights does not know {', '.join(lacking)}: give random, tiny, lite or full.")
+    labels = [names[thing.category] for thing in scene.objects]
+    places = torch.from_numpy(xyxy_to_cxcywh(boxes(scene)) / scene.width)
+
+    def answer(model, arguments, output):
+        output.logits.zero_()[..., -1] = LOGIT  # nothing, anywhere
+        for query, label in enumerate(labels):
+            output.logits[:, query, -1], output.logits[:, query, label] = 0, LOGIT
+        output.pred_boxes[:, : len(labels)] = places.to(output.pred_boxes)
+        return output
+
+    handle = models.detr.register_forward_hook(answer)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+# --- how it is edited --------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Bench:
+    """The models in both precisions, the pictures, and what was compiled; makes the rungs out of ways."""
+
+    full: Models
+    half: Models
+    pictures: list[Image.Image]
+    prompt: str
+    graphs: dict[int, Callable] = field(default_factory=dict)
+
+    def models(self, way: Way) -> Models:
+        return self.half if way.half else self.full
+
+    def edit(self, way: Way, steps: int | None = None) -> list[Any]:
+        """One batch of edits from nothing, by a painter that is in the way's `state`."""
+        models, steps = self.models(way), steps or way.steps
+        if not way.ours:
+            return [plain_edit(self.pictures[0], self.prompt, models, steps=steps, guidance=way.guidance, strength=STRENGTH)]
+        some = self.pictures[: way.batch]
+        return Editor(models).edit_batch(
+            some, [self.prompt] * len(some), list(range(len(some))), steps=steps, guidance=way.guidance, select="best", rounds=1,
+            ablate="guidance",  # the words' pull as it is, so that all are painted in one call
+        )  # fmt: skip
+
+    @contextlib.contextmanager
+    def state(self, way: Way) -> Iterator[None]:
+        """The painter as the way wants it, and back."""
+        from diffusers.models.attention_processor import AttnProcessor, AttnProcessor2_0
+
+        models = self.models(way)
+        painter, unet = models.painter, models.painter.unet
+        before = painter.scheduler, models.at_once, editing.PAINTED_AT_ONCE
+        painter.scheduler = schedule(way.schedule, painter.scheduler.config)
+        models.at_once = editing.PAINTED_AT_ONCE = way.batch  # what the ladder is to find out, whatever the memory
+        attention = AttnProcessor2_0 if way.sdpa else AttnProcessor
+        for part in (unet, painter.vae):
+            memory_format(part, way.channels_last)
+            if hasattr(part, "set_attn_processor"):
+                part.set_attn_processor(attention())
+            if hasattr(part, "use_slicing"):
+                part.use_slicing = way.batch > 1  # the autoencoder's maps are the largest: one picture at a time
+        if way.compiled:
+            unet.forward = self.graphs.setdefault(id(unet), compiled(unet))
+        elif not way.fused:
+            unet.forward = in_halves(unet)
+        try:
+            yield
+        finally:
+            unet.__dict__.pop("forward", None)
+            painter.scheduler, models.at_once, editing.PAINTED_AT_ONCE = before
+
+    def rung(self, way: Way, counted: Counted, rate: float) -> Rung:
+        """A way as a rung, with its FLOPs an edit and the seconds that they take at a rate (FLOP/s)."""
+        flops = counted.of(way)
+        return Rung(
+            way.name, lambda steps: self.edit(way, steps), way.over, lambda: self.state(way), optional=way.compiled,
+            more={"flops": flops, "floor": flops / rate, "batch": way.batch, "calls": way.calls},
+        )  # fmt: skip
+
+
+def schedule(name: str, config):
+    """A scheduler of diffusers over the noise schedule of a painter."""
+    import diffusers
+
+    kinds = {
+        "DDIM": diffusers.DDIMScheduler, "DPM-Solver++": diffusers.DPMSolverMultistepScheduler,
+        "UniPC": diffusers.UniPCMultistepScheduler, "LCM": diffusers.LCMScheduler,
+    }  # fmt: skip
+    return kinds[name].from_config(config)
+
+
+def memory_format(module, channels_last: bool) -> None:
+    import torch
+
+    module.to(memory_format=torch.channels_last if channels_last else torch.contiguous_format)
+
+
+def in_halves(unet) -> Callable:
+    """A U-Net that is called twice a step, for the words and without them, where diffusers calls it once for both."""
+    import torch
+
+    def forward(sample, timestep, encoder_hidden_states, **options):
+        halves = zip(sample.chunk(2), encoder_hidden_states.chunk(2))
+        return (torch.cat([type(unet).forward(unet, part, timestep, words, **options)[0] for part, words in halves]),)
+
+    return forward
+
+
+def compiled(unet) -> Callable:
+    import torch
+
+    return torch.compile(unet.forward)
+
+
+# --- the floor ---------------------------------------------------------------------------------------------------
+
+
+class Counted:
+    """Counts the FLOPs of an edit: at two and at three calls of the U-Net, and a call more costs what the third did."""
+
+    def __init__(self, bench: Bench):
+        self.bench, self.known = bench, {}
+
+    def of(self, way: Way) -> float:
+        """FLOPs of one edit."""
+        kind = (way.ours, way.half)
+        if kind not in self.known:
+            plain = replace(way, schedule="DDIM", compiled=False, batch=1)
+            # The plain way takes nine steps in ten: two of three, three of four. What is remembered of the words is not counted.
+            _, two, three = (self.direct(plain, calls if way.ours else calls + 1) for calls in (2, 2, 3))
+            self.known[kind] = two, three - two
+        two, one = self.known[kind]
+        return two + (way.calls - 2) * one
+
+    def direct(self, way: Way, steps: int) -> int:
+        """The FLOPs of one edit of so many steps, as torch counts them while it runs."""
+        from torch.nn.attention import SDPBackend, sdpa_kernel
+        from torch.utils.flop_counter import FlopCounterMode
+
+        # The plain form of attention has a formula on every device; it is as many operations as the fused ones.
+        with self.bench.state(replace(way, sdpa=False)), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+            self.bench.edit(way, steps)
+        return counter.get_total_flops()
+
+
+def matrix_rate(device: str, dtype, side: int) -> float:
+    """The rate at which a device multiplies square matrices, FLOP/s: 2 n^3 over the best of five measurements."""
+    import torch
+
+    a, b = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
+
+    def multiplied():
+        for _ in range(4):
+            torch.matmul(a, b)
+
+    multiplied()
+    return 4 * 2 * side**3 / min(timed(multiplied, device)[1] for _ in range(5))
+
+
+# --- the whole ---------------------------------------------------------------------------------------------------
+
+
+def loaded(weights: str, device: str) -> tuple[Models, Models]:
+    """The models with a painter in float32, and the same with one in half precision, which share DETR and CLIP."""
+    import torch
+
+    half = torch.bfloat16 if device == "cpu" else torch.float16
+    if weights in SIZES:
+        full = build(weights, device, torch.float32)
+        other = build(weights, device, half)
+    else:
+        full, other = load_models(weights, device, low_memory=False), load_models(weights, device, low_memory=False)
+        full.painter.to(torch.float32)
+        other.painter.to(half)
+        # As the full weights are used: from noise, a painting a seed.
+        full, other = (replace(models, sketches=False, mean_of=1) for models in (full, other))
+    return full, replace(other, detr=full.detr, clip=full.clip)
+
+
+def measured(args) -> dict[str, Any]:
+    """The whole ladder: rows, the rate of the card, the versions."""
+    import torch
+
+    began = time.perf_counter()
+    quiet()
+    full, half = loaded(args.weights, args.device)
+    bench = Bench(full, half, pictures(max(args.batches), args.side), prompt())
+    name = str(half.painter.unet.dtype).removeprefix("torch.").replace("float", "fp").replace("bfp", "bf")
+    ladder = ways(args.steps, args.batches, name, args.compile)
+    rate = matrix_rate(args.device, half.painter.unet.dtype, 8192 if args.device.startswith("cuda") else 1024)
+    with planted(full):  # which is the detector of both
+        counted = Counted(bench)
+        rungs = [bench.rung(way, counted, rate) for way in ladder]
+        left = max(1.0, 60 * args.minutes - (time.perf_counter() - began))
+        rows = climb(rungs, args.device, args.turns, left, progress=not args.quiet)
+    base = ladder[1].name
+    rows = [
+        row | {"times_floor": row["seconds"] / row["floor"] if row.get("seconds") else None, "flops": float(row["flops"])}
+        for row in compared(rows, base)
+    ]
+    reached = torch.cuda.get_device_properties(args.device).total_memory if args.device.startswith("cuda") else None
+    return {
+        "rows": rows, "base": base, "matrix_rate": rate, "half": name, "memory": reached, "machine": machine(),
+        "versions": versions(), "paper": paper(counted.of(replace(ladder[1], name="the paper's"))), "aims": aims(rows),
+        "settings": {key: getattr(args, key) for key in ("weights", "device", "side", "steps", "batches", "turns", "minutes", "compile")},
+    }  # fmt: skip
+
+
+def paper(flops: float) -> dict[str, float]:
+    """What the paper reports, beside the floor of the plain way's run on its card."""
+    floor = flops / A5000_RATE
+    return {"seconds": PAPER_SECONDS, "rate": A5000_RATE, "flops": float(flops), "floor": floor, "times_floor": PAPER_SECONDS / floor}
+
+
+def aims(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The three aims, of the fast schedule's batches: the best over the floor, over the plain way, the share of stages 1 to 3."""
+    those = [row for row in rows if row["name"].startswith("+ batches") and row.get("seconds")]
+    return {
+        "times_floor": min((row["times_floor"] for row in those), default=None),
+        "times_plain": max((row["times_base"] for row in those if row["times_base"]), default=None),
+        "share": min((row["share"] for row in those), default=None),
+    }
+
+
+def as_markdown(figures: dict[str, Any]) -> str:
+    """The ladder as a table, with the floor, the paper, the aims and the machine underneath."""
+    settings, one, got = figures["settings"], figures["paper"], figures["aims"]
+    whose = {"random": "full-size models with random numbers", "tiny": "the same architectures at their smallest, random numbers"}
+    models, side = whose.get(settings["weights"], f"{settings['weights']} weights"), settings["side"]
+
+    def against(value: float | None, form: str, aim: str, met: bool) -> str:
+        return "not measured" if value is None else f"{form.format(value)} (aim: {aim}, {'met' if met else 'not met'})"
+
+    met = [got["times_floor"] and got["times_floor"] <= AIM_FLOOR, got["times_plain"] and got["times_plain"] >= AIM_PLAIN,
+           got["share"] is not None and got["share"] < AIM_SHARE]  # fmt: skip
+    return "\n".join([
+        ladder_table(figures["rows"], "plain", floor=True),
+        "",
+        f"Pictures of {side}x{side}, {models}, on {settings['device']}; "
+        f"\"times plain\" is over {figures['base']}; the number in brackets is the rung that it adds one thing to.",
+        f"The floor: FLOPs of the run as torch counts them, over {show(figures['matrix_rate'] / 1e12)} TFLOP/s, measured in "
+        f"{figures['half']} matrix products on this device.",
+        f"The best of our batches: {against(got['times_floor'], '{:.2f} times the floor', f'{AIM_FLOOR}', met[0])}; "
+        f"{against(got['times_plain'], '{:.1f} times as fast as the plain way', f'{AIM_PLAIN}', met[1])}; "
+        f"stages 1 to 3 {against(got['share'], '{:.1%} of an edit', f'under {AIM_SHARE:.0%}', met[2])}.",
+        f"The paper reports {one['seconds']} s an edit on an RTX A5000. The plain way's {show(one['flops'] / 1e12)} TFLOP take that card "
+        f"{show(one['floor'])} s at least, at the {one['rate'] / 1e12:.1f} TFLOP/s of NVIDIA's data sheet (222.2 with every second number "
+        f"a zero, so half of it): {show(one['times_floor'])} times its floor.",
+        "The peak is all that was held, the models in both precisions included.",
+        *under(figures["machine"], figures["rows"]),
+    ])  # fmt: skip
+
+
+def numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(","))
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description="The speed ladder of a GPU, and the floor of its card.")
+    parser.add_argument("--weights", metavar="random|tiny|full|lite|DIR", default="random", help="(default: random, at full size)")
+    parser.add_argument("--device", metavar="cuda|cpu", default="cuda", help="(default: cuda)")
+    parser.add_argument("--side", metavar="N", type=int, default=512, help="of the pictures, pixels (default: 512)")
+    parser.add_argument("--steps", metavar="N", type=int, default=40, help="of the plain way; ours takes half, LCM a tenth (default: 40)")
+    parser.add_argument("--batches", metavar="N,N", type=numbers, default=(8, 32), help="edits at a time (default: 8,32)")
+    parser.add_argument("--no-compile", dest="compile", action="store_false", help="leave torch.compile out")
+    parser.add_argument("--minutes", metavar="M", type=float, default=6, help="after which nothing is measured again (default: 6)")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    options(parser)
+    args = parser.parse_args(argv)
+    try:
+        checked(args)
+        if args.steps < 3 or min(args.batches) < 1 or args.side < 64:
+            raise SettingsError("A ladder needs 3 steps, batches of 1 and pictures of 64 pixels a side at least.")
+        if args.device.startswith("cuda"):
+            import torch
+
+            if not torch.cuda.is_available():
+                raise SettingsError("There is no GPU that torch can see: run this on a machine with one, or try the code with "
+                                    "--device cpu --weights tiny --steps 4 --batches 2,3.")  # fmt: skip
+        figures = measured(args)
+        hand_over(args, "gpu ladder", figures, as_markdown(figures), f"An edit of {args.side}x{args.side}: {figures['machine']}")
+    except TextEditError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
