@@ -78,7 +78,7 @@ def test_what_is_painted_on_top_leans_to_the_left():
     marked = straight.image.copy()
     marked.paste((255, 0, 255), (half - 4, half - 30, half + 4, half - 22))
     result = np.asarray(straight.back(image, marked, straight.within(square)), int)
-    rows, columns = np.nonzero((np.abs(result - (255, 0, 255)).max(-1) < 60))
+    rows, columns = np.nonzero(np.abs(result - (255, 0, 255)).max(-1) < 60)
     x, y = columns.mean() - (box[0] + box[2]) / 2, rows.mean() - (box[1] + box[3]) / 2
     assert np.degrees(np.arctan2(-x, -y)) == pytest.approx(TILT_DEGREES, abs=3)
     assert np.hypot(x, y) == pytest.approx(26, abs=2)
