@@ -173,13 +173,13 @@ class Bench:
 # --- what an edit costs by what it is made of ----------------------------------------------------------------------
 
 
-def cost(run: Callable[[], list[Any]], turns: int) -> dict[str, Any]:
-    """Seconds an edit (the median of `turns`, after one run to warm up), each stage's milliseconds, and the peak memory."""
-    run()
+def cost(some: Sequence[Edit], turns: int, run: Callable[[Sequence[Edit]], list[Any]]) -> dict[str, Any]:
+    """Seconds an edit (the median of `turns`, after one to warm up), each stage's milliseconds, and the peak memory."""
+    run(some[:1])
     taken, peak = [], Peak("cpu")
     for _ in range(turns):
         peak.start()
-        results, seconds = timed(run, "cpu")
+        results, seconds = timed(partial(run, some), "cpu")
         taken.append(seconds / len(results))
     stages = {name: float(np.mean([result.timings_ms.get(name, 0.0) for result in results]))
               for name in ("detect", "match", "inpaint", "verify")}  # fmt: skip
@@ -193,7 +193,7 @@ def by_size(models: Models, sizes: Sequence[float], turns: int, bar) -> list[dic
         some = edits(FEWEST, SIZES[size])
         row: dict[str, Any] = {"megapixels": size, "size": SIZES[size]}
         for kind, part in (("sketched", [one for one in some if one.sketched]), ("noise", [one for one in some if not one.sketched])):
-            row[kind] = cost(partial(ours, models, part, 1), turns)
+            row[kind] = cost(part, turns, partial(ours, models, batch=1))
         sketched, noise = (row[kind]["seconds"] for kind in ("sketched", "noise"))
         row["seconds"] = ((FEWEST - 1) * sketched + noise) / FEWEST
         row["peak"] = max(filter(None, (row[kind]["peak"] for kind in ("sketched", "noise"))), default=None)
@@ -219,8 +219,7 @@ def with_objects(count: int, scenes: int = 4) -> list[Edit]:
 def by_objects(models: Models, counts: Sequence[int], turns: int, bar) -> list[dict[str, Any]]:
     rows = []
     for count in counts:
-        some = with_objects(count)
-        rows.append({"objects": count, **cost(partial(ours, models, some, 1, select="best"), turns)})
+        rows.append({"objects": count, **cost(with_objects(count), turns, partial(ours, models, batch=1, select="best"))})
         bar.update()
     return rows
 
@@ -228,7 +227,7 @@ def by_objects(models: Models, counts: Sequence[int], turns: int, bar) -> list[d
 def by_batch(models: Models, batches: Sequence[int], todo: Sequence[Edit], least: int, bar) -> list[dict[str, Any]]:
     rows = []
     for batch in batches:
-        rows.append({"batch": batch, **cost(partial(ours, models, todo[: max(least, batch)], batch), 1)})
+        rows.append({"batch": batch, **cost(todo[: max(least, batch)], 1, partial(ours, models, batch=batch))})
         bar.update()
     return rows
 

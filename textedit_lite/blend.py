@@ -14,6 +14,7 @@ FEATHER = 0.04  # width of the feather, in short sides of the mask's box
 SEAM_DEPTH = 0.12  # how deep the correction of the seam reaches, in short sides of the mask's box
 SEAM_LIMIT = 40.0  # a larger step at the border (of 255) is an object that was cut, not a wrong shade
 AROUND = 0.02  # over how many short sides of the mask's box a change is averaged, to tell whether it was meant
+FINE = 4  # pixels of a Gaussian's sigma, below which it would show what it is sampled with
 CHANGED = 40.0  # a change (of 255) from which on the painting, not its start, has the say
 
 
@@ -130,8 +131,11 @@ def mix(before: np.ndarray, after: np.ndarray, weight: np.ndarray) -> np.ndarray
 
     before + w (after - before). before, after: [H, W, 3], 0..255; weight: [H, W], 0..1. Taught in notebook 03.
     """
-    before, after = np.asarray(before, np.float32), np.asarray(after, np.float32)
-    return np.rint(before + weight[..., None] * (after - before)).clip(0, 255).astype(np.uint8)
+    before = np.asarray(before, np.float32)
+    mixed = np.asarray(after, np.float32) - before
+    mixed *= weight[..., None]  # in place, as the place of a large picture's object has millions of pixels
+    mixed += before
+    return np.rint(mixed, out=mixed).clip(0, 255, out=mixed).astype(np.uint8)
 
 
 def keep_start(painted: np.ndarray, start: np.ndarray, through: np.ndarray, reach: float) -> np.ndarray:
@@ -146,8 +150,27 @@ def keep_start(painted: np.ndarray, start: np.ndarray, through: np.ndarray, reac
     drew something else, w is 0 and its picture stays. painted, start, and `through`, which is the start sent through
     scaling and the autoencoder: [H, W, 3], 0..255. Taught in notebook 04.
     """
+    difference = np.subtract(painted, through, dtype=np.float32)
+    np.abs(difference, out=difference)
+    change = blurred((difference[..., 0] + difference[..., 1] + difference[..., 2]) / 3, reach)
+    weight = np.exp(-((change / CHANGED) ** 2))[..., None]
+    kept = weight * start
+    kept += (1 - weight) * painted
+    return kept
+
+
+def blurred(values: np.ndarray, sigma: float) -> np.ndarray:
+    """A Gaussian blur of `sigma` pixels: float32 [H, W]. A wide one is made of a smaller picture, which looks the same.
+
+    From twice FINE on, the values are first averaged over squares of so many pixels that FINE or more of them make a sigma.
+    """
     from scipy.ndimage import gaussian_filter
 
-    change = gaussian_filter(np.abs(painted - through).mean(-1), reach)
-    weight = np.exp(-((change / CHANGED) ** 2))[..., None]
-    return weight * start + (1 - weight) * painted
+    factor = int(sigma // FINE)
+    if factor < 2:
+        return gaussian_filter(values, sigma)
+    small = np.asarray(Image.fromarray(values).reduce(factor))
+    smooth = Image.fromarray(gaussian_filter(small, sigma / factor))
+    # A square at the border may be cut off: only so much of the small picture is the large one.
+    part = (0, 0, values.shape[1] / factor, values.shape[0] / factor)
+    return np.asarray(smooth.resize(values.shape[::-1], Image.Resampling.BILINEAR, part))

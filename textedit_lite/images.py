@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from textedit_lite.errors import ImageError, OutputError
 
@@ -143,12 +143,15 @@ def _decoded(image: Image.Image, name: str, under: str) -> Image.Image:
     _check_size(image.size, name)
     with _damage_reported(name):
         image.load()
-        image = ImageOps.exif_transpose(image)
+        turned = image.getexif().get(ExifTags.Base.Orientation, 1) != 1
+        image = ImageOps.exif_transpose(image)  # a copy, turned or not
         if image.mode == "F" or image.mode.startswith("I"):
             rgb = Image.fromarray(_eight_bits(np.asarray(image), stretch=True)).convert("RGB")
         elif image.has_transparency_data:
             over = image.convert("RGBA")
             rgb = Image.alpha_composite(Image.new("RGBA", over.size, under), over).convert("RGB")
+        elif image.mode == "RGB" and not turned:
+            rgb = image  # no second copy: a large picture's is tens of megabytes
         else:
             rgb = image.convert("RGB")
     rgb.info = {}

@@ -1,0 +1,62 @@
+"""What a picture of many megapixels must not cost, and that what saves it changes nothing that can be seen."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+
+from textedit_lite import blend
+from textedit_lite.images import open_image
+
+
+@pytest.fixture
+def values():
+    """An uneven picture of one channel, 0 to 80, with an edge."""
+    noise = np.random.default_rng(0).uniform(0, 20, (301, 407)).astype(np.float32)
+    noise[100:200, 150:300] += 60
+    return noise
+
+
+@pytest.mark.parametrize("sigma", [0.7, 4.0, 7.9])
+def test_a_narrow_blur_is_scipys_own(values, sigma):
+    np.testing.assert_array_equal(blend.blurred(values, sigma), gaussian_filter(values, sigma))
+
+
+@pytest.mark.parametrize("sigma", [8.0, 12.5, 30.0])
+def test_a_wide_blur_is_as_good_as_scipys(values, sigma):
+    made, exact = blend.blurred(values, sigma), gaussian_filter(values, sigma)
+    assert made.shape == exact.shape and made.dtype == np.float32
+    assert np.abs(made - exact).max() < 1.5 and np.abs(made - exact).mean() < 0.3  # of 80
+
+
+def test_what_is_kept_of_a_start_is_the_formula():
+    rng = np.random.default_rng(1)
+    painted, start, through = (rng.uniform(0, 255, (60, 80, 3)).astype(np.float32) for _ in range(3))
+    weight = np.exp(-((gaussian_filter(np.abs(painted - through).mean(-1), 2.0) / blend.CHANGED) ** 2))[..., None]
+    np.testing.assert_allclose(blend.keep_start(painted, start, through, 2.0), weight * start + (1 - weight) * painted, rtol=1e-5)
+
+
+def test_a_mixture_leaves_its_parts_as_they_were():
+    before, after = np.full((4, 5, 3), 10.0, np.float32), np.full((4, 5, 3), 21.0, np.float32)
+    weight = np.linspace(0, 1, 20, dtype=np.float32).reshape(4, 5)
+    mixed = blend.mix(before, after, weight)
+    np.testing.assert_array_equal(mixed[..., 0], np.rint(10 + 11 * weight))
+    assert (before == 10).all() and (after == 21).all() and mixed.dtype == np.uint8
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_an_opened_picture_shares_nothing_with_its_source(tmp_path, orientation):
+    source = Image.new("RGB", (40, 20), "red")
+    opened = open_image(source)
+    opened.putpixel((0, 0), (0, 0, 255))
+    assert source.getpixel((0, 0)) == (255, 0, 0)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    source.save(tmp_path / "turned.png", exif=exif)
+    again = open_image(tmp_path / "turned.png")
+    assert again.size == ((40, 20) if orientation == 1 else (20, 40)) and again.info == {}
+    assert type(again) is Image.Image and 0x0112 not in again.getexif()
+    again.save(tmp_path / "out.png")
+    assert Image.open(tmp_path / "out.png").getexif().get(0x0112) is None
