@@ -25,6 +25,14 @@ def test_a_long_log_is_averaged_to_few_points_and_ends_where_the_run_did(tmp_pat
     assert stored["curves"]["all"] == curve and stored["results"] == {"psnr": 31.0} and stored["training"]["betas"] == [0.9, 0.999]
 
 
+def test_a_note_stands_beside_the_curves_of_another_run(tmp_path):
+    write_log(tmp_path / "again", 5)
+    (tmp_path / "results.json").write_text("{}")
+    add_curves(tmp_path, tmp_path / "again", "of a repetition")
+    stored = json.loads((tmp_path / "results.json").read_text())
+    assert stored["curves_note"] == "of a repetition" and stored["curves"]["all"]["step"] == [0, 10, 20, 30, 40]
+
+
 def test_phases_have_a_curve_each_and_no_log_writes_nothing(tmp_path):
     import os
 

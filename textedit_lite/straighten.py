@@ -31,7 +31,7 @@ class Straight:
     window: tuple[int, int, int, int]
 
     def within(self, mask: Image.Image) -> Image.Image:
-        """What of a mask (L, the picture's size) the turned square covers, too. Taught in notebook 03."""
+        """What of a mask (L, the picture's size) the turned square covers, too. Taught in notebook 04."""
         x0, y0, x1, y1 = self._part(mask.size)
         turned = self._turned(self.mask, Image.Resampling.NEAREST).crop(self._of_window((x0, y0, x1, y1)))
         result = Image.new("L", mask.size)

@@ -157,6 +157,8 @@ for name, stored in cards.items():
     kept = "curve stored" if "curves" in stored else "no curve stored"
     facts = stored["training"]
     print(f"{name:8} {facts['steps']:6} steps, {facts['minutes']:5.1f} minutes, {kept}")
+    if "curves_note" in stored:
+        print(textwrap.fill(f"of {stored['curves_note']}", 88, initial_indent=" " * 9))
 
 # %%
 def draw_stored(ax, name, key="loss"):

@@ -103,10 +103,11 @@ def write_card(
     add_curves(folder)
 
 
-def add_curves(folder: str | Path, training: str | Path | None = None) -> dict[str, dict[str, list[float]]]:
+def add_curves(folder: str | Path, training: str | Path | None = None, note: str = "") -> dict[str, dict[str, list[float]]]:
     """Put the curves of a run into the `results.json` of its folder, under "curves", and return them.
 
-    training: the folder of the run's logs, by default `folder`/training. A run of one phase has the curve "all", one of
+    training: the folder of the run's logs, by default `folder`/training. note: what a reader must know of that run, if it is
+    not the one that made the model; it stands beside them as "curves_note". A run of one phase has the curve "all", one of
     several (the detector's) a curve a phase, in order; without any log nothing is written. Each curve holds at most 60
     points of `step`, `minutes`, `loss` and its parts, as lists. Taught in notebook 09.
     """
@@ -116,7 +117,7 @@ def add_curves(folder: str | Path, training: str | Path | None = None) -> dict[s
     found = {phase: curve for phase, curve in found.items() if curve}
     if found:
         path = folder / "results.json"
-        facts = json.loads(path.read_text(encoding="utf-8")) | {"curves": found}
+        facts = json.loads(path.read_text(encoding="utf-8")) | ({"curves_note": note} if note else {}) | {"curves": found}
         text = re.sub(r"\[[^\[\]{}]*\]", lambda part: re.sub(r"\s+", " ", part[0]), json.dumps(facts, indent=2))
         path.write_text(text + "\n", encoding="utf-8")
     return found
