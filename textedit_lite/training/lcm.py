@@ -79,7 +79,7 @@ def student_of(teacher):
     import torch
     from diffusers import UNet2DConditionModel
 
-    unet = UNet2DConditionModel.from_config(dict(teacher.config) | {"time_cond_proj_dim": NUMBERS})
+    unet = UNet2DConditionModel.from_config(teacher.config, time_cond_proj_dim=NUMBERS)
     new = "time_embedding.cond_proj.weight"
     unet.load_state_dict({**teacher.state_dict(), new: torch.zeros_like(unet.state_dict()[new])})
     return unet
@@ -109,7 +109,7 @@ def distillation_loss(schedule, teacher, states, pieces: int = STEPS):
 
     def loss(models, batch):
         if not compiled:  # a third quicker on a CPU, where there is a compiler
-            for name, unet in (("teacher", teacher), *models.items()):
+            for name, unet in (("teacher", teacher.to(batch[0].device)), *models.items()):
                 compiled[name] = torch.compile(unet) if shutil.which("g++") else unet
         target, masked, mask, caption, t, noise, guidance = batch
         words, numbers = states.to(target.device), guidance_numbers(guidance)
