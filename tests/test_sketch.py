@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -10,7 +12,9 @@ from textedit_lite.mask import build_mask
 from textedit_lite.sketch import fill_in, recolour, sketch
 from textedit_lite.vocabulary import COLOUR_RGB
 from textedit_lite.world.backgrounds import Background
+from textedit_lite.world.oracle import judge
 from textedit_lite.world.scenes import Scene, SceneObject, boxes, ideal_edit, render
+from textedit_lite.world.sprites_pen import _tones
 
 NOW = {"colour": "blue", "view": "side", "pose": "upright"}
 CAR = SceneObject("car", "blue", "side", "upright", 0.5, 0.5, 0.4)
@@ -58,6 +62,31 @@ def test_every_colour_becomes_every_other(old, new):
 def test_a_window_keeps_its_colour():
     window = np.array([[(190, 215, 230)]], np.float32)
     assert np.abs(recolour(window, "red", "green") - window).max() < 25
+
+
+@pytest.mark.parametrize(("old", "new"), [("white", "red"), ("white", "black"), ("black", "yellow"), ("blue", "black"), ("red", "white")])
+def test_outlines_become_those_of_the_new_colour_without_a_seam(old, new):
+    """A row of pixels from an outline to the body, as smooth on the way as one drawn in the new colour."""
+    outline, body = (np.array(_tones(old)[name], np.float32) for name in ("line", "body"))
+    t = np.linspace(0, 1, 21, dtype=np.float32)[:, None]
+    got = recolour(outline + t * (body - outline), old, new)
+    outline, body = (np.array(_tones(new)[name], np.float32) for name in ("line", "body"))
+    assert np.abs(got - (outline + t * (body - outline))).max() < 26
+
+
+def test_a_sky_beside_what_is_white_stays():
+    sky = np.array([[(205, 222, 240)]], np.float32)
+    assert np.abs(recolour(sky, "white", "red") - sky).max() < 1
+
+
+@pytest.mark.parametrize(("old", "new"), [("white", "orange"), ("black", "green"), ("blue", "black"), ("white", "black")])
+def test_white_and_black_are_sketched_near_the_ideal(old, new):
+    scene = dataclasses.replace(SCENE, objects=(dataclasses.replace(CAR, colour=old),))
+    image, box = render(scene), boxes(scene)[0]
+    mask = build_mask(image.size, box)
+    drawn = sketch(image, mask, box, NOW | {"colour": old}, NOW | {"colour": new})
+    verdict = judge(scene, 0, {"colour": new}, drawn)
+    assert verdict.success and verdict.likeness > 0.75
 
 
 @pytest.mark.parametrize("change", [{"colour": "red"}, {"pose": "tilted"}, {"pose": "upside down"}])

@@ -14,6 +14,11 @@ from .vocabulary import COLOUR_RGB, POSE_DEGREES
 
 STRANGE = 45.0  # distance (of 255) from the line of a colour's shades at which a pixel is of another colour
 REACH = 0.05  # in short sides of the mask, by which the place that an object leaves is larger than the object
+GREY = (8.0, 14.0)  # chroma (largest less least of red, green, blue) up to which, and from which on no more, a pixel is grey
+# How light the parts of a white and of a black object are, and which shares of its body's colour those of one with a hue.
+TONES = {"white": {"ink": 36.0, "line": 92.0, "body": 240.0, "light": 255.0}, "black": {"ink": 16.0, "body": 46.0, "line": 112.0}}
+SHADES = {"ink": 0.15, "line": 0.38, "body": 1.0, "light": 1.4}
+HIGHLIGHT = 0.2  # how far towards white the lightest parts are
 MATTE = (10.0, 34.0)  # distances from the estimated background at which a pixel begins to be, and is, object
 
 
@@ -92,28 +97,36 @@ def recolour(pixels: np.ndarray, old: str, new: str) -> np.ndarray:
     """Pixels of one colour's shades as the same shades of another: float32 [..., 3].
 
     A pixel p = s b + r, with b the old colour, s = p.b / b.b its shade and r the rest, becomes s b' + r as far as r is
-    small; a window or a tyre has a large r and stays. Taught in notebook 04.
+    small; a window or a tyre has a large r and stays. White and black are told by their lightness instead, and what is
+    black has light outlines (`TONES`). Taught in notebook 04.
     """
+    if old in TONES:
+        light, chroma = pixels.mean(-1, keepdims=True), np.ptp(pixels, axis=-1)[..., None]
+        own = np.clip((GREY[1] - chroma) / (GREY[1] - GREY[0]), 0, 1)  # the sky is as light as what is white, but not grey
+        return pixels + own * (_toned(light, TONES[old], new) - pixels)
     base, target = (np.array(COLOUR_RGB[name], np.float32) for name in (old, new))
-    if old in ("white", "black"):
-        return _recolour_grey(pixels, old, target)
     shade = (pixels @ base / (base @ base))[..., None]
     rest = pixels - shade * base
     own = np.exp(-((rest**2).sum(-1, keepdims=True)) / (2 * STRANGE**2))
-    return pixels + own * (np.clip(shade, 0, 1.3) * target + rest - pixels)
+    shaded = _toned(shade, SHADES, new) if new == "black" else np.clip(shade, 0, 1.3) * target
+    return pixels + own * (shaded + rest - pixels)
 
 
-def _recolour_grey(pixels: np.ndarray, old: str, target: np.ndarray) -> np.ndarray:
-    """White and black have no hue to tell them by: the lightest (or darkest) greys take the colour, lines a dark shade."""
-    light, base = pixels.mean(-1, keepdims=True), float(np.mean(COLOUR_RGB[old]))
-    grey = np.clip((40 - (pixels.max(-1, keepdims=True) - pixels.min(-1, keepdims=True))) / 15, 0, 1)
-    if old == "white":
-        body, line = np.clip((light - 185) / 20, 0, 1), np.clip((150 - light) / 20, 0, 1)
+def _toned(values: np.ndarray, tones: dict[str, float], new: str) -> np.ndarray:
+    """An object's lightness or shades [..., 1], which have these `tones`, in the tones of another colour: [..., 3].
+
+    Between two tones it goes in a straight line, so that a pixel on the edge of an outline becomes the mixture of what
+    its two sides become, and no seam of the old colour stays between them.
+    """
+    body = np.array(COLOUR_RGB[new], np.float32)
+    if new in TONES:
+        becomes = {name: np.full(3, tone, np.float32) for name, tone in TONES[new].items()} | {"body": body}
     else:
-        body, line = np.clip((85 - light) / 15, 0, 1), np.clip((light - 85) / 15, 0, 1) * np.clip((150 - light) / 20, 0, 1)
-    shade = np.clip(light / base, 0.8, 1.15)
-    result = pixels + grey * body * (shade * target - pixels)
-    return result + grey * line * (0.45 * target - result)
+        becomes = {name: share * body for name, share in SHADES.items()}
+    becomes["light"] = body + HIGHLIGHT * (255 - body)
+    names = sorted(tones, key=tones.get)
+    known = [tones[name] for name in names]
+    return np.stack([np.interp(values[..., 0], known, [becomes[name][c] for name in names]) for c in range(3)], -1)
 
 
 def _within(box, corner: tuple[int, int], shape: tuple[int, int], margin: float = 0.06) -> np.ndarray:

@@ -44,12 +44,14 @@ class Straight:
         mask: of `within`; width: of the feather, in short sides of the mask's box. Every pixel outside of the mask is the
         picture's own, bit for bit. Taught in notebook 04.
         """
-        part = self._part(picture.size)
         x0, y0, x1, y1 = mask.getbbox()
-        weight = feather(mask.crop(part), width * min(x1 - x0, y1 - y0))
+        radius = width * min(x1 - x0, y1 - y0)
+        # One pixel more on every side, so that the feather sees where the mask ends and where the picture does.
+        part = max(x0 - 1, 0), max(y0 - 1, 0), min(x1 + 1, picture.width), min(y1 + 1, picture.height)
         after = self._turned(painted, Image.Resampling.BICUBIC).crop(self._of_window(part))
+        mixed = mix(np.asarray(picture.crop(part)), np.asarray(after), feather(mask.crop(part), radius))
         result = picture.copy()
-        result.paste(Image.fromarray(mix(np.asarray(picture.crop(part)), np.asarray(after), weight)), part[:2])
+        result.paste(Image.fromarray(mixed), part[:2])
         return result
 
     def _turned(self, picture: Image.Image, resample: int) -> Image.Image:

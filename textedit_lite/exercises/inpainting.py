@@ -148,7 +148,7 @@ def _paints(rng: np.random.Generator):
     yield np.array([[[196, 87, 254], [189, 84, 245]]], np.float32), "purple", "green"
     for shape in ((3, 4), (6, 5), (1, 9)):
         old = str(rng.choice(hued))
-        new = str(rng.choice([name for name in COLOURS if name != old]))
+        new = str(rng.choice([name for name in COLOURS if name not in (old, "black")]))  # black has outlines of its own
         shades = rng.uniform(0.2, 1.6, (*shape, 1)) * np.array(COLOUR_RGB[old])
         pixels = np.where(rng.random((*shape, 1)) < 0.7, shades + rng.normal(0, 12, (*shape, 3)), rng.uniform(0, 255, (*shape, 3)))
         yield pixels.clip(0, 255).astype(np.float32), old, new
