@@ -271,7 +271,7 @@ plots.image_grid(closest, ["bare"] * 4 + ["full"] * 4, columns=8, side=1.15)
 #
 # ## 6. A sketch to start from
 #
-# A small painter knows the words, but draws with an unsteady hand. For a new colour or a new pose it need not draw at all: plain pixel work can *sketch* the change ([`sketch.py`](../textedit_lite/sketch.py)). `fill_in` guesses the background behind the object, `recolour` moves its colour's shades to another colour, and a new pose is a turn.
+# A small painter knows the words, but draws with an unsteady hand. For a new colour or a new pose it need not draw at all: plain pixel work can *sketch* the change ([`sketch.py`](../textedit_lite/sketch.py)). `fill_in` guesses the background behind the object, `recolour` moves its colour's shades to another colour (white and black, which have no hue, are told by their lightness), and a new pose is a turn.
 
 # %%
 from textedit_lite.sketch import sketch
@@ -501,7 +501,7 @@ check("4.5", ddim_step)
 #
 # $$ p \leftarrow p + w\,(p' - p), \qquad w = \exp\left( -\frac{r \cdot r}{2 \cdot 45^2} \right) $$
 #
-# `pixels` is float32 $[\dots, 3]$ in 0 to 255; `old` and `new` are names, whose $b$ and $b'$ stand in `textedit_lite.vocabulary.COLOUR_RGB`. `old` has a hue (it is not white or black).
+# `pixels` is float32 $[\dots, 3]$ in 0 to 255; `old` and `new` are names, whose $b$ and $b'$ stand in `textedit_lite.vocabulary.COLOUR_RGB`. `old` has a hue (it is not white or black), and `new` is not black, whose outlines are lighter than its body.
 
 # %% nbgrader={"grade": false, "grade_id": "answer-4-6", "locked": false, "points": 4, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 4.6 · recolour · 4 points

@@ -444,6 +444,9 @@ names = ["the truth", "yours", "the stored one"] * 2
 plots.image_grid(seen, names, columns=6, side=1.7)
 
 # %% [markdown]
+# **Fewer steps.** A painter that paints well in twelve steps can teach one that paints in four ([`training/lcm.py`](../textedit_lite/training/lcm.py), after Luo et al., 2023). A velocity allows a `jump` from any time to any earlier one. The schedule is cut into as many pieces as there are to be steps, and from anywhere in a piece the student shall jump to its end (`piece_end`). It is a copy of the teacher with one entrance more, for the guidance (`student_of`). In each batch (`batch_maker`) the teacher takes one short step, and from where that arrives a target jumps, which follows the student slowly (`follow`); the student must jump to the same place at once (`distillation_loss`). At the end `nearness` compares what the two have `painted`.
+
+# %% [markdown]
 # ## 7. The real ones
 #
 # On the command line, from nothing to a set that the editor loads:
@@ -653,6 +656,7 @@ figure
 # | [`training/detr_model.py`](../textedit_lite/training/detr_model.py) | `build`, `start_decoder`, `normalise`, `encode`, `decode`, `heads` |
 # | [`training/inpaint.py`](../textedit_lite/training/inpaint.py) | `sample_window`, `build`, `noise_schedule`, `every_caption`, `velocity_loss`, `batch_maker`, `caption_states`, `train` |
 # | [`training/instruct_pix2pix.py`](../textedit_lite/training/instruct_pix2pix.py) | `batch_maker`, `train` |
+# | [`training/lcm.py`](../textedit_lite/training/lcm.py) | `jump`, `piece_end`, `student_of`, `distillation_loss`, `follow`, `batch_maker`, `painted`, `nearness`, `train` |
 # | [`training/loop.py`](../textedit_lite/training/loop.py) | `learning_rate`, `run` |
 # | [`training/score.py`](../textedit_lite/training/score.py) | `score` |
 # | [`training/text2image.py`](../textedit_lite/training/text2image.py) | `build`, `velocity_loss`, `batch_maker`, `train` |
