@@ -310,7 +310,7 @@ print("a sketch of another view:", sketch(image, mask, box, now, turned))
 from textedit_lite.straighten import straighten
 
 tilted = scenes.ideal_edit(scene, 0, {"pose": "tilted"})
-its_box = scenes.boxes(scenes.changed(scene, 0, pose="tilted"))[0]
+its_box = box  # turned about its middle
 square = build_mask(tilted.size, its_box, view="front")
 words = describe("bus", "blue", "front", "tilted")
 leant = inpaint(tilted, square, words, painter)[0].image
