@@ -23,10 +23,9 @@ import numpy as np
 from ladder import (
     Peak,
     Rung,
-    checked,
     climb,
     compared,
-    hand_over,
+    finished,
     ladder_table,
     options,
     quiet,
@@ -39,7 +38,6 @@ from ladder import (
 )
 
 from textedit_lite.editor import Editor
-from textedit_lite.errors import TextEditError
 from textedit_lite.models import Models, load_models
 from textedit_lite.prompt import task_prompt
 from textedit_lite.rivals import plain_edit
@@ -350,14 +348,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if args.most < 1 or args.threads < 1 or args.edits < FEWEST or args.steps < 2:
         parser.error("--most and --threads must be at least 1, --steps 2, --edits 4")
-    try:
-        checked(args)
-        figures = measured(args)
-        hand_over(args, "cpu ladder", figures, as_markdown(figures), f"An edit of 256x256: {figures['machine']}")
-    except TextEditError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    return 0
+    return finished(args, "cpu ladder", measured, as_markdown, "An edit of 256x256")
 
 
 if __name__ == "__main__":

@@ -19,13 +19,13 @@ from typing import Any
 
 import numpy as np
 from full_size import SIZES, build
-from ladder import Rung, checked, climb, compared, hand_over, ladder_table, options, quiet, show, timed, under, versions
+from ladder import Rung, climb, compared, finished, ladder_table, options, quiet, show, timed, under, versions
 from PIL import Image
 
 from textedit_lite import editor as editing
 from textedit_lite.boxes import xyxy_to_cxcywh
 from textedit_lite.editor import Editor
-from textedit_lite.errors import SettingsError, TextEditError
+from textedit_lite.errors import SettingsError
 from textedit_lite.models import Models, load_models
 from textedit_lite.rivals import plain_edit
 from textedit_lite.training.card import machine
@@ -302,6 +302,11 @@ def measured(args) -> dict[str, Any]:
     """The whole ladder: rows, the rate of the card, the versions."""
     import torch
 
+    if args.steps < 3 or min(args.batches) < 1 or args.side < 64:
+        raise SettingsError("A ladder needs 3 steps, batches of 1 and pictures of 64 pixels a side at least.")
+    if args.device.startswith("cuda") and not torch.cuda.is_available():
+        raise SettingsError("There is no GPU that torch can see: run this on a machine with one, or try the code with "
+                            "--device cpu --weights tiny --steps 4 --batches 2,3.")  # fmt: skip
     began = time.perf_counter()
     quiet()
     full, half = loaded(args.weights, args.device)
@@ -388,22 +393,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     options(parser)
     args = parser.parse_args(argv)
-    try:
-        checked(args)
-        if args.steps < 3 or min(args.batches) < 1 or args.side < 64:
-            raise SettingsError("A ladder needs 3 steps, batches of 1 and pictures of 64 pixels a side at least.")
-        if args.device.startswith("cuda"):
-            import torch
-
-            if not torch.cuda.is_available():
-                raise SettingsError("There is no GPU that torch can see: run this on a machine with one, or try the code with "
-                                    "--device cpu --weights tiny --steps 4 --batches 2,3.")  # fmt: skip
-        figures = measured(args)
-        hand_over(args, "gpu ladder", figures, as_markdown(figures), f"An edit of {args.side}x{args.side}: {figures['machine']}")
-    except TextEditError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    return 0
+    return finished(args, "gpu ladder", measured, as_markdown, f"An edit of {args.side}x{args.side}")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import gc
 import json
 import platform
 import re
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from textedit_lite.errors import OutputError, SettingsError
+from textedit_lite.errors import OutputError, SettingsError, TextEditError
 from textedit_lite.images import write_text
 
 STAGES_1_TO_3 = ("detect", "match", "mask")
@@ -300,3 +301,15 @@ def hand_over(args, name: str, figures: dict[str, Any], text: str, title: str) -
         write_text(args.out / f"{stem}.json", json.dumps(figures, indent=2) + "\n")
         if any(not row["failed"] for row in figures["rows"]):
             figure(figures["rows"], args.out / f"{stem}.png", title)
+
+
+def finished(args, name: str, measured: Callable, as_markdown: Callable, what: str) -> int:
+    """Measure, and hand over what was found; the exit status, after one sentence where it cannot be done."""
+    try:
+        checked(args)
+        figures = measured(args)
+        hand_over(args, name, figures, as_markdown(figures), f"{what}: {figures['machine']}")
+    except TextEditError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return 0

@@ -101,7 +101,7 @@ def detect_batch(images: Sequence[Image.Image], model, processor, threshold: flo
     import torch
 
     check_threshold(threshold)
-    pixels = [processor(images=_reduced(image, processor), return_tensors="pt")["pixel_values"] for image in images]
+    pixels = [processor(images=reduced(image, processor), return_tensors="pt")["pixel_values"] for image in images]
     found: list[Detections | None] = [None] * len(images)
     for shape in dict.fromkeys(part.shape for part in pixels):
         alike = [i for i, part in enumerate(pixels) if part.shape == shape]
@@ -131,7 +131,7 @@ def attention_maps(
     import torch
 
     check_threshold(threshold)
-    pixels = processor(images=_reduced(image, processor), return_tensors="pt")["pixel_values"].to(model.device)
+    pixels = processor(images=reduced(image, processor), return_tensors="pt")["pixel_values"].to(model.device)
     with torch.inference_mode():
         output = model(pixels, output_attentions=True)
     boxes, probabilities = _plain(output, 0, image.size)
@@ -143,8 +143,8 @@ def attention_maps(
     return found, weights[queries].reshape(-1, *grid)
 
 
-def _reduced(image: Image.Image, processor) -> Image.Image:
-    """An image far larger than the detector's size divided by a whole number, so that the resize costs little."""
+def reduced(image: Image.Image, processor) -> Image.Image:
+    """An image as the detector sees it: one far larger than its size divided by a whole number, so that the resize costs little."""
     factor = min(image.size) // (2 * processor.size["shortest_edge"])
     return image.reduce(factor) if factor >= 2 else image
 

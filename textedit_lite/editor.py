@@ -18,7 +18,7 @@ from PIL import Image
 
 from .blend import FEATHER, check_feather
 from .boxes import GROW, iou, square_crop
-from .detect import Detections, check_threshold, detect_batch
+from .detect import Detections, check_threshold, detect_batch, reduced
 from .errors import ImageError, OutputError, PromptError, SettingsError
 from .images import open_image, read_metadata, save_png, write_text
 from .inpaint import Job, Painting, check_settings, guidance_scale, inpaint_batch, step_schedule
@@ -186,21 +186,21 @@ def algorithm_1(
         found_shapes = shapes(image, found.boxes, settings.mask, models)
         others = [shape for i, shape in enumerate(found_shapes) if i != chosen.index]
         mask, kind = fit(mask, box, found_shapes[chosen.index], others, outline(prompt, wanted, now, models.reads))
-    # A new view is painted upright, if the object leans.
-    lean = leaning(wanted, now) if own_mask is None and models.sketches and without not in ("straighten", "crop") else 0.0
-    straight = straighten(image, box, lean, GROW if settings.grow is None else settings.grow) if lean else None
-    mask = straight.within(mask) if straight else mask
     # Stage 4: paint, from a sketch where the change can be sketched, until the edit is complete.
     sketched = own_mask is None and models.sketches if settings.sketch is None else settings.sketch
     can_be_sketched = sketched and not {"category", "text"} & prompt.changes.keys()
     start = sketch(image, mask, box, now.values, wanted) if can_be_sketched else None
+    feather = FEATHER if settings.feather is None else settings.feather
+    plain = Job(image, mask, description, settings.seed, start, feather, without == "crop")
+    # What leans is painted upright, if it is to be seen from another side.
+    lean = leaning(wanted, now, models) if own_mask is None and without not in ("straighten", "crop") else 0.0
+    straight = straighten(image, box, lean, GROW if settings.grow is None else settings.grow) if lean else None
+    if straight:
+        mask = straight.within(mask)
+        upright = describe(target, **wanted | {"pose": "upright"})
+        plain = replace(plain, image=straight.image, mask=straight.mask, description=upright, feather=0.0)
     best, seed, earlier = None, settings.seed, ()
     for r in range(settings.rounds):
-        feather = FEATHER if settings.feather is None else settings.feather
-        plain = Job(image, mask, description, seed, start, feather, without == "crop")
-        if straight:
-            upright = describe(target, **wanted | {"pose": "upright"})
-            plain = replace(plain, image=straight.image, mask=straight.mask, description=upright, feather=0.0)
         if start or without == "mean" or models.mean_of == 1:  # several to choose from, finer and stronger each round
             jobs = tuple(replace(plain, seed=seed + k) for k in range(SEEDS[min(r, len(SEEDS) - 1)]))
             seed += len(jobs)
@@ -288,12 +288,12 @@ def turns(wanted: dict[str, str], now: Reading) -> dict[str, str | None]:
     return {name: wanted.get(name) if wanted.get(name) != now.values[name] else None for name in ("pose", "view")}
 
 
-def leaning(wanted: dict[str, str], now: Reading) -> float:
-    """By how many degrees an object leans that is to be seen from another side, 0 for any other change.
+def leaning(wanted: dict[str, str], now: Reading, models: Models) -> float:
+    """By how many degrees an object leans that is to be seen from another side; 0 for any other change, and for photographs.
 
     Taught in notebook 04.
     """
-    return POSE_DEGREES.get(wanted.get("pose"), 0.0) if turns(wanted, now)["view"] else 0.0
+    return POSE_DEGREES.get(wanted.get("pose"), 0.0) if models.sketches and turns(wanted, now)["view"] else 0.0
 
 
 def outline(prompt: EditPrompt, wanted: dict[str, str], now: Reading, reads: Sequence[str] = tuple(ATTRIBUTES)) -> float | None:
@@ -524,8 +524,13 @@ class Editor:
             )  # fmt: skip
         return [[painted.pop(0) for _ in request.jobs] for request in requests]
 
+    def _key(self, request: Find) -> tuple:
+        """What the detections of a picture hang on: what the detector sees of it, its size, and the threshold."""
+        seen = reduced(request.image, self.models.detr_processor)
+        return hashlib.sha256(seen.tobytes()).digest(), request.image.size, request.threshold
+
     def _find(self, requests: list[Find]) -> list[Detections]:
-        keys = [(hashlib.sha256(request.image.tobytes()).digest(), request.image.size, request.threshold) for request in requests]
+        keys = [self._key(request) for request in requests]
         new = {key: request for key, request in zip(keys, requests) if key not in self._found}
         for threshold in {request.threshold for request in new.values()}:
             todo = [key for key, request in new.items() if request.threshold == threshold]

@@ -7,6 +7,9 @@ no sketch.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 import numpy as np
 from PIL import Image
 
@@ -18,6 +21,8 @@ GREY = (8.0, 14.0)  # chroma (largest less least of red, green, blue) up to whic
 # How light the parts of a white and of a black object are, and which shares of its body's colour those of one with a hue.
 TONES = {"white": {"ink": 36.0, "line": 92.0, "body": 240.0, "light": 255.0}, "black": {"ink": 16.0, "body": 46.0, "line": 112.0}}
 SHADES = {"ink": 0.15, "line": 0.38, "body": 1.0, "light": 1.4}
+COARSE = 128  # pixels of the longest side, to which what lies around a larger hole is averaged at once
+SHARP = 1_000_000  # pixels from which on nobody can tell how a turned picture was interpolated
 HIGHLIGHT = 0.2  # how far towards white the lightest parts are
 MATTE = (10.0, 34.0)  # distances from the estimated background at which a pixel begins to be, and is, object
 
@@ -44,15 +49,16 @@ def sketch(image: Image.Image, mask: Image.Image, box, now: dict[str, str], want
     matte = np.clip((distance - MATTE[0]) / (MATTE[1] - MATTE[0]), 0, 1)
     matte[~_within(box, (x0, y0), matte.shape)] = 0
     if "colour" in changes:
-        coloured = recolour(pixels, now["colour"], wanted["colour"])
-        pixels = pixels + matte[..., None] * (coloured - pixels)
+        pixels, own = pixels.copy(), matte > 0
+        pixels[own] += matte[own][:, None] * (recolour(pixels[own], now["colour"], wanted["colour"]) - pixels[own])
     if "pose" in changes:
         turn = POSE_DEGREES[wanted["pose"]] - POSE_DEGREES[now["pose"]]
         # Behind the object only its own place must be made up: a pattern or a neighbour beside it stays what it is.
         behind = fill_in(before, inside & (grey_dilation(matte, max(3, round(REACH * min(matte.shape)))) > 0.1))
         centre = ((box[0] + box[2]) / 2 - x0, (box[1] + box[3]) / 2 - y0)
         layers = [Image.fromarray(np.rint(v).clip(0, 255).astype(np.uint8)) for v in (pixels, 255 * matte)]
-        pixels, matte = (np.asarray(v.rotate(turn, Image.Resampling.BICUBIC, center=centre), np.float32) for v in layers)
+        fine = Image.Resampling.BICUBIC if matte.size < SHARP else Image.Resampling.BILINEAR
+        pixels, matte = (np.asarray(v.rotate(turn, fine, center=centre), np.float32) for v in layers)
         pixels = behind + matte[..., None] / 255 * (pixels - behind)
     result = image.copy()
     sketched = np.where(inside[..., None], pixels, before)
@@ -79,18 +85,18 @@ def _pull_push(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
     if min(height, width) < 2 or weight.min() >= 1:
         total = max(float(weight.sum()), 1e-6)
         return np.where(weight > 0, mean, values.sum((0, 1)) / total)
-    even = [(0, height % 2), (0, width % 2), (0, 0)]
-    values2, weight2 = np.pad(values, even), np.pad(weight, even)
-    blocks = [v.reshape(v.shape[0] // 2, 2, v.shape[1] // 2, 2, -1).sum((1, 3)) for v in (values2, weight2)]
-    scale = 1 / np.maximum(blocks[1], 1)
-    coarse = _pull_push(blocks[0] * scale, np.minimum(blocks[1], 1))
-    ys = np.clip((np.arange(height) - 0.5) / 2, 0, coarse.shape[0] - 1)
-    xs = np.clip((np.arange(width) - 0.5) / 2, 0, coarse.shape[1] - 1)
-    y, x = ys.astype(int), xs.astype(int)
-    y1, x1 = np.minimum(y + 1, coarse.shape[0] - 1), np.minimum(x + 1, coarse.shape[1] - 1)
-    fy, fx = (ys - y)[:, None, None], (xs - x)[None, :, None]
-    smooth = (coarse[y][:, x] * (1 - fx) + coarse[y][:, x1] * fx) * (1 - fy) + (coarse[y1][:, x] * (1 - fx) + coarse[y1][:, x1] * fx) * fy
+    times = max(2, math.ceil(max(height, width) / COARSE))  # a large hole has nothing small to be filled with
+    of_values, of_weight = (_channelwise(v, lambda one: one.reduce(times)) for v in (values, weight))
+    weight2 = np.minimum(times**2 * of_weight, 1)
+    coarse = _pull_push(weight2 * of_values / np.maximum(of_weight, 1e-12), weight2)
+    place = (0, 0, width / times, height / times)
+    smooth = _channelwise(coarse, lambda one: one.resize((width, height), Image.Resampling.BILINEAR, box=place))
     return weight * mean + (1 - weight) * smooth
+
+
+def _channelwise(values: np.ndarray, change: Callable[[Image.Image], Image.Image]) -> np.ndarray:
+    """Each channel of float32 [H, W, C], changed as a picture of its own."""
+    return np.stack([np.asarray(change(Image.fromarray(np.ascontiguousarray(values[..., c])))) for c in range(values.shape[-1])], -1)
 
 
 def recolour(pixels: np.ndarray, old: str, new: str) -> np.ndarray:

@@ -310,7 +310,7 @@ print("a sketch of another view:", sketch(image, mask, box, now, turned))
 from textedit_lite.straighten import straighten
 
 tilted = scenes.ideal_edit(scene, 0, {"pose": "tilted"})
-its_box = box  # turned about its middle
+its_box = scenes.boxes(scenes.changed(scene, 0, pose="tilted"))[0]
 square = build_mask(tilted.size, its_box, view="front")
 words = describe("bus", "blue", "front", "tilted")
 leant = inpaint(tilted, square, words, painter)[0].image
@@ -575,3 +575,4 @@ edit_figure(edited)
 # | [`straighten.py`](../textedit_lite/straighten.py) | `straighten`, `within`, `back` |
 # | [`training/score.py`](../textedit_lite/training/score.py) | `vae` |
 # | [`widgets/stages.py`](../textedit_lite/widgets/stages.py) | `PaintPanel` |
+# | [`world/scenes.py`](../textedit_lite/world/scenes.py) | `changed` |

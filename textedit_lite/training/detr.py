@@ -132,12 +132,13 @@ def phase_loss(phase: str):
 
     from .detr_loss import dense_loss, set_loss
     from .detr_model import decode, encode, heads
+    from .loop import half_precision
 
     def loss(model, batch):
         pixels, labels, boxes = batch
         if phase == "decoder":  # the detector below stands still, its norms too
             model.model.backbone.eval()
-        with torch.autocast(pixels.device.type, torch.bfloat16):
+        with half_precision(pixels.device):
             with torch.set_grad_enabled(phase != "decoder"):
                 tokens, positions, grid = encode(model, pixels)
             states = decode(model, tokens, positions).float() if phase != "dense" else None

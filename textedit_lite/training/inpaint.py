@@ -16,7 +16,7 @@ from ..vocabulary import COLOURS, POSES, TILT_DEGREES, VIEWS, describe
 from ..world.scenes import changed, full_mask, make_scene, mask_box, render, visible_masks
 from .card import write_card
 from .clip import text_encoder
-from .loop import run
+from .loop import half_precision, run
 from .vae import drop_needless_keys
 
 NATIVE = 112  # pixels a side of the crop that the painter works on
@@ -130,7 +130,7 @@ class Samples:
                         pixels = torch.from_numpy(pictures[at : at + 50]).permute(0, 3, 1, 2).float() / 127.5 - 1
                         mask = torch.from_numpy(masks[at : at + 50]).float()
                         both = torch.cat([pixels, pixels * (mask < 0.5)]).contiguous(memory_format=torch.channels_last)
-                        with torch.autocast("cpu", torch.bfloat16):
+                        with half_precision("cpu"):
                             latents = vae.encode(both).latents
                         latents = (latents.float() * vae.config.scaling_factor).half()
                         target.append(latents[: len(pixels)].contiguous())

@@ -46,6 +46,16 @@ def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
+def half_precision(where: torch.device | str, wanted: bool = True):
+    """The context of bfloat16 autocast on a device; of none where it is not wanted, or where the processor has no such numbers.
+
+    A processor without AVX-512 computes them one by one, a hundred times slower than float32.
+    """
+    where = torch.device(where)
+    slow = where.type == "cpu" and torch.backends.cpu.get_cpu_capability() in ("DEFAULT", "NO AVX", "AVX2")
+    return torch.autocast(where.type, torch.bfloat16, enabled=wanted and not slow)
+
+
 def learning_rate(peak: float, step: int, spent: float, warmup: int = 100, hold: float = 0.0) -> float:
     """The rate of step `step` when the share `spent` of the budget is used.
 
@@ -89,7 +99,7 @@ def run(
         settings: whatever else makes this run what it is (sizes, data); kept with the checkpoint.
         warmup, hold: see `learning_rate`; hold 0.75 lets the rate fall over the last quarter only.
         ema: decay of the running average of weights and buffers, or None for no average.
-        bf16: run the model under bfloat16 autocast.
+        bf16: run the model under bfloat16 autocast, where that is quick (`half_precision`).
 
     Returns: the run, with the averaged weights in `model`. A larger `minutes` than before extends a finished run.
 
@@ -129,7 +139,7 @@ def run(
                 group["lr"] = group["scale"] * learning_rate(lr, step, seconds / budget, warmup, hold)
             torch.manual_seed(_mix(seed, step))
             batch = _to(batches(step, torch.Generator().manual_seed(_mix(seed, step) + 1)), where)
-            with torch.autocast(where.type, torch.bfloat16, enabled=bf16):
+            with half_precision(where, bf16):
                 total, parts = loss(model, batch)
             parts = {"loss": total, **parts}
             parts = {key: float(torch.as_tensor(value).detach()) for key, value in parts.items()}

@@ -20,7 +20,7 @@ from ..vocabulary import describe
 from ..world.scenes import boxes, make_scene, render
 from .card import write_card
 from .inpaint import caption_states, every_caption, noise_schedule
-from .loop import run
+from .loop import half_precision, run
 
 NATIVE = 128  # pixels a side of a whole scene: ideal edits that went through it and the autoencoder are all still read rightly
 SAMPLES = 20_000
@@ -143,7 +143,7 @@ def encode(paths: list[Path], names: list[str], vae) -> dict:
                     latents = []
                     for at in range(0, len(arrays[name]), 50):
                         pixels = torch.from_numpy(arrays[name][at : at + 50]).permute(0, 3, 1, 2).float() / 127.5 - 1
-                        with torch.autocast("cpu", torch.bfloat16):
+                        with half_precision("cpu"):
                             code = vae.encode(pixels.contiguous(memory_format=torch.channels_last)).latents
                         latents.append((code.float() * vae.config.scaling_factor).half().contiguous())
                     arrays[name] = torch.cat(latents).numpy()

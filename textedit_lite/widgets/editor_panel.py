@@ -199,7 +199,7 @@ class EditorPanel(PaintingPanel):
         crop = square_crop(self.step.image, chosen.candidates[chosen.index].box)
         now = read_attributes([crop], [prompt.category or prompt.noun], self.models)[0]
         wanted = wished(prompt, now, self.models.reads)
-        return wanted, turns(wanted, now), leaning(wanted, now) if self.models.sketches else 0.0
+        return wanted, turns(wanted, now), leaning(wanted, now, self.models)
 
     def _mask(self) -> Image.Image | None:
         chosen, (_, room, lean) = self.made["choose"], self.made["read"]

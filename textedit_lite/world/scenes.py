@@ -282,7 +282,7 @@ def make_scene(index: int, split: str = "test", seed: int = 0, size: int | tuple
 
 
 def changed(scene: Scene, index: int, **attributes: str) -> Scene:
-    """The scene with attributes (category, colour, view, pose) of one object replaced; all else stays."""
+    """The scene with attributes (category, colour, view, pose) of one object replaced; all else stays. Taught in notebook 04."""
     things = list(scene.objects)
     things[index] = replace(things[index], **attributes)
     return replace(scene, objects=tuple(things))
