@@ -22,10 +22,10 @@ from textedit_lite.check import all_exercises
 from textedit_lite.cli import main, size
 from textedit_lite.errors import SettingsError
 from textedit_lite.grading.classroom import Desk, grade
-from textedit_lite.grading.course import as_course, load_course, release
+from textedit_lite.grading.course import as_course, assemble, load_course, release
 from textedit_lite.grading.fence import landlock
 from textedit_lite.grading.marks import mark
-from textedit_lite.grading.sandbox import Limits, Package
+from textedit_lite.grading.sandbox import Limits, Package, run
 from textedit_lite.grading.submission import Submission, code_cells, curious, find, find_answers, forbidden
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -359,6 +359,14 @@ def test_a_notebook_has_only_its_time(course):
     result = mark(submission(answers), course, PACKAGE, 1, Limits(time=8, each=5))
     assert result.points == 0 and result.seconds < 20
     assert any("seconds" in one.message for one in result.marks)
+
+
+def test_a_report_that_nbval_did_not_come_to_write_is_not_read(course, monkeypatch):
+    monkeypatch.setattr("textedit_lite.grading.sandbox.INTERRUPTED", 0)
+    answers = {"1.1": RIGHT["1.1"], "1.2": all_nasty(Path())["writes_the_reports"]}
+    came = run(assemble(course, answers)[0], answers, PACKAGE, 1, LIMITS)
+    assert came.ended == "died" and came.records == {} and came.outputs.keys() == {"1.1", "1.2"}
+    assert points(mark(submission(answers), course, PACKAGE, 1, LIMITS)) == dict.fromkeys(NUMBERS, 0) | {"1.1": ALL["1.1"]}
 
 
 def test_a_changed_submission_gets_other_inputs(tmp_path, course):

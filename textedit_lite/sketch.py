@@ -11,8 +11,9 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageChops
 
+from .boxes import turned
 from .vocabulary import COLOUR_RGB, POSE_DEGREES
 
 STRANGE = 45.0  # distance (of 255) from the line of a colour's shades at which a pixel is of another colour
@@ -21,8 +22,8 @@ GREY = (8.0, 14.0)  # chroma (largest less least of red, green, blue) up to whic
 # How light the parts of a white and of a black object are, and which shares of its body's colour those of one with a hue.
 TONES = {"white": {"ink": 36.0, "line": 92.0, "body": 240.0, "light": 255.0}, "black": {"ink": 16.0, "body": 46.0, "line": 112.0}}
 SHADES = {"ink": 0.15, "line": 0.38, "body": 1.0, "light": 1.4}
-COARSE = 128  # pixels of the longest side, to which what lies around a larger hole is averaged at once
-SHARP = 1_000_000  # pixels from which on nobody can tell how a turned picture was interpolated
+SEEN = 500_000  # pixels of the region in which an object is told from its background; what changes is changed in full
+MARGIN = 0.06  # how far an object may reach beyond the detector's box, in longest sides of it
 HIGHLIGHT = 0.2  # how far towards white the lightest parts are
 MATTE = (10.0, 34.0)  # distances from the estimated background at which a pixel begins to be, and is, object
 
@@ -35,35 +36,55 @@ def sketch(image: Image.Image, mask: Image.Image, box, now: dict[str, str], want
     (`fill_in`); it is recoloured (`recolour`), or turned around the middle of its box. Outside of the mask nothing
     changes. Taught in notebook 04.
     """
-    from scipy.ndimage import grey_dilation
-
     changes = {name for name in ("colour", "view", "pose") if name in wanted and wanted[name] != now.get(name)}
     if not changes or "view" in changes or not {wanted.get("colour"), now.get("colour")} <= COLOUR_RGB.keys():
         return None
     x0, y0, x1, y1 = mask.getbbox()
     x0, y0, x1, y1 = max(x0 - 2, 0), max(y0 - 2, 0), min(x1 + 2, image.width), min(y1 + 2, image.height)
-    before = pixels = np.asarray(image.crop((x0, y0, x1, y1)), np.float32)
-    inside = np.asarray(mask.crop((x0, y0, x1, y1))) >= 128
-    background = fill_in(pixels, inside)
-    distance = np.abs(pixels - background).max(-1)
-    matte = np.clip((distance - MATTE[0]) / (MATTE[1] - MATTE[0]), 0, 1)
-    matte[~_within(box, (x0, y0), matte.shape)] = 0
+    region, hole = image.crop((x0, y0, x1, y1)), mask.crop((x0, y0, x1, y1)).point([0] * 128 + [255] * 128)
+    times = math.ceil(math.sqrt(region.width * region.height / SEEN))  # the object is found in a smaller picture
+    seen, gone = np.asarray(region.reduce(times), np.float32), np.asarray(hole.reduce(times)) > 0
+    matte = _matte(seen, gone, (np.asarray(box) - (x0, y0, x0, y0)) / times)
+    place = (0, 0, region.width / times, region.height / times)
+
+    def whole(small: np.ndarray, resample: int = Image.Resampling.BILINEAR) -> Image.Image:
+        return Image.fromarray(np.rint(small).clip(0, 255).astype(np.uint8)).resize(region.size, resample, place)
+
+    shape, sketched = whole(255 * matte), region
     if "colour" in changes:
-        pixels, own = pixels.copy(), matte > 0
-        pixels[own] += matte[own][:, None] * (recolour(pixels[own], now["colour"], wanted["colour"]) - pixels[own])
+        pixels, weight = np.array(region), np.asarray(shape)
+        own = weight > 0
+        old, share = pixels[own].astype(np.float32), weight[own][:, None] / np.float32(255)
+        pixels[own] = np.rint(old + share * (recolour(old, now["colour"], wanted["colour"]) - old)).clip(0, 255)
+        sketched = Image.fromarray(pixels)
     if "pose" in changes:
-        turn = POSE_DEGREES[wanted["pose"]] - POSE_DEGREES[now["pose"]]
         # Behind the object only its own place must be made up: a pattern or a neighbour beside it stays what it is.
-        behind = fill_in(before, inside & (grey_dilation(matte, max(3, round(REACH * min(matte.shape)))) > 0.1))
+        left = gone & _reached(matte)
+        room = ImageChops.darker(hole, whole(255.0 * left, Image.Resampling.NEAREST))
+        behind = Image.composite(whole(fill_in(seen, left)), region, room)
         centre = ((box[0] + box[2]) / 2 - x0, (box[1] + box[3]) / 2 - y0)
-        layers = [Image.fromarray(np.rint(v).clip(0, 255).astype(np.uint8)) for v in (pixels, 255 * matte)]
-        fine = Image.Resampling.BICUBIC if matte.size < SHARP else Image.Resampling.BILINEAR
-        pixels, matte = (np.asarray(v.rotate(turn, fine, center=centre), np.float32) for v in layers)
-        pixels = behind + matte[..., None] / 255 * (pixels - behind)
+        turn = POSE_DEGREES[wanted["pose"]] - POSE_DEGREES[now["pose"]]
+        sketched = Image.composite(turned(sketched, turn, centre), behind, turned(shape, turn, centre))
     result = image.copy()
-    sketched = np.where(inside[..., None], pixels, before)
-    result.paste(Image.fromarray(np.rint(sketched).clip(0, 255).astype(np.uint8)), (x0, y0))
+    result.paste(sketched, (x0, y0), hole)
     return result
+
+
+def _matte(pixels: np.ndarray, hole: np.ndarray, box: np.ndarray) -> np.ndarray:
+    """How far pixels [H, W, 3] are the object's, as they differ from the hole's membrane and lie in its box: [H, W], 0..1."""
+    distance = np.abs(pixels - fill_in(pixels, hole)).max(-1)
+    matte = np.clip((distance - MATTE[0]) / (MATTE[1] - MATTE[0]), 0, 1)
+    reach = MARGIN * max(box[2] - box[0], box[3] - box[1])
+    y, x = (np.arange(extent) + 0.5 for extent in matte.shape)
+    across, down = (x > box[0] - reach) & (x < box[2] + reach), (y > box[1] - reach) & (y < box[3] + reach)
+    return matte * (down[:, None] & across)
+
+
+def _reached(matte: np.ndarray) -> np.ndarray:
+    """The object's pixels and those near it: bool [H, W]."""
+    from scipy.ndimage import grey_dilation
+
+    return grey_dilation(matte, max(3, round(REACH * min(matte.shape)))) > 0.1
 
 
 def fill_in(pixels: np.ndarray, hole: np.ndarray) -> np.ndarray:
@@ -85,11 +106,10 @@ def _pull_push(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
     if min(height, width) < 2 or weight.min() >= 1:
         total = max(float(weight.sum()), 1e-6)
         return np.where(weight > 0, mean, values.sum((0, 1)) / total)
-    times = max(2, math.ceil(max(height, width) / COARSE))  # a large hole has nothing small to be filled with
-    of_values, of_weight = (_channelwise(v, lambda one: one.reduce(times)) for v in (values, weight))
-    weight2 = np.minimum(times**2 * of_weight, 1)
+    of_values, of_weight = (_channelwise(v, lambda one: one.reduce(2)) for v in (values, weight))
+    weight2 = np.minimum(4 * of_weight, 1)
     coarse = _pull_push(weight2 * of_values / np.maximum(of_weight, 1e-12), weight2)
-    place = (0, 0, width / times, height / times)
+    place = (0, 0, width / 2, height / 2)
     smooth = _channelwise(coarse, lambda one: one.resize((width, height), Image.Resampling.BILINEAR, box=place))
     return weight * mean + (1 - weight) * smooth
 
@@ -133,11 +153,3 @@ def _toned(values: np.ndarray, tones: dict[str, float], new: str) -> np.ndarray:
     names = sorted(tones, key=tones.get)
     known = [tones[name] for name in names]
     return np.stack([np.interp(values[..., 0], known, [becomes[name][c] for name in names]) for c in range(3)], -1)
-
-
-def _within(box, corner: tuple[int, int], shape: tuple[int, int], margin: float = 0.06) -> np.ndarray:
-    """Whether pixels lie in a box that is a little wider than the detector's: bool [H, W]."""
-    reach = margin * max(box[2] - box[0], box[3] - box[1])
-    y, x = np.mgrid[: shape[0], : shape[1]]
-    x, y = x + corner[0] + 0.5, y + corner[1] + 0.5
-    return (x > box[0] - reach) & (x < box[2] + reach) & (y > box[1] - reach) & (y < box[3] + reach)

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageChops
 
 from .blend import FEATHER, feather, mix
-from .boxes import CONTEXT, GROW, crop, grow_box
+from .boxes import CONTEXT, GROW, crop, grow_box, turned
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class Straight:
     def within(self, mask: Image.Image) -> Image.Image:
         """What of a mask (L, the picture's size) the turned square covers, too. Taught in notebook 04."""
         x0, y0, x1, y1 = self._part(mask.size)
-        turned = self._turned(self.mask, Image.Resampling.NEAREST).crop(self._of_window((x0, y0, x1, y1)))
+        square = self._whole(self.mask).rotate(self.degrees).crop(self._of_window((x0, y0, x1, y1)))
         result = Image.new("L", mask.size)
-        result.paste(ImageChops.darker(mask.crop((x0, y0, x1, y1)), turned), (x0, y0))
+        result.paste(ImageChops.darker(mask.crop((x0, y0, x1, y1)), square), (x0, y0))
         return result
 
     def back(self, picture: Image.Image, painted: Image.Image, mask: Image.Image, width: float = FEATHER) -> Image.Image:
@@ -48,19 +48,19 @@ class Straight:
         radius = width * min(x1 - x0, y1 - y0)
         # One pixel more on every side, so that the feather sees where the mask ends and where the picture does.
         part = max(x0 - 1, 0), max(y0 - 1, 0), min(x1 + 1, picture.width), min(y1 + 1, picture.height)
-        after = self._turned(painted, Image.Resampling.BICUBIC).crop(self._of_window(part))
+        after = turned(self._whole(painted), self.degrees).crop(self._of_window(part))
         mixed = mix(np.asarray(picture.crop(part)), np.asarray(after), feather(mask.crop(part), radius))
         result = picture.copy()
         result.paste(Image.fromarray(mixed), part[:2])
         return result
 
-    def _turned(self, picture: Image.Image, resample: int) -> Image.Image:
-        """`image`, or a picture of its size, as it leans: as large as `window`."""
+    def _whole(self, picture: Image.Image) -> Image.Image:
+        """`image`, or a picture of its size, in the middle of black as large as `window`."""
         side = self.window[2] - self.window[0]
         whole = Image.new(picture.mode, (side, side))
         margin = (side - picture.width) // 2
         whole.paste(picture, (margin, margin))
-        return whole.rotate(self.degrees, resample)
+        return whole
 
     def _part(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
         """What of the window lies in a picture of `size`."""
@@ -86,7 +86,7 @@ def straighten(image: Image.Image, box, degrees: float, grow: float = GROW) -> S
     x, y = round((box[0] + box[2]) / 2), round((box[1] + box[3]) / 2)
     window = (x - reach, y - reach, x + reach, y + reach)
     margin = reach - half
-    upright = crop(image, window).rotate(-degrees, Image.Resampling.BICUBIC)
+    upright = turned(crop(image, window), -degrees)
     upright = upright.crop((margin, margin, margin + 2 * half, margin + 2 * half))
     mask = Image.new("L", upright.size)
     middle = np.array([half - longest / 2, half - longest / 2, half + longest / 2, half + longest / 2])

@@ -35,7 +35,9 @@ LARGEST_OUTPUT, LARGEST_REPORT = 256 * MEGA, 16 * MEGA  # bytes, of an exercise'
 AROUND = 512 * MEGA  # bytes that nbval and its kernel have besides what an answer takes
 MOST_PROCESSES = 64  # of one submission
 EVERY = 0.25  # seconds between two looks at a run
-DYING = 2.0  # seconds without its kernel that nbval is given
+DYING = 2.0  # seconds without its kernel after which nbval is interrupted
+REPORTING = 5.0  # seconds that it has then to write its report, before it is interrupted once more
+INTERRUPTED = 4  # times, before it is killed
 SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin", "/etc", "/opt", "/proc", "/sys", "/dev", "/nix")
 
 
@@ -151,7 +153,9 @@ def run(notebook: Any, numbers: Iterable[str], package: Package, seed: int, limi
         ended = _watch(process, work, limits, stop)
         log = (_plain(work / "log.txt", LARGEST_REPORT) or b"").decode("utf-8", "replace")
         started = (work / "outputs" / "started").exists()
-        return Run(_outputs(work, numbers), _records(work / "junit.xml"), ended, started, log[-500:].strip())
+        # Whoever was killed has not written the report that lies there.
+        records = _records(work / "junit.xml") if process.returncode >= 0 else {}
+        return Run(_outputs(work, numbers), records, ended, started, log[-500:].strip())
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
@@ -203,7 +207,7 @@ def _surroundings(work: Path, seed: int) -> dict[str, str]:
 
 def _watch(process: subprocess.Popen, work: Path, limits: Limits, stop: Callable[[], bool]) -> str:
     """Wait for a run, end it where it goes beyond a limit, and leave none of its processes behind."""
-    started, family, ended, asked = time.monotonic(), {}, "", False
+    started, family, ended, asked = time.monotonic(), {}, "", 0
     kernel_seen, kernel_gone = False, None
     try:
         while process.poll() is None and not ended:
@@ -222,11 +226,14 @@ def _watch(process: subprocess.Popen, work: Path, limits: Limits, stop: Callable
                 ended = "memory"
             elif len(alive) > MOST_PROCESSES:
                 ended = "processes"
-            elif kernel_gone and now - kernel_gone > DYING and not asked:
-                asked = True  # nbval waits for a dead kernel as long as for a living one; interrupted, it still reports
-                process.send_signal(signal.SIGINT)
-            elif kernel_gone and now - kernel_gone > 4 * DYING:
-                ended = "died"
+            elif kernel_gone and now - kernel_gone > DYING + asked * REPORTING:
+                # nbval waits for a dead kernel as long as for a living one; interrupted, it still reports. Where the
+                # interrupt falls into a clean-up it is lost.
+                if asked == INTERRUPTED:
+                    ended = "died"
+                else:
+                    asked += 1
+                    process.send_signal(signal.SIGINT)
     finally:
         _end(process, family, work)
     return ended or ("died" if process.returncode not in (0, 1) else "")
