@@ -114,8 +114,10 @@ class Package:
 
     def altered(self) -> list[Path]:
         """Which files are other than they were at the start."""
-        return sorted({path for path, content in self.files.items() if _content(self.root / path) != content}
-                      | {path.relative_to(self.root) for path in self._there()} - set(self.files))
+        return sorted(
+            {path for path, content in self.files.items() if _content(self.root / path) != content}
+            | {path.relative_to(self.root) for path in self._there()} - set(self.files)
+        )
 
     def restore(self, aside: Path) -> list[Path]:
         """Put back what was altered, and keep what stood there in a folder `aside`. Returns what it was."""
@@ -150,11 +152,10 @@ def run(notebook: Any, numbers: Iterable[str], package: Package, seed: int, limi
                 cwd=work / "home", env=_surroundings(work, seed), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True,
             )  # fmt: skip
-        ended = _watch(process, work, limits, stop)
+        ended, reported = _watch(process, work, limits, stop)
         log = (_plain(work / "log.txt", LARGEST_REPORT) or b"").decode("utf-8", "replace")
         started = (work / "outputs" / "started").exists()
-        # Whoever was killed has not written the report that lies there.
-        records = _records(work / "junit.xml") if process.returncode >= 0 else {}
+        records = _records(work / "junit.xml") if reported else {}
         return Run(_outputs(work, numbers), records, ended, started, log[-500:].strip())
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -205,8 +206,11 @@ def _surroundings(work: Path, seed: int) -> dict[str, str]:
 # ---------------------------------------------------------------------------------------------------- while it runs
 
 
-def _watch(process: subprocess.Popen, work: Path, limits: Limits, stop: Callable[[], bool]) -> str:
-    """Wait for a run, end it where it goes beyond a limit, and leave none of its processes behind."""
+def _watch(process: subprocess.Popen, work: Path, limits: Limits, stop: Callable[[], bool]) -> tuple[str, bool]:
+    """Wait for a run, end it where it goes beyond a limit, and leave none of its processes behind.
+
+    Returns which limit ended it (`Run.ended`), and whether nbval came to its own end, so that the report is its own.
+    """
     started, family, ended, asked = time.monotonic(), {}, "", 0
     kernel_seen, kernel_gone = False, None
     try:
@@ -235,8 +239,9 @@ def _watch(process: subprocess.Popen, work: Path, limits: Limits, stop: Callable
                     asked += 1
                     process.send_signal(signal.SIGINT)
     finally:
+        code = process.poll()
         _end(process, family, work)
-    return ended or ("died" if process.returncode not in (0, 1) else "")
+    return ended or ("died" if code not in (0, 1) else ""), not ended and code >= 0
 
 
 def _family(pid: int) -> list[Any]:
