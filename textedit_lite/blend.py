@@ -14,7 +14,6 @@ FEATHER = 0.04  # width of the feather, in short sides of the mask's box
 SEAM_DEPTH = 0.12  # how deep the correction of the seam reaches, in short sides of the mask's box
 SEAM_LIMIT = 40.0  # a larger step at the border (of 255) is an object that was cut, not a wrong shade
 AROUND = 0.02  # over how many short sides of the mask's box a change is averaged, to tell whether it was meant
-FINE = 4  # pixels of a Gaussian's sigma, below which it would show what it is sampled with
 CHANGED = 40.0  # a change (of 255) from which on the painting, not its start, has the say
 
 
@@ -112,15 +111,13 @@ def paste_back(
     alpha = feather(mask.crop((x0, y0, x1, y1)), radius)
     before = np.asarray(image.crop((x0, y0, x1, y1)), np.float32)
 
-    def enlarged(picture: Image.Image) -> np.ndarray:
-        scale = picture.width / (window[2] - window[0])
-        part = tuple(scale * v for v in (x0 - window[0], y0 - window[1], x1 - window[0], y1 - window[1]))
-        return np.asarray(picture.resize((x1 - x0, y1 - y0), Image.Resampling.LANCZOS, part), np.float32)
-
-    after = enlarged(painted)
-    if start is not None:
-        begun = np.asarray(start.picture.crop((x0, y0, x1, y1)), np.float32)
-        after = keep_start(after, begun, enlarged(start.through), AROUND * min(x1 - x0, y1 - y0))
+    scale = painted.width / (window[2] - window[0])
+    part = tuple(scale * v for v in (x0 - window[0], y0 - window[1], x1 - window[0], y1 - window[1]))
+    after = np.array(painted.resize((x1 - x0, y1 - y0), Image.Resampling.LANCZOS, part), np.float32)
+    if start is not None:  # looked at as small as it was painted: a large picture's place has millions of pixels
+        share = keep_start(np.asarray(painted), np.asarray(start.through), AROUND * scale * min(x1 - x0, y1 - y0))
+        share = np.asarray(Image.fromarray(share).resize((x1 - x0, y1 - y0), Image.Resampling.BILINEAR, part))[..., None]
+        after += share * (np.asarray(start.picture.crop((x0, y0, x1, y1)), np.float32) - after)
     result = image.copy()
     result.paste(Image.fromarray(mix(before, after, alpha)), (x0, y0))
     return result
@@ -138,8 +135,8 @@ def mix(before: np.ndarray, after: np.ndarray, weight: np.ndarray) -> np.ndarray
     return np.rint(mixed, out=mixed).clip(0, 255, out=mixed).astype(np.uint8)
 
 
-def keep_start(painted: np.ndarray, start: np.ndarray, through: np.ndarray, reach: float) -> np.ndarray:
-    """The painting, and its start where it hardly differs from it: float32 [H, W, 3].
+def keep_start(painted: np.ndarray, through: np.ndarray, reach: float) -> np.ndarray:
+    """How much of its start stays in a painting, as it hardly differs from it there: float32 [h, w], 0..1.
 
     The painter sees its start only through scaling and the autoencoder, and a small painter is not steady: what it does
     not mean to change comes back blurred and a little off in shade. So a small change is taken for none:
@@ -147,30 +144,10 @@ def keep_start(painted: np.ndarray, start: np.ndarray, through: np.ndarray, reac
         f = w start + (1 - w) painted,   w = exp(-(d / t)^2),
 
     where d is the change |painted - through| (of 255, averaged over `reach` pixels) and t = CHANGED. Where the painter
-    drew something else, w is 0 and its picture stays. painted, start, and `through`, which is the start sent through
-    scaling and the autoencoder: [H, W, 3], 0..255. Taught in notebook 04.
-    """
-    difference = np.subtract(painted, through, dtype=np.float32)
-    np.abs(difference, out=difference)
-    change = blurred((difference[..., 0] + difference[..., 1] + difference[..., 2]) / 3, reach)
-    weight = np.exp(-((change / CHANGED) ** 2))[..., None]
-    kept = weight * start
-    kept += (1 - weight) * painted
-    return kept
-
-
-def blurred(values: np.ndarray, sigma: float) -> np.ndarray:
-    """A Gaussian blur of `sigma` pixels: float32 [H, W]. A wide one is made of a smaller picture, which looks the same.
-
-    From twice FINE on, the values are first averaged over squares of so many pixels that FINE or more of them make a sigma.
+    drew something else, w is 0 and its picture stays. painted, and `through`, which is the start sent through scaling and
+    the autoencoder: [h, w, 3], 0..255. Taught in notebook 04.
     """
     from scipy.ndimage import gaussian_filter
 
-    factor = int(sigma // FINE)
-    if factor < 2:
-        return gaussian_filter(values, sigma)
-    small = np.asarray(Image.fromarray(values).reduce(factor))
-    smooth = Image.fromarray(gaussian_filter(small, sigma / factor))
-    # A square at the border may be cut off: only so much of the small picture is the large one.
-    part = (0, 0, values.shape[1] / factor, values.shape[0] / factor)
-    return np.asarray(smooth.resize(values.shape[::-1], Image.Resampling.BILINEAR, part))
+    difference = np.abs(np.subtract(painted, through, dtype=np.float32)).mean(-1)
+    return np.exp(-((gaussian_filter(difference, reach) / CHANGED) ** 2))

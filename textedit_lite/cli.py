@@ -321,7 +321,9 @@ def size(text: str) -> int:
 
 def mask(text: str) -> str | Path:
     """One of the ways to make a mask, or the file of one."""
-    return text if text in ("box", "sam", "mask2former", "detr") else Path(text)
+    from .segment import KINDS
+
+    return text if text in KINDS else Path(text)
 
 
 def build_parser() -> argparse.ArgumentParser:
