@@ -238,6 +238,8 @@ def measured(args) -> dict[str, Any]:
     import torch
     from tqdm import tqdm
 
+    from textedit_lite.training.loop import has_half_precision
+
     began = time.perf_counter()
     quiet()
     models, half = load_models(args.weights, "cpu"), load_models(args.weights, "cpu")
@@ -245,7 +247,8 @@ def measured(args) -> dict[str, Any]:
     batches = [batch for batch in BATCHES if batch <= args.most]
     todo = edits(max(args.edits, args.most))
     bench = Bench(models, half, todo, args.edits, args.threads)
-    ladder = ways(args.steps, sorted({min(8, args.most), args.most}), args.compile)
+    ladder = [way for way in ways(args.steps, sorted({min(8, args.most), args.most}), args.compile)
+              if not way.half or has_half_precision("cpu")]  # fmt: skip
     with threads(args.threads):
         costs = len(args.sizes) + len(args.objects) + len(batches)
         with tqdm(total=costs, desc="costs", unit="point", disable=True if args.quiet else None) as bar:
@@ -297,6 +300,7 @@ def as_markdown(figures: dict[str, Any]) -> str:
         f"Scenes of 256x256, {figures['settings']['weights']} weights; \"times plain\" is over {figures['base']}; "
         "the number in brackets is the rung that it adds one thing to.",
         *under(figures["machine"], figures["rows"]),
+        *([] if any("bf16" in row["name"] for row in figures["rows"]) else ["This processor has no bf16 (no AVX-512), so it is left out."]),
         "", "By the size of the picture, one edit at a time:", "",
         table(["megapixels", "s an edit", times, "with a sketch, s", times, "from noise, s", times, "peak, GB"],
               [[show(row["megapixels"]), *by_kind(row), memory(row)] for row in sizes]),

@@ -227,6 +227,8 @@ def test_without_a_gpu_the_ladder_says_so(capsys):
 
 
 def test_the_cpu_ladder_runs_from_end_to_end(tmp_path, capsys, monkeypatch):
+    from textedit_lite.training.loop import has_half_precision
+
     def quick(weights, device):
         return replace(load_models(weights, device), steps=2, mean_of=2)
 
@@ -235,8 +237,8 @@ def test_the_cpu_ladder_runs_from_end_to_end(tmp_path, capsys, monkeypatch):
     assert cpu_ladder.main([*arguments, "--threads", "1", "--quiet", "--json", "--out", str(tmp_path)]) == 0
     figures = json.loads(capsys.readouterr().out)
     rows = {row["name"]: row for row in figures["rows"]}
-    assert len(rows) == 10 and not any(row["failed"] or row["without"] for row in rows.values())
-    assert rows["batches of 2"]["edits"] == 4 and rows["batches of 2, bf16"]["times_over"] > 0
+    assert len(rows) == 9 + has_half_precision("cpu") and not any(row["failed"] or row["without"] for row in rows.values())
+    assert rows["batches of 2"]["edits"] == 4 and ("batches of 2, bf16" in rows) == has_half_precision("cpu")
     assert figures["sizes"][0]["size"] == [576, 432] and figures["larger"] is None
     assert [row["batch"] for row in figures["batches"]] == [1, 2] and figures["objects"][0]["stages_ms"]["match"] > 0
     text = (tmp_path / "cpu_ladder.md").read_text()

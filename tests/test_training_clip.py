@@ -54,6 +54,16 @@ def test_learning_rate_rises_holds_and_falls_to_zero():
     assert loop.learning_rate(1.0, 500, 0.99, hold=1.0) == 1.0
 
 
+@pytest.mark.parametrize("capability, quick", [("AVX512", True), ("AMX", True), ("AVX2", False), ("DEFAULT", False)])
+def test_half_precision_is_left_to_processors_that_have_it(capability, quick, monkeypatch):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    kinds = []
+    for wanted in (True, False):
+        with loop.half_precision("cpu", wanted):
+            kinds.append((torch.ones(2, 2) @ torch.ones(2, 2)).dtype)
+    assert kinds == [torch.bfloat16 if quick else torch.float32, torch.float32]
+
+
 def test_a_run_learns_and_ends_on_time(tmp_path):
     run = small_run(tmp_path, 0.03)
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]

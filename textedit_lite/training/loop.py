@@ -46,14 +46,14 @@ def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def half_precision(where: torch.device | str, wanted: bool = True):
-    """The context of bfloat16 autocast on a device; of none where it is not wanted, or where the processor has no such numbers.
+def has_half_precision(where: torch.device | str) -> bool:
+    """Whether a device multiplies bfloat16: a processor without AVX-512 or AMX takes a hundred times as long as for float32."""
+    return torch.device(where).type != "cpu" or torch.backends.cpu.get_cpu_capability() not in ("DEFAULT", "NO AVX", "AVX2")
 
-    A processor without AVX-512 computes them one by one, a hundred times slower than float32.
-    """
-    where = torch.device(where)
-    slow = where.type == "cpu" and torch.backends.cpu.get_cpu_capability() in ("DEFAULT", "NO AVX", "AVX2")
-    return torch.autocast(where.type, torch.bfloat16, enabled=wanted and not slow)
+
+def half_precision(where: torch.device | str, wanted: bool = True):
+    """The context of bfloat16 autocast on a device; of none where it is not wanted, or not had."""
+    return torch.autocast(torch.device(where).type, torch.bfloat16, enabled=wanted and has_half_precision(where))
 
 
 def learning_rate(peak: float, step: int, spent: float, warmup: int = 100, hold: float = 0.0) -> float:
@@ -99,7 +99,7 @@ def run(
         settings: whatever else makes this run what it is (sizes, data); kept with the checkpoint.
         warmup, hold: see `learning_rate`; hold 0.75 lets the rate fall over the last quarter only.
         ema: decay of the running average of weights and buffers, or None for no average.
-        bf16: run the model under bfloat16 autocast, where that is quick (`half_precision`).
+        bf16: run the model under bfloat16 autocast, where the device has it (`has_half_precision`).
 
     Returns: the run, with the averaged weights in `model`. A larger `minutes` than before extends a finished run.
 
