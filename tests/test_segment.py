@@ -1,6 +1,7 @@
 """Masks by the object's shape: what the segmenters see, what an edit makes of it, and how it is asked for."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -153,6 +154,21 @@ def test_the_lite_sam_works_at_any_size_and_at_the_border(models):
     found = segment.shapes(image, boxes(scene), "sam", models)
     assert found.shape == truth.shape
     assert np.mean([shape_iou(a, b) for a, b in zip(found, truth)]) > 0.7
+
+
+def test_a_silhouette_is_the_shape_in_one_box_and_a_large_object_is_looked_at_smaller(models):
+    scene = make_scene(3)
+    found = boxes(scene)
+    for index, box in enumerate(found):
+        seen, (shape,) = segment.silhouette(render(scene), box, models), segment.shapes(render(scene), box[None], "sam", models)
+        assert (seen is None) == (not shape.any())
+        assert seen is None or np.array_equal(np.asarray(seen) > 0, shape), index
+    large = replace(scene, width=1536, height=1536)
+    index = int(np.argmax((found[:, 2:] - found[:, :2]).max(1)))
+    seen = segment.silhouette(render(large), boxes(large)[index], models)
+    assert seen.size == (1536, 1536) and shape_iou(np.asarray(seen) >= 128, visible_masks(large)[index]) > 0.85
+    assert segment.silhouette(render(scene), found[0], replace(models, optional={})) is None
+    assert segment.silhouette(render(scene), (0, 0, 2, 2), models) is None
 
 
 def test_the_model_is_loaded_once_and_what_is_not_there_is_said(models):

@@ -13,7 +13,7 @@ from textedit_lite.sketch import fill_in, recolour, sketch
 from textedit_lite.vocabulary import COLOUR_RGB
 from textedit_lite.world.backgrounds import Background
 from textedit_lite.world.oracle import judge
-from textedit_lite.world.scenes import Scene, SceneObject, boxes, ideal_edit, render
+from textedit_lite.world.scenes import Scene, SceneObject, boxes, ideal_edit, render, visible_masks
 from textedit_lite.world.sprites_pen import _tones
 
 NOW = {"colour": "blue", "view": "side", "pose": "upright"}
@@ -25,6 +25,27 @@ def sketched(change: dict, scene: Scene = SCENE) -> tuple[Image.Image, np.ndarra
     image, box = render(scene), boxes(scene)[0]
     mask = build_mask(image.size, box, change.get("pose"))
     return image, np.asarray(mask) > 0, sketch(image, mask, box, NOW, NOW | change)
+
+
+def test_with_its_shape_the_object_turns_and_what_stands_beside_it_does_not():
+    beside = SceneObject("cup", "red", "side", "upright", 0.68, 0.62, 0.16)
+    scene = dataclasses.replace(SCENE, objects=(dataclasses.replace(CAR, size=0.34), beside))
+    image, box = render(scene), boxes(scene)[0]
+    mask = build_mask(image.size, box, "upside down")
+    wanted = np.asarray(ideal_edit(scene, 0, {"pose": "upside down"}), float)
+    shape = Image.fromarray(np.where(visible_masks(scene)[0], 255, 0).astype(np.uint8))
+    left, told = (sketch(image, mask, box, NOW, NOW | {"pose": "upside down"}, one) for one in (None, shape))
+    cup = visible_masks(scene)[1] > 0
+    errors = [np.abs(np.asarray(drawn, float) - wanted) for drawn in (left, told)]
+    assert errors[1][cup].mean() < 0.5 * errors[0][cup].mean() and errors[1].mean() < 0.8 * errors[0].mean()
+
+
+def test_a_large_picture_is_sketched_as_its_small_one_is():
+    large = dataclasses.replace(SCENE, width=2048, height=2048)
+    for change in ({"colour": "red"}, {"pose": "upside down"}, {"colour": "white", "pose": "tilted"}):
+        small, big = (sketched(change, scene)[2] for scene in (SCENE, large))
+        shrunk = np.asarray(big.resize(small.size, Image.Resampling.LANCZOS), float)
+        assert np.abs(shrunk - np.asarray(small, float)).mean() < 2.5
 
 
 def test_a_hole_in_a_plain_ground_takes_its_colour():

@@ -113,7 +113,7 @@ def crop(image: Image.Image, window: tuple[int, int, int, int]) -> Image.Image:
     return Image.fromarray(np.pad(part, pad, mode="edge"))
 
 
-def turned(picture: Image.Image, degrees: float, centre: tuple[float, float] | None = None) -> Image.Image:
+def rotated(picture: Image.Image, degrees: float, centre: tuple[float, float] | None = None) -> Image.Image:
     """A picture turned counter-clockwise about a point (default: its middle), at its own size; black comes in at the corners.
 
     Bicubic, and bilinear, which costs a third, where it has many pixels.

@@ -41,7 +41,7 @@ from .match import (
 )
 from .models import Models, load_models
 from .prompt import EditPrompt, check_words, parse
-from .segment import KINDS, check_kind, fit, shapes
+from .segment import KINDS, check_kind, fit, shapes, silhouette
 from .sketch import sketch
 from .straighten import straighten
 from .vocabulary import POSE_DEGREES, describe
@@ -51,7 +51,8 @@ FEW_STEPS = 4  # a painter that is made for so few, or fewer, takes them all
 SEEDS = (1, 2, 4)  # paintings a round, where each stands for itself: the first try alone, then several at once
 ROUNDS = len(SEEDS)
 STRENGTHS = (0.1, 0.3, 0.5)  # how much of a sketch each round paints over; without a sketch it is 1, all of it
-ABLATIONS = ("fusion", "crop", "refine", "guidance", "steps", "mean", "straighten")  # what an edit can do without, to see what it is worth
+# What an edit can do without, to see what it is worth.
+ABLATIONS = ("fusion", "crop", "refine", "guidance", "steps", "mean", "straighten", "silhouette")
 SURE = 0.5  # an attribute that CLIP reads with less is left out of the description
 METADATA = "textedit-lite"  # the key of the settings in the PNG
 PAINTED_AT_ONCE = 16
@@ -188,8 +189,9 @@ def algorithm_1(
         mask, kind = fit(mask, box, found_shapes[chosen.index], others, outline(prompt, wanted, now, models.reads))
     # Stage 4: paint, from a sketch where the change can be sketched, until the edit is complete.
     sketched = own_mask is None and models.sketches if settings.sketch is None else settings.sketch
-    can_be_sketched = sketched and not {"category", "text"} & prompt.changes.keys()
-    start = sketch(image, mask, box, now.values, wanted) if can_be_sketched else None
+    can_be_sketched = sketched and not {"category", "text"} & prompt.changes.keys() and not turns(wanted, now)["view"]
+    shape = silhouette(image, box, models) if can_be_sketched and without != "silhouette" else None
+    start = sketch(image, mask, box, now.values, wanted, shape) if can_be_sketched else None
     feather = FEATHER if settings.feather is None else settings.feather
     plain = Job(image, mask, description, settings.seed, start, feather, without == "crop")
     # What leans is painted upright, if it is to be seen from another side.
@@ -355,7 +357,8 @@ class Editor:
         in longest and in short sides of its box. sketch: whether the painter starts from a sketch, by default not under
         a mask of your own. ablate: one of ABLATIONS, to do without: CLIP alone chooses ("fusion"), the painter sees the
         whole picture ("crop"), the boundary is not refined ("refine"), guidance or steps stay as they are, no painting is
-        the mean of several ("mean"), what leans is painted as it leans ("straighten").
+        the mean of several ("mean"), what leans is painted as it leans ("straighten"), a sketch does not know the
+        object's shape ("silhouette").
 
         Raises PromptError, UnknownWordError, ImageError, MaskError, SettingsError, each with one sentence. What is not
         there, or not clear, is no error but a status of the result. Taught in notebook 05.

@@ -13,7 +13,8 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image, ImageChops
 
-from .boxes import turned
+from .boxes import rotated
+from .segment import DILATE, dilate
 from .vocabulary import COLOUR_RGB, POSE_DEGREES
 
 STRANGE = 45.0  # distance (of 255) from the line of a colour's shades at which a pixel is of another colour
@@ -28,13 +29,16 @@ HIGHLIGHT = 0.2  # how far towards white the lightest parts are
 MATTE = (10.0, 34.0)  # distances from the estimated background at which a pixel begins to be, and is, object
 
 
-def sketch(image: Image.Image, mask: Image.Image, box, now: dict[str, str], wanted: dict[str, str]) -> Image.Image | None:
+def sketch(
+    image: Image.Image, mask: Image.Image, box, now: dict[str, str], wanted: dict[str, str], shape: Image.Image | None = None
+) -> Image.Image | None:
     """The picture with the change sketched inside of the mask, or None where a sketch cannot show it.
 
     image: RGB; mask: L, 255 = to be repainted; box: xyxy of the object as it is; now, wanted: its colour, view and pose
-    before and after. The object is told from its background by its distance from the background's membrane
-    (`fill_in`); it is recoloured (`recolour`), or turned around the middle of its box. Outside of the mask nothing
-    changes. Taught in notebook 04.
+    before and after; shape: L, where the object is seen (`segment.silhouette`), if that is known. The object is told from
+    its background by its distance from the background's membrane (`fill_in`), within the shape and near it, or within
+    the whole mask, where a neighbour, a shadow and the horizon are taken for it as well. It is recoloured (`recolour`),
+    or turned around the middle of its box. Outside of the mask nothing changes. Taught in notebook 04.
     """
     changes = {name for name in ("colour", "view", "pose") if name in wanted and wanted[name] != now.get(name)}
     if not changes or "view" in changes or not {wanted.get("colour"), now.get("colour")} <= COLOUR_RGB.keys():
@@ -44,15 +48,19 @@ def sketch(image: Image.Image, mask: Image.Image, box, now: dict[str, str], want
     region, hole = image.crop((x0, y0, x1, y1)), mask.crop((x0, y0, x1, y1)).point([0] * 128 + [255] * 128)
     times = math.ceil(math.sqrt(region.width * region.height / SEEN))  # the object is found in a smaller picture
     seen, gone = np.asarray(region.reduce(times), np.float32), np.asarray(hole.reduce(times)) > 0
-    matte = _matte(seen, gone, (np.asarray(box) - (x0, y0, x0, y0)) / times)
+    near = gone
+    if shape is not None:
+        outline = np.asarray(shape.crop((x0, y0, x1, y1)).reduce(times)) >= 128
+        near = gone & dilate(outline, DILATE * max(box[2] - box[0], box[3] - box[1]) / times)
+    matte = _matte(seen, near, (np.asarray(box) - (x0, y0, x0, y0)) / times) * near
     place = (0, 0, region.width / times, region.height / times)
 
     def whole(small: np.ndarray, resample: int = Image.Resampling.BILINEAR) -> Image.Image:
         return Image.fromarray(np.rint(small).clip(0, 255).astype(np.uint8)).resize(region.size, resample, place)
 
-    shape, sketched = whole(255 * matte), region
+    layer, sketched = whole(255 * matte), region
     if "colour" in changes:
-        pixels, weight = np.array(region), np.asarray(shape)
+        pixels, weight = np.array(region), np.asarray(layer)
         own = weight > 0
         old, share = pixels[own].astype(np.float32), weight[own][:, None] / np.float32(255)
         pixels[own] = np.rint(old + share * (recolour(old, now["colour"], wanted["colour"]) - old)).clip(0, 255)
@@ -64,7 +72,7 @@ def sketch(image: Image.Image, mask: Image.Image, box, now: dict[str, str], want
         behind = Image.composite(whole(fill_in(seen, left)), region, room)
         centre = ((box[0] + box[2]) / 2 - x0, (box[1] + box[3]) / 2 - y0)
         turn = POSE_DEGREES[wanted["pose"]] - POSE_DEGREES[now["pose"]]
-        sketched = Image.composite(turned(sketched, turn, centre), behind, turned(shape, turn, centre))
+        sketched = Image.composite(rotated(sketched, turn, centre), behind, rotated(layer, turn, centre))
     result = image.copy()
     result.paste(sketched, (x0, y0), hole)
     return result

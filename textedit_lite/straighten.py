@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageChops
 
 from .blend import FEATHER, feather, mix
-from .boxes import CONTEXT, GROW, crop, grow_box, turned
+from .boxes import CONTEXT, GROW, crop, grow_box, rotated
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Straight:
         radius = width * min(x1 - x0, y1 - y0)
         # One pixel more on every side, so that the feather sees where the mask ends and where the picture does.
         part = max(x0 - 1, 0), max(y0 - 1, 0), min(x1 + 1, picture.width), min(y1 + 1, picture.height)
-        after = turned(self._whole(painted), self.degrees).crop(self._of_window(part))
+        after = rotated(self._whole(painted), self.degrees).crop(self._of_window(part))
         mixed = mix(np.asarray(picture.crop(part)), np.asarray(after), feather(mask.crop(part), radius))
         result = picture.copy()
         result.paste(Image.fromarray(mixed), part[:2])
@@ -86,7 +86,7 @@ def straighten(image: Image.Image, box, degrees: float, grow: float = GROW) -> S
     x, y = round((box[0] + box[2]) / 2), round((box[1] + box[3]) / 2)
     window = (x - reach, y - reach, x + reach, y + reach)
     margin = reach - half
-    upright = turned(crop(image, window), -degrees)
+    upright = rotated(crop(image, window), -degrees)
     upright = upright.crop((margin, margin, margin + 2 * half, margin + 2 * half))
     mask = Image.new("L", upright.size)
     middle = np.array([half - longest / 2, half - longest / 2, half + longest / 2, half + longest / 2])

@@ -272,15 +272,21 @@ plots.image_grid(closest, ["bare"] * 4 + ["full"] * 4, columns=8, side=1.15)
 # ## 6. A sketch to start from
 #
 # A small painter knows the words, but draws with an unsteady hand. For a new colour or a new pose it need not draw at all: plain pixel work can *sketch* the change ([`sketch.py`](../textedit_lite/sketch.py)). `fill_in` guesses the background behind the object, `recolour` moves its colour's shades to another colour (white and black, which have no hue, are told by their lightness), and a new pose is a turn.
+#
+# But what *is* the bus? By itself `sketch` takes all that differs from the guessed background for it, the shadow too (first row). A segmenter knows better: `silhouette` asks the lite SAM of [notebook 07](07_better_masks_and_matching.ipynb) where the object in a box is seen, and only that, and what is near it, is recoloured or turned (second row).
 
 # %%
+from textedit_lite.segment import silhouette
 from textedit_lite.sketch import sketch
 
 now = {"colour": "blue", "view": "side", "pose": "upright"}
 wishes = ({"colour": "red"}, {"pose": "tilted"}, {"pose": "upside down"})
-drawn = [sketch(image, roomy, box, now, now | wish) for wish in wishes]
-views = [zoom(picture, around, 160) for picture in drawn]
-plots.image_grid(views, ["red", "tilted", "upside down"], side=1.7)
+shape = silhouette(image, box, models)
+by_colour = [sketch(image, roomy, box, now, now | wish) for wish in wishes]
+drawn = [sketch(image, roomy, box, now, now | wish, shape) for wish in wishes]
+views = [zoom(picture, around, 160) for picture in by_colour + drawn]
+titles = ["red", "tilted", "upside down", "red, by its shape", "tilted", "upside down"]
+plots.image_grid(views, titles, columns=3, side=1.7)
 
 # %% [markdown]
 # What a sketch gets wrong, its seams and its smeared background, the painter mends: noise is added to the sketch and taken away again (SDEdit, Meng et al., 2022). The *strength* says how much noise: with $s$ of $n$ steps, only the last $\lfloor s\,n \rfloor$ are taken.

@@ -228,18 +228,20 @@ for task, row in measured["covered"].items():
 # %% [markdown]
 # ## 4. In the editor
 #
-# The bird upside down, by the box and by SAM. The sketch of notebook 04 turns *what it takes for the object* around; in a box full of neighbours, that is not only the bird.
+# The bird upside down. The sketch of notebook 04 turns *what it takes for the object* around, and what differs from the background in a box full of neighbours is not only the bird. So the editor asks SAM even where the mask is the box (`silhouette`); left out are, in turn, SAM, the shape as a mask, and nothing:
 
 # %%
 from textedit_lite import Editor
 
 editor = Editor(models)
-by_kind = {kind: editor.edit(crowd, "make the bird upside down", mask=kind)
-           for kind in ("box", "sam")}
-for kind, result in by_kind.items():
-    print(f"{kind:4} -> {result.mask_kind}; {result.status}")
+ways = {"without SAM": {"ablate": "silhouette"}, "sketch by SAM": {},
+        "and the mask": {"mask": "sam"}}
+by_kind = {name: editor.edit(crowd, "make the bird upside down", **way)
+           for name, way in ways.items()}
+for name, result in by_kind.items():
+    print(f"{name:13} -> {result.mask_kind}; {result.status}")
 pictures = [result.image for result in by_kind.values()]
-plots.image_grid([crowd, *pictures], ["before", "by the box", "by SAM"], side=2.9)
+plots.image_grid([crowd, *pictures], ["before", *by_kind], side=2.6)
 
 # %% [markdown]
 # And the promise of notebook 03 holds under any mask: not one pixel outside of it has changed. On the command line it is `--mask sam`.
@@ -248,7 +250,7 @@ plots.image_grid([crowd, *pictures], ["before", "by the box", "by SAM"], side=2.
 for kind, result in by_kind.items():
     outside = np.asarray(result.mask) == 0
     differs = (np.asarray(result.image) != np.asarray(crowd)).any(-1)
-    print(f"{kind:4} {(differs & outside).sum()} pixels outside,"
+    print(f"{kind:13} {(differs & outside).sum()} pixels outside,"
           f" {(differs & others.any(0)).sum()} of the neighbours' changed")
 
 # %% [markdown]
@@ -682,7 +684,7 @@ edit_figure(edited)
 # | [`plots.py`](../textedit_lite/plots.py) | `relation_arrows` |
 # | [`prompt.py`](../textedit_lite/prompt.py) | `Relation`, `Mention`, `mentions` |
 # | [`relations.py`](../textedit_lite/relations.py) | `left_of`, `larger_than`, `next_to`, `relation`, `related`, `ordinal`, `place` |
-# | [`segment.py`](../textedit_lite/segment.py) | `shapes`, `sam_shapes`, `query_shapes`, `plausible`, `shape_iou`, `filled`, `dilate`, `turned`, `fit`, `covered` |
+# | [`segment.py`](../textedit_lite/segment.py) | `shapes`, `silhouette`, `sam_shapes`, `query_shapes`, `plausible`, `shape_iou`, `filled`, `dilate`, `turned`, `fit`, `covered` |
 # | [`training/mask2former.py`](../textedit_lite/training/mask2former.py) | `build`, `batch_maker`, `loss`, `train` |
 # | [`training/sam.py`](../textedit_lite/training/sam.py) | `build`, `shape_maps`, `jittered`, `batch_maker`, `focal`, `dice`, `loss`, `train` |
 # | [`training/score_masks.py`](../textedit_lite/training/score_masks.py) | `prompts`, `score_masks` |
