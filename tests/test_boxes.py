@@ -173,4 +173,4 @@ def test_the_square_of_a_box_at_the_very_border_or_without_area():
 
 
 def test_the_square_of_a_huge_box_is_scaled_down():
-    assert square_crop(Image.new("RGB", (3000, 100)), np.array([0, 0, 3000, 100])).size == (1024, 1024)
+    assert square_crop(Image.new("RGB", (3000, 100)), np.array([0, 0, 3000, 100])).size == (672, 672)

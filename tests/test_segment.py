@@ -12,6 +12,7 @@ torch = pytest.importorskip("torch")
 from textedit_lite import segment  # noqa: E402
 from textedit_lite.editor import Editor, outline, replay  # noqa: E402
 from textedit_lite.errors import SettingsError, WeightsError  # noqa: E402
+from textedit_lite.hub import Source  # noqa: E402
 from textedit_lite.match import Reading  # noqa: E402
 from textedit_lite.models import SEGMENTERS, lone_segmenter  # noqa: E402
 from textedit_lite.prompt import parse  # noqa: E402
@@ -156,18 +157,26 @@ def test_the_lite_sam_works_at_any_size_and_at_the_border(models):
     assert np.mean([shape_iou(a, b) for a, b in zip(found, truth)]) > 0.7
 
 
+def test_nothing_is_fetched_for_a_silhouette(models):
+    for optional in ({}, {"sam": Source("facebook/sam-vit-base", "0" * 40)}):
+        without = replace(models, optional=optional, loaded={})
+        assert not without.has_segmenter("sam", at_hand=True)
+        assert segment.silhouette(render(make_scene(3)), boxes(make_scene(3))[0], without) is None
+
+
 def test_a_silhouette_is_the_shape_in_one_box_and_a_large_object_is_looked_at_smaller(models):
     scene = make_scene(3)
     found = boxes(scene)
     for index, box in enumerate(found):
         seen, (shape,) = segment.silhouette(render(scene), box, models), segment.shapes(render(scene), box[None], "sam", models)
-        assert (seen is None) == (not shape.any())
-        assert seen is None or np.array_equal(np.asarray(seen) > 0, shape), index
+        near = segment.dilate(shape, segment.DILATE * (box[2:] - box[:2]).max())
+        assert np.array_equal(np.asarray(seen) > 0, near) if shape.any() else seen is None, index
     large = replace(scene, width=1536, height=1536)
     index = int(np.argmax((found[:, 2:] - found[:, :2]).max(1)))
     seen = segment.silhouette(render(large), boxes(large)[index], models)
-    assert seen.size == (1536, 1536) and shape_iou(np.asarray(seen) >= 128, visible_masks(large)[index]) > 0.85
-    assert segment.silhouette(render(scene), found[0], replace(models, optional={})) is None
+    shape = visible_masks(large)[index] > 0
+    assert seen.size == (1536, 1536) and shape_iou(np.asarray(seen) >= 128, shape) > 0.75
+    assert ((np.asarray(seen) >= 128) & shape).sum() > 0.97 * shape.sum()
     assert segment.silhouette(render(scene), (0, 0, 2, 2), models) is None
 
 

@@ -90,9 +90,13 @@ class Models:
     optional: dict[str, Source] = field(default_factory=dict, repr=False)  # where the models are that are loaded when asked for
     loaded: dict[str, Any] = field(default_factory=dict, repr=False)  # and those that have been
 
-    def has_segmenter(self, kind: str) -> bool:
-        """Whether these weights have a model for masks of a kind. Taught in notebook 07."""
-        return SEGMENTERS.get(kind) in self.optional
+    def has_segmenter(self, kind: str, at_hand: bool = False) -> bool:
+        """Whether these weights have a model for masks of a kind; at_hand: in a folder here, and not on the Hub.
+
+        Taught in notebook 07.
+        """
+        part = SEGMENTERS.get(kind)
+        return part in self.optional and (not at_hand or self.optional[part].local)
 
     def segmenter(self, kind: str) -> tuple[Any, Any]:
         """The model and the processor that make masks of a kind ("sam", "mask2former", "detr"), loaded when first asked for.

@@ -13,7 +13,7 @@ from .errors import SettingsError
 KINDS = ("box", "sam", "mask2former", "detr")
 DILATE = 0.04  # how far a mask reaches beyond the object's shape, in longest sides of the shape: its blurred edge, and the feather
 SAME = 0.5  # IoU of boxes from which a found shape is taken for the one that is asked for
-LARGEST = 512  # pixels of an object's longest side, from which on a segmenter that is small sees nothing more in more of them
+LARGEST = 512  # pixels of an object's longest side; more would show a small segmenter nothing more
 LEAST = 0.1  # a shape that fills less of its box is none
 
 
@@ -39,18 +39,22 @@ def shapes(image: Image.Image, boxes: np.ndarray, kind: str, models) -> np.ndarr
     return found & np.array([plausible(shape, box) for shape, box in zip(found, boxes)], bool)[:, None, None]
 
 
-def silhouette(image: Image.Image, box, models, kind: str = "sam") -> Image.Image | None:
-    """Where in a picture the object in a box is seen, L, 255 = object; None where these models have no such segmenter, or
-    it sees nothing there. A large object is looked at in a smaller picture. Taught in notebook 07.
+def silhouette(image: Image.Image, box, models) -> Image.Image | None:
+    """What of a picture may belong to the object in a box: L, 255 = the shape that SAM sees, dilated, and 0 elsewhere.
+
+    None where SAM sees nothing there, or these models have none at hand: nothing is fetched for it. A large object is
+    looked at in a smaller picture. image: RGB; box: xyxy, pixels. Taught in notebook 07.
     """
-    if not models.has_segmenter(kind):
+    if not models.has_segmenter("sam", at_hand=True):
         return None
-    times = max(1, int(max(box[2] - box[0], box[3] - box[1]) // LARGEST))
-    shape = shapes(image.reduce(times), np.asarray(box, np.float32)[None] / times, kind, models)[0]
+    longest = max(box[2] - box[0], box[3] - box[1])
+    times = max(1, int(longest // LARGEST))
+    shape = shapes(image.reduce(times), np.asarray(box, np.float32)[None] / times, "sam", models)[0]
     if not shape.any():
         return None
+    near = dilate(shape, DILATE * longest / times)
     place = (0, 0, image.width / times, image.height / times)
-    return Image.fromarray(np.where(shape, 255, 0).astype(np.uint8)).resize(image.size, Image.Resampling.BILINEAR, place)
+    return Image.fromarray(np.where(near, 255, 0).astype(np.uint8)).resize(image.size, Image.Resampling.BILINEAR, place)
 
 
 def sam_shapes(image: Image.Image, boxes: np.ndarray, model, processor) -> np.ndarray:

@@ -14,7 +14,6 @@ import numpy as np
 from PIL import Image, ImageChops
 
 from .boxes import rotated
-from .segment import DILATE, dilate
 from .vocabulary import COLOUR_RGB, POSE_DEGREES
 
 STRANGE = 45.0  # distance (of 255) from the line of a colour's shades at which a pixel is of another colour
@@ -35,10 +34,10 @@ def sketch(
     """The picture with the change sketched inside of the mask, or None where a sketch cannot show it.
 
     image: RGB; mask: L, 255 = to be repainted; box: xyxy of the object as it is; now, wanted: its colour, view and pose
-    before and after; shape: L, where the object is seen (`segment.silhouette`), if that is known. The object is told from
-    its background by its distance from the background's membrane (`fill_in`), within the shape and near it, or within
-    the whole mask, where a neighbour, a shadow and the horizon are taken for it as well. It is recoloured (`recolour`),
-    or turned around the middle of its box. Outside of the mask nothing changes. Taught in notebook 04.
+    before and after; shape: L, 255 = what may belong to the object (`segment.silhouette`), if that is known. The object is
+    told from its background by its distance from the background's membrane (`fill_in`), within that shape, or within the
+    whole mask, where a neighbour, a shadow and the horizon are taken for it as well. It is recoloured (`recolour`), or
+    turned around the middle of its box. Outside of the mask nothing changes. Taught in notebook 04.
     """
     changes = {name for name in ("colour", "view", "pose") if name in wanted and wanted[name] != now.get(name)}
     if not changes or "view" in changes or not {wanted.get("colour"), now.get("colour")} <= COLOUR_RGB.keys():
@@ -48,10 +47,7 @@ def sketch(
     region, hole = image.crop((x0, y0, x1, y1)), mask.crop((x0, y0, x1, y1)).point([0] * 128 + [255] * 128)
     times = math.ceil(math.sqrt(region.width * region.height / SEEN))  # the object is found in a smaller picture
     seen, gone = np.asarray(region.reduce(times), np.float32), np.asarray(hole.reduce(times)) > 0
-    near = gone
-    if shape is not None:
-        outline = np.asarray(shape.crop((x0, y0, x1, y1)).reduce(times)) >= 128
-        near = gone & dilate(outline, DILATE * max(box[2] - box[0], box[3] - box[1]) / times)
+    near = gone if shape is None else gone & (np.asarray(shape.crop((x0, y0, x1, y1)).reduce(times)) >= 128)
     matte = _matte(seen, near, (np.asarray(box) - (x0, y0, x0, y0)) / times) * near
     place = (0, 0, region.width / times, region.height / times)
 
