@@ -184,7 +184,19 @@ for name, guess in (("SAM", seen[bird]), ("box", filled(box, crowd.size))):
 # %% [markdown]
 # ### The other segmenters
 #
-# **Mask2Former** (Cheng et al., 2022) and **DETR's panoptic head** need no hint: each of their queries brings a class and a shape, and a box takes the shape that fits it (`query_shapes`). With `full` they are loaded when asked for (`Models.segmenter`), by `mask="mask2former"` or `mask="detr"`. Not all weights have all of them (`has_segmenter`), and then say so:
+# **Mask2Former** (Cheng et al., 2022) and **DETR's panoptic head** need no hint: each of their queries brings a class and a shape, and a box takes the shape that fits it (`query_shapes`); where none does, it stays a box. The lite Mask2Former was trained for little more than an hour, finds nine objects of ten, and comes to a mean IoU of 0.80, where SAM, which is told the box, has 0.93:
+
+# %%
+by_queries = shapes(crowd, boxes, "mask2former", models)
+for name, answers in (("SAM", seen), ("Mask2Former", by_queries)):
+    ious = [shape_iou(answer, t) for answer, t in zip(answers, truth)]
+    print(f"{name:11} IoU:", *(f"{value:.2f}" for value in ious))
+nothing = ~truth.any(0)[None]
+pictures = [stained(crowd, answers.any(0), nothing) for answers in (seen, by_queries)]
+plots.image_grid(pictures, ["by SAM, red: no object", "by Mask2Former"], side=2.6)
+
+# %% [markdown]
+# `mask="mask2former"` or `mask="detr"` asks the editor for them, and a model is loaded when it is first asked for (`Models.segmenter`). Not all weights have all of them (`has_segmenter`), and then say so:
 
 # %%
 from textedit_lite.errors import TextEditError
