@@ -3,7 +3,7 @@
     python benchmarks/cpu_ladder.py --write docs/speed.md
 
 goes from the plain way on one thread to batches of edits, each rung with one thing more, on the same unseen scenes of the
-four tasks, in about six minutes on two quiet cores. Every edit here is painted in one round, however it turns out, so that
+four tasks, in six to ten minutes on two quiet cores. Every edit here is painted in one round, however it turns out, so that
 all rungs do the same work; what an edit comes to, `make benchmark` measures.
 """
 

@@ -116,7 +116,7 @@ def crop(image: Image.Image, window: tuple[int, int, int, int]) -> Image.Image:
 def rotated(picture: Image.Image, degrees: float, centre: tuple[float, float] | None = None) -> Image.Image:
     """A picture turned counter-clockwise about a point (default: its middle), at its own size; black comes in at the corners.
 
-    Bicubic, and bilinear, which costs a third, where it has many pixels.
+    Bicubic, and bilinear, which costs less, where it has many pixels.
     """
     fine = picture.width * picture.height < SHARP
     return picture.rotate(degrees, Image.Resampling.BICUBIC if fine else Image.Resampling.BILINEAR, center=centre)

@@ -48,7 +48,7 @@ def sketch(
     times = math.ceil(math.sqrt(region.width * region.height / SEEN))  # the object is found in a smaller picture
     seen, gone = np.asarray(region.reduce(times), np.float32), np.asarray(hole.reduce(times)) > 0
     near = gone if shape is None else gone & (np.asarray(shape.crop((x0, y0, x1, y1)).reduce(times)) >= 128)
-    matte = _matte(seen, near, (np.asarray(box) - (x0, y0, x0, y0)) / times) * near
+    matte = _matte(seen, near, (np.asarray(box) - (x0, y0, x0, y0)) / times)
     place = (0, 0, region.width / times, region.height / times)
 
     def whole(small: np.ndarray, resample: int = Image.Resampling.BILINEAR) -> Image.Image:
