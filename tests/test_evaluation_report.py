@@ -111,6 +111,23 @@ def test_the_margin_is_binned():
     assert [len(line.get_xdata()) for line in ax.lines] == [2]
 
 
+def test_who_is_not_beaten():
+    success, harm = [0.9, 0.9, 0.0, 0.5, 0.95], [0.1, 0.2, 0.0, 0.3, 0.1]
+    assert figures.unbeaten(success, harm).tolist() == [False, False, True, False, True]
+    assert figures.unbeaten([0.5, 0.5], [0.1, 0.1]).all(), "alike"
+    assert figures.unbeaten([], []).shape == (0,)
+
+
+def test_success_stands_against_harm():
+    rows = [a_row(success=True, mse_outside=0.002), a_row(success=False, mse_outside=0.004), a_row(success=False, mse_outside=None)]
+    assert figures.success_and_harm(rows) == pytest.approx((1 / 3, 0.003))
+    ax = figures.trade_off({"ours": (0.9, 0.0), "copy": (0.0, 0.0), "sdedit": (0.5, 0.01)})
+    assert [text.get_text() for text in ax.texts] == ["ours", "copy", "sdedit"]
+    low, high = ax.get_xlim()
+    for line in ax.lines:
+        assert low < line.get_xdata()[0] < high, "none is cut off, not even the one without harm"
+
+
 def test_the_cost_is_the_sum_of_its_stages():
     ax = figures.cost({"ours": [a_row(), a_row(seconds={"detect": 0.25, "inpaint": 2.75})], "copy": [a_row(seconds={})]})
     assert [text.get_text().strip() for text in ax.texts] == ["2.00 s", "0.00 s"]
@@ -171,7 +188,7 @@ def test_a_report_says_what_compares(runs):
     copies = [row for row in rows if row["editor"] == "copy"]
     assert all(float(row["success"]) == 0 and float(row["psnr_outside"]) == 100 for row in copies)
     assert all(float(row["frechet_clip"]) < 1e-9 for row in copies if row["task"] == "all")
-    for name in ("report.tex", "reliability.png", "cost.png", "sheet-0.png", "sheet-1.png"):
+    for name in ("report.tex", "trade_off.png", "reliability.png", "cost.png", "sheet-0.png", "sheet-1.png"):
         assert (out / name).stat().st_size > 500
 
 

@@ -1,4 +1,4 @@
-"""The pictures of a report: best, median and worst edits; whether the margin can be trusted; where the time goes."""
+"""The pictures of a report: best, median and worst edits; success against harm; whether the margin can be trusted; the cost."""
 
 from __future__ import annotations
 
@@ -100,6 +100,47 @@ def reliability(runs: dict[str, Sequence[dict[str, Any]]], ax=None):
     ax.spines[["top", "right"]].set_visible(False)
     if ax.get_legend_handles_labels()[0]:
         ax.legend(fontsize=8, frameon=False, loc="lower right")
+    return ax
+
+
+def unbeaten(success, harm) -> np.ndarray:
+    """Which of N editors no other one beats (the Pareto front): bool [N].
+
+    One beats another that is as good as it in both, and better in one. success, harm: [N]; more success is better, less
+    harm is. Editors that are alike do not beat each other. Taught in notebook 08.
+    """
+    success, harm = np.asarray(success), np.asarray(harm)
+    as_good = (success[:, None] >= success) & (harm[:, None] <= harm)
+    better = (success[:, None] > success) | (harm[:, None] < harm)
+    return ~(as_good & better).any(0)
+
+
+def success_and_harm(rows: Sequence[dict[str, Any]]) -> tuple[float, float]:
+    """The share of successes, and the mean squared error outside of the edits' places of those that came back.
+
+    Taught in notebook 08.
+    """
+    harm = [row["mse_outside"] for row in rows if row.get("mse_outside") is not None]
+    return _mean([row["success"] for row in rows]), _mean(harm)
+
+
+def trade_off(points: dict[str, tuple[float, float]], ax=None):
+    """Success against what an edit did to the rest of the picture, a point an editor: the Axes.
+
+    points: name -> (share of successes, mean squared error outside of the place of the edit). Those that no other beats
+    (`unbeaten`) are filled. An error of 0 is drawn at the left edge of the logarithmic axis. Taught in notebook 08.
+    """
+    ax = ax or panels(width=5.6, height=3.2)[1][0]
+    success, harm = np.array([point[0] for point in points.values()]), np.array([point[1] for point in points.values()])
+    least = min([1e-6, *harm[harm > 0]]) / 3
+    first = unbeaten(success, harm)
+    for name, y, x, front in zip(points, success, np.maximum(harm, least), first, strict=True):
+        ax.plot(x, 100 * y, "o", color=CHOSEN if front else OTHER, markerfacecolor=None if front else "white", markersize=7)
+        ax.annotate(name, (x, 100 * y), textcoords="offset points", xytext=(0, 7), ha="center", fontsize=8)
+    ax.set(xscale="log", ylim=(-5, 112), xlabel="mean squared error outside of the place of the edit (least: none at all)",
+           ylabel="success, %")  # fmt: skip
+    ax.set_xlim(least / 3, 3 * max(harm.max(), least))
+    ax.spines[["top", "right"]].set_visible(False)
     return ax
 
 

@@ -171,8 +171,13 @@ def _draw(runs: Sequence[Run], out: Path) -> str:
             name = f"sheet-{number}.png"
             (out / name).write_bytes(png(figure, dpi=110))
             lines.append(f"![Best, median and worst edits of {run.name}]({name})\n")
-    for name, draw, title in (("reliability.png", drawn.reliability, "Right choices by the margin"), ("cost.png", drawn.cost, "Cost")):
-        (out / name).write_bytes(png(draw(named), dpi=110))
+    points = {name: drawn.success_and_harm(rows) for name, rows in named.items()}
+    drawings = (
+        ("trade_off.png", drawn.trade_off(points), "Success against harm"),
+        ("reliability.png", drawn.reliability(named), "Right choices by the margin"), ("cost.png", drawn.cost(named), "Cost"),
+    )  # fmt: skip
+    for name, ax, title in drawings:
+        (out / name).write_bytes(png(ax, dpi=110))
         lines.append(f"![{title}]({name})\n")
     return "\n".join(lines)
 

@@ -36,6 +36,7 @@ OUTCOME = (
 )  # fmt: skip
 CHANGE = (
     Column("ssim_512", "SSIM, whole, 512"), Column("ssim_outside", "SSIM outside", "{:.4f}"),
+    Column("changed_outside_own_mask", "pixels changed outside its own mask, %", "{:.2f}", 100.0),
     Column("psnr_outside", "PSNR outside, dB", "{:.1f}"), Column("mse_outside", "MSE outside", "{:.1e}"),
     Column("mse_ideal_inside", "MSE to the ideal, inside", "{:.4f}"), Column("mask_iou", "mask IoU", "{:.2f}"),
     Column("clip_similarity", "CLIP similarity"), Column("clip_direction", "CLIP direction"),

@@ -47,13 +47,13 @@ def diffedit_batch(
             contrast = noise_contrast(
                 latents, before, after, pipeline, generators(jobs), noise=chosen["noise"], maps=chosen["maps"], steps=chosen["steps"]
             )
-            mask = contrast > chosen["threshold"] * contrast.mean((1, 2), keepdim=True)
+            mask = contrast_mask(contrast.cpu().numpy(), chosen["threshold"])
             levels = invert(latents, pipeline, steps=chosen["steps"], strength=chosen["strength"])
-            latents = repaint(levels, mask, after, pipeline, steps=chosen["steps"], guidance=chosen["guidance"])
+            latents = repaint(levels, torch.from_numpy(mask).to(latents.device), after, pipeline, steps=chosen["steps"], guidance=chosen["guidance"])
             pixels = pipeline.vae.decode(latents.to(pipeline.vae.dtype) / pipeline.vae.config.scaling_factor).sample
             pixels, flags = pipeline.run_safety_checker(pixels, pixels.device, pixels.dtype)
         pictures = pipeline.image_processor.postprocess(pixels.detach(), output_type="pil")
-        masks = [Image.fromarray(255 * one.cpu().numpy().astype(np.uint8)) for one in mask]
+        masks = [Image.fromarray(255 * one.astype(np.uint8)) for one in mask]
         flags = flags if flags is not None else [False] * len(jobs)
         return [Outcome(*three) for three in zip(pictures, masks, flags, strict=True)]
 
@@ -86,6 +86,14 @@ def noise_contrast(latents, before, after, pipeline: Any, noise_of: Sequence, *,
     return torch.stack(found)
 
 
+def contrast_mask(contrast, threshold: float):
+    """Where the contrast is more than `threshold` times its own picture's mean: bool [B, h, w] of float [B, h, w].
+
+    Taught in notebook 08.
+    """
+    return contrast > threshold * contrast.mean((-2, -1))[:, None, None]
+
+
 def invert(latents, pipeline: Any, *, steps: int, strength: float) -> list:
     """Step 2: DDIM run backwards without words: the latents at each level of noise, the clean ones first.
 
@@ -102,11 +110,20 @@ def invert(latents, pipeline: Any, *, steps: int, strength: float) -> list:
     return levels
 
 
+def keep_background(latents, level, mask):
+    """y = M y + (1 - M) x: what was denoised inside of the mask, the inverted picture outside of it.
+
+    latents, level: float [B, 4, h, w], of one level of noise; mask: bool [B, h, w]. Taught in notebook 08.
+    """
+    inside = mask[:, None]
+    return inside * latents + ~inside * level
+
+
 def repaint(levels: list, mask, after, pipeline: Any, *, steps: int, guidance: float):
     """Step 3: DDIM from the last level on, under the new caption inside of the mask, the inverted picture outside of it.
 
-    y_{t-1} = M step(y_t) + (1 - M) x_{t-1}. mask: bool [B, h, w]; after: text states; returns the latents [B, 4, h, w],
-    which outside of the mask are those of the picture. Taught in notebook 08.
+    mask: bool [B, h, w]; after: text states; returns the latents [B, 4, h, w], which outside of the mask are those of the
+    picture. Taught in notebook 08.
     """
     import torch
 
@@ -120,7 +137,7 @@ def repaint(levels: list, mask, after, pipeline: Any, *, steps: int, guidance: f
             without, within = seen.chunk(2)
             seen = without + guidance * (within - without)
         latents = scheduler.step(seen, t, latents).prev_sample
-        latents = torch.where(mask[:, None], latents, levels[count - 1 - k])
+        latents = keep_background(latents, levels[count - 1 - k], mask)
     return latents
 
 

@@ -5,6 +5,7 @@ Each of its controls is an attribute, so that what a mouse does can be done, and
 """
 
 from .editor_panel import EditorPanel
+from .rival_panel import RivalPanel
 from .stages import DetectPanel, MaskPanel, MatchPanel, PaintPanel
 
-__all__ = ["DetectPanel", "EditorPanel", "MaskPanel", "MatchPanel", "PaintPanel"]
+__all__ = ["DetectPanel", "EditorPanel", "MaskPanel", "MatchPanel", "PaintPanel", "RivalPanel"]

@@ -1,0 +1,108 @@
+"""The panel of notebook 08: the rival editors with their sliders, and what each does to the rest of the picture."""
+
+from __future__ import annotations
+
+import ipywidgets as widgets
+import numpy as np
+from PIL import Image
+
+from ..editor import EditResult
+from ..models import load_models
+from ..rivals import diffedit, instruct_pix2pix, sdedit
+from ..rivals.settings import settings_of
+from .controls import Panel, heading, labelled, told
+from .pictures import differing, scaled, tinted, wiped
+
+RIVALS = {"sdedit": sdedit, "diffedit": diffedit, "instruct-pix2pix": instruct_pix2pix}
+NAMES = [("SDEdit", "sdedit"), ("DiffEdit", "diffedit"), ("InstructPix2Pix", "instruct-pix2pix")]
+SHOWN = [("before | after", "wipe"), ("what changed", "difference"), ("DiffEdit's mask", "mask")]
+# What its slider reaches, in which steps, and what it is for.
+SLIDERS = {
+    "strength": (0.1, 1.0, 0.05, "How far into the noise the picture is sent; at 1 nothing is left of it."),
+    "guidance": (1.0, 10.0, 0.5, "How hard the words pull; 1 is not at all."),
+    "image_guidance": (1.0, 3.0, 0.1, "How hard the picture pulls (InstructPix2Pix)."),
+    "threshold": (0.2, 4.0, 0.1, "How many times the mean contrast a place needs to be repainted (DiffEdit)."),
+}
+
+
+class RivalPanel(Panel):
+    """A rival, its sliders and its edit, made anew when a slider is let go; what was made once is remembered.
+
+    image: PIL RGB; place: L of its size, where the change belongs: the status says what happened outside of it. An edit
+    takes about a second with the lite models on a CPU; nothing else is answered meanwhile. Taught in notebook 08.
+    """
+
+    def __init__(self, image: Image.Image, prompt: str, models=None, place: Image.Image | None = None, strict: bool = False):
+        super().__init__(strict)
+        self.models = models or load_models("lite")
+        self.image, self.place = image, place
+        self.result: EditResult | None = None
+        self._made: dict[tuple, EditResult] = {}
+        self.prompt = labelled(widgets.Text, "prompt", "What to change, and into what.", value=prompt, continuous_update=False)
+        self.rival = labelled(widgets.Dropdown, "editor", "Who edits.", options=NAMES)
+        self.sliders = {
+            name: labelled(widgets.FloatSlider, name.replace("_", " "), hint, value=low, min=low, max=high, step=step,
+                           readout_format=".2f", continuous_update=False)
+            for name, (low, high, step, hint) in SLIDERS.items()
+        }  # fmt: skip
+        self.strength, self.guidance, self.image_guidance, self.threshold = self.sliders.values()
+        self.seed = labelled(widgets.IntSlider, "seed", "Another seed, another painting.", value=0, min=0, max=99, continuous_update=False)
+        self.shown = labelled(widgets.Dropdown, "show", "What is shown on the right.", options=SHOWN)
+        self.wipe = labelled(widgets.FloatSlider, "before | after", "Left of the line the picture as it was.",
+                             value=0.0, min=0, max=1, step=0.01, readout_format=".0%")  # fmt: skip
+        self._on(self.rival, self._chosen)
+        for control in (self.prompt, self.seed, *self.sliders.values()):
+            self._on(control, self._edit)
+        self._on(self.shown, self._draw)
+        self._on(self.wipe, self._draw, debounced=True)
+        controls = [heading("Editor"), self.rival, self.prompt, *self.sliders.values(), self.seed, self.shown]
+        self._arrange(controls, [self.picture, self.wipe])
+        self._chosen()
+
+    @property
+    def settings(self) -> dict[str, float]:
+        """The settings of the chosen rival, as its sliders say."""
+        own = settings_of(self.rival.value, self.models)
+        return {name: slider.value for name, slider in self.sliders.items() if name in own}
+
+    @told
+    def _chosen(self) -> None:
+        """Another rival: its own settings, as they suit these models; what it does not have is locked."""
+        own = settings_of(self.rival.value, self.models)
+        for name, slider in self.sliders.items():
+            if name in own:
+                self._set(slider, value=own[name])
+            slider.disabled = name not in own
+        self._edit()
+
+    @told
+    def _edit(self) -> None:
+        rival, settings = self.rival.value, self.settings
+        key = (rival, self.prompt.value, self.seed.value, *settings.items())
+        if key not in self._made:
+            self.status.say("busy", "Painting ...")
+            self._made[key] = RIVALS[rival](self.image, self.prompt.value, self.models, seed=self.seed.value, **settings)
+        self.result = self._made[key]
+        self._draw()
+        self.status.say("unsure" if self.result.image is None else "good", self._said())
+
+    def _said(self) -> str:
+        name = {value: name for name, value in NAMES}[self.rival.value]
+        if self.result.image is None:
+            return f"{name}: {self.result.message}"
+        off = np.abs(np.asarray(self.result.image, np.float32) - np.asarray(self.image, np.float32)).max(-1)
+        outside = np.ones(off.shape, bool) if self.place is None else np.asarray(self.place) == 0
+        where = "of the picture" if self.place is None else "outside of the place of the edit"
+        changed = (off[outside] > 0).mean() if outside.any() else 0.0
+        return f"{name} changed {changed:.0%} of the pixels {where}, by {off[outside].mean():.1f} of 255 levels in the mean."
+
+    def _draw(self) -> None:
+        result = self.result
+        if result is None or result.image is None:
+            self.show(scaled(self.image))
+        elif self.shown.value == "difference":
+            self.show(differing(self.image, result.image))
+        elif self.shown.value == "mask" and result.mask is not None:
+            self.show(tinted(self.image, np.asarray(result.mask) / 255))
+        else:
+            self.show(wiped(self.image, result.image, self.wipe.value))
