@@ -39,6 +39,17 @@ def test_a_backbone_of_other_layers_is_no_start(tmp_path):
         mask2former.build(tmp_path)
 
 
+def test_an_earlier_training_goes_on_with_all_of_its_weights(tmp_path):
+    shipped = data_path("models", "lite", "mask2former")
+    from safetensors.torch import load_file
+
+    stored, state = load_file(shipped / "model.safetensors"), mask2former.build(shipped).state_dict()
+    assert stored.keys() == state.keys()
+    assert all((state[key] == value.to(state[key].dtype)).all() for key, value in stored.items())
+    with pytest.raises(SettingsError, match="holds no model to begin from"):
+        mask2former.build(tmp_path)
+
+
 def test_maps_are_made_smaller_by_the_pixel_in_the_middle():
     maps = np.arange(36, dtype=np.uint8).reshape(1, 6, 6)
     assert mask2former.small_maps(maps, 2)[0].tolist() == [[7, 10], [25, 28]]

@@ -379,8 +379,8 @@ def build_parser() -> argparse.ArgumentParser:
     taught.add_argument("--seed", metavar="S", type=int, help="of the weights and batches (default: 0)")
     taught.add_argument("--scenes", metavar="DIR", type=Path, help="folder of drawn scenes, to share between trainings")
     taught.add_argument("--count", metavar="N", type=int, help="how many scenes to draw and train on")
-    taught.add_argument("--init", metavar="DIR", type=Path, help="a trained model to go on from (detr, vae, inpaint, the rivals'), "
-                        "or to learn from (lcm)")  # fmt: skip
+    taught.add_argument("--init", metavar="DIR", type=Path, help="a trained model to go on from (detr, vae, inpaint, "
+                        "mask2former, the rivals'), or to learn from (lcm)")  # fmt: skip
     taught.add_argument("--vae", metavar="DIR", type=Path, help="the autoencoder to paint through (inpaint, lcm)")
     taught.add_argument("--clip", metavar="DIR", type=Path, help="the CLIP to read captions with (inpaint, lcm)")
 

@@ -48,8 +48,9 @@ def diffedit_batch(
                 latents, before, after, pipeline, generators(jobs), noise=chosen["noise"], maps=chosen["maps"], steps=chosen["steps"]
             )
             mask = contrast_mask(contrast.cpu().numpy(), chosen["threshold"])
+            where = torch.from_numpy(mask).to(latents.device)
             levels = invert(latents, pipeline, steps=chosen["steps"], strength=chosen["strength"])
-            latents = repaint(levels, torch.from_numpy(mask).to(latents.device), after, pipeline, steps=chosen["steps"], guidance=chosen["guidance"])
+            latents = repaint(levels, where, after, pipeline, steps=chosen["steps"], guidance=chosen["guidance"])
             pixels = pipeline.vae.decode(latents.to(pipeline.vae.dtype) / pipeline.vae.config.scaling_factor).sample
             pixels, flags = pipeline.run_safety_checker(pixels, pixels.device, pixels.dtype)
         pictures = pipeline.image_processor.postprocess(pixels.detach(), output_type="pil")

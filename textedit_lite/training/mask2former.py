@@ -24,10 +24,11 @@ BACKBONE_RATE = 0.3  # of the peak learning rate, for what the detector has lear
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-def build(detr: Path | str | None = None):
-    """An untrained `Mask2FormerForUniversalSegmentation` over a small ResNet (1.9 M numbers).
+def build(start: Path | str | None = None):
+    """A `Mask2FormerForUniversalSegmentation` over a small ResNet (1.9 M numbers), untrained without a start.
 
-    detr: a trained lite detector, whose backbone's first three stages are the start of this one's. Taught in notebook 07.
+    start: the folder of a trained lite detector, whose backbone's first three stages are the start of this one's, or of
+    an earlier training of this model, which then goes on. Raises SettingsError for any other. Taught in notebook 07.
     """
     from transformers import Mask2FormerConfig, Mask2FormerForUniversalSegmentation, ResNetConfig
 
@@ -41,21 +42,29 @@ def build(detr: Path | str | None = None):
         id2label=dict(enumerate(CATEGORIES)), label2id={name: i for i, name in enumerate(CATEGORIES)},
     )  # fmt: skip
     model = Mask2FormerForUniversalSegmentation(config)
-    if detr is not None:
-        _start_backbone(model, detr)
+    if start is not None:
+        _begin_from(model, Path(start))
     return model
 
 
-def _start_backbone(model, detr: Path | str) -> None:
-    """Give the backbone what a detector's has learnt, as far as their layers have the same names and shapes."""
+def _begin_from(model, start: Path) -> None:
+    """Give the model what an earlier one has learnt, or its backbone a detector's layers of the same names and shapes."""
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    try:
+        trained = load_file(start / "model.safetensors")
+    except (OSError, SafetensorError) as error:
+        raise SettingsError(f"{start} holds no model to begin from: give the folder of a detector or a Mask2Former.") from error
+    whole = model.state_dict()
+    if trained.keys() == whole.keys() and all(trained[key].shape == value.shape for key, value in whole.items()):
+        model.load_state_dict(trained)  # which makes float32 of what is stored in half precision
+        return
     ours = model.model.pixel_level_module.encoder.state_dict()
-    trained = load_file(Path(detr) / "model.safetensors")
     named = {key.rsplit("model.", 1)[1]: value.float() for key, value in trained.items() if ".backbone." in key}
     same = {key: named[key] for key, value in ours.items() if key in named and named[key].shape == value.shape}
     if not same:
-        raise SettingsError(f"The detector in {detr} has another backbone: leave it out, or give the lite one.")
+        raise SettingsError(f"The model in {start} has another backbone: leave it out, or give the lite DETR or Mask2Former.")
     model.model.pixel_level_module.encoder.load_state_dict(ours | same)
 
 
@@ -125,9 +134,9 @@ def train(
 ) -> dict:  # fmt: skip
     """Train for `minutes` into `out` (goes on with what is there), save model, processor and card.
 
-    scenes: where the drawn scenes are kept (default: inside `out`); count: how many of them; init: a detector to take
-    the backbone's start from (default: the lite one); scored: how many test scenes the evaluation at the end looks at.
-    Returns what it measured. Taught in notebook 07.
+    scenes: where the drawn scenes are kept (default: inside `out`); count: how many of them; init: an earlier
+    training of this model to go on from, or a detector whose backbone is the start (default: the lite one); scored: how
+    many test scenes the evaluation at the end looks at. Returns what it measured. Taught in notebook 07.
     """
     import torch
 
@@ -154,8 +163,10 @@ def train(
         what=f"A `Mask2FormerForUniversalSegmentation` with its image processor (short side {SIDE} pixels): a picture to the shapes and "
         f"categories of its objects. `iou` is the mean over all objects of {scored} unseen test scenes (seed 0) of the IoU of the "
         "shape that fits the object's box with what shows of the object, 0 where none fits; `found` is the share that has one.",
-        command=f"textedit-lite train mask2former --minutes {minutes:g} --seed {seed} --count {count} --out DIR",
-        data=f"{count} drawn scenes (split train, seed {seed}), mirrored at random; the backbone began as the lite DETR's",
+        command=f"textedit-lite train mask2former --minutes {minutes:g} --seed {seed} --count {count} --out DIR"
+        + (" --init DIR" if init else ""),
+        data=f"{count} drawn scenes (split train, seed {seed}), mirrored at random; "
+        + ("begun from the weights of an earlier model" if init else "the backbone began as the lite DETR's"),
         limits=f"It knows the {len(CATEGORIES)} categories of this project's drawn world and has never seen a photograph.",
     )  # fmt: skip
     return results
