@@ -122,7 +122,8 @@ def test_success_stands_against_harm():
     rows = [a_row(success=True, mse_outside=0.002), a_row(success=False, mse_outside=0.004), a_row(success=False, mse_outside=None)]
     assert figures.success_and_harm(rows) == pytest.approx((1 / 3, 0.003))
     ax = figures.trade_off({"ours": (0.9, 0.0), "copy": (0.0, 0.0), "sdedit": (0.5, 0.01)})
-    assert [text.get_text() for text in ax.texts] == ["ours", "copy", "sdedit"]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["ours", "copy", "sdedit"]
+    assert [line.get_markerfacecolor() == "white" for line in ax.lines] == [False, True, True], "ours beats both"
     low, high = ax.get_xlim()
     for line in ax.lines:
         assert low < line.get_xdata()[0] < high, "none is cut off, not even the one without harm"

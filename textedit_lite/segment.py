@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -184,9 +185,12 @@ def dilate(shape: np.ndarray, radius: float) -> np.ndarray:
     """
     from scipy.ndimage import distance_transform_edt
 
-    if not shape.any():
-        return shape.copy()
-    return distance_transform_edt(~shape) <= radius
+    result = shape.copy()
+    if shape.any():
+        rows, columns, reach = np.flatnonzero(shape.any(1)), np.flatnonzero(shape.any(0)), math.ceil(radius)
+        near = np.s_[max(rows[0] - reach, 0) : rows[-1] + reach + 1, max(columns[0] - reach, 0) : columns[-1] + reach + 1]
+        result[near] = distance_transform_edt(~shape[near]) <= radius  # nothing further away can belong to it
+    return result
 
 
 def turned(shape: np.ndarray, degrees: float, box) -> np.ndarray:

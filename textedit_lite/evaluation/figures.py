@@ -130,17 +130,17 @@ def trade_off(points: dict[str, tuple[float, float]], ax=None):
     points: name -> (share of successes, mean squared error outside of the place of the edit). Those that no other beats
     (`unbeaten`) are filled. An error of 0 is drawn at the left edge of the logarithmic axis. Taught in notebook 08.
     """
-    ax = ax or panels(width=5.6, height=3.2)[1][0]
+    ax = ax or panels(width=6.4, height=3.0)[1][0]
     success, harm = np.array([point[0] for point in points.values()]), np.array([point[1] for point in points.values()])
     least = min([1e-6, *harm[harm > 0]]) / 3
-    first = unbeaten(success, harm)
-    for name, y, x, front in zip(points, success, np.maximum(harm, least), first, strict=True):
-        ax.plot(x, 100 * y, "o", color=CHOSEN if front else OTHER, markerfacecolor=None if front else "white", markersize=7)
-        ax.annotate(name, (x, 100 * y), textcoords="offset points", xytext=(0, 7), ha="center", fontsize=8)
-    ax.set(xscale="log", ylim=(-5, 112), xlabel="mean squared error outside of the place of the edit (least: none at all)",
-           ylabel="success, %")  # fmt: skip
-    ax.set_xlim(least / 3, 3 * max(harm.max(), least))
+    for number, (name, front) in enumerate(zip(points, unbeaten(success, harm), strict=True)):
+        face = f"C{number % 10}" if front else "white"
+        ax.plot(max(harm[number], least), 100 * success[number], "o", color=f"C{number % 10}", markerfacecolor=face, markersize=8,
+                markeredgewidth=2, label=name, clip_on=False)  # fmt: skip
+    ax.set(xscale="log", xlim=(least / 2, 3 * max(harm.max(initial=0), least)), ylim=(-4, 104), ylabel="success, %",
+           xlabel="mean squared error outside of the place of the edit (at the left edge: none)")  # fmt: skip
     ax.spines[["top", "right"]].set_visible(False)
+    ax.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return ax
 
 
