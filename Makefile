@@ -5,12 +5,19 @@ PYTHON    ?= python3
 COLAB_PYTHON ?= $(PYTHON)
 PICTURE   ?= data/samples/street.png
 PROMPT    ?= the left car changes to a red car
+# The paper's table: on what, how many edits of each task, where the runs are kept, and who is left out of what
+DATA      ?= world
+IMAGES    ?= 1000
+WEIGHTS   ?= lite
+TABLE     ?= runs/table
+EDITORS   ?= ours oracle-mask plain sdedit diffedit instruct-pix2pix copy
+ABLATIONS ?= fusion threshold crop refine guidance steps rounds mean straighten silhouette sketch
 
 INSTALLED := .venv/.installed
 BIN       := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-full browser test-colab lab notebooks lint doctor benchmark ladder ladder-gpu clean
+.PHONY: help demo test test-full browser test-colab lab notebooks lint doctor benchmark table ablations ladder ladder-gpu clean
 
 help:
 	@echo "make demo       install, edit a sample picture, say where the result is"
@@ -22,6 +29,8 @@ help:
 	@echo "make lint       ruff and the import contracts"
 	@echo "make doctor     what of this machine is well, doubtful or wrong"
 	@echo "make benchmark  our editor against the plain way, on this machine"
+	@echo "make table      all editors on the same edits, as the paper's table 1 (hours; stopped, it goes on)"
+	@echo "make ablations  our editor without one of its parts at a time (hours; stopped, it goes on)"
 	@echo "make ladder     what each step from the plain way to batches is worth on this processor, into docs/speed.md"
 	@echo "make ladder-gpu the same on a GPU, at full size, beside the least that its card needs"
 	@echo "make clean      remove .venv and everything that was made"
@@ -85,6 +94,19 @@ doctor: $(INSTALLED)
 
 benchmark: $(INSTALLED)
 	@$(BIN)/python benchmarks/edit_speed.py
+
+table: $(INSTALLED)
+	@set -e; for editor in $(EDITORS); do echo "$$editor:"; \
+	  $(BIN)/textedit-lite evaluate --data $(DATA) --images $(IMAGES) --weights $(WEIGHTS) --editor $$editor --out $(TABLE)/$$editor; \
+	done
+	@$(BIN)/textedit-lite report $(EDITORS:%=$(TABLE)/%) --out $(TABLE)/report
+
+ablations: $(INSTALLED)
+	@set -e; for name in $(ABLATIONS); do echo "without $$name:"; \
+	  $(BIN)/textedit-lite evaluate --data $(DATA) --images $(IMAGES) --weights $(WEIGHTS) --ablate $$name --out $(TABLE)/without-$$name; \
+	done
+	@$(BIN)/textedit-lite evaluate --data $(DATA) --images $(IMAGES) --weights $(WEIGHTS) --out $(TABLE)/ours
+	@$(BIN)/textedit-lite report $(TABLE)/ours $(ABLATIONS:%=$(TABLE)/without-%) --out $(TABLE)/ablations
 
 ladder: $(INSTALLED)
 	@$(BIN)/python benchmarks/cpu_ladder.py --write docs/speed.md

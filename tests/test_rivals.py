@@ -1,6 +1,7 @@
 """The rival editors: what they are told, what they see and give back, DiffEdit's three steps, and where their weights come from.
 
-Their UNets here are small ones of random numbers: what an edit is worth is measured with trained ones, not tested.
+Most UNets here are small ones of random numbers; what an edit with the trained ones is worth is measured, and tested only
+as far as that they do something sensible.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from textedit_lite import data_path
 from textedit_lite.errors import PromptError, SettingsError, UnknownWordError, WeightsError
 from textedit_lite.evaluation import tune
 from textedit_lite.evaluation.editors import EDITORS, Request, make_editor
@@ -23,7 +25,7 @@ from textedit_lite.rivals import diffedit, diffedit_batch, instruct_pix2pix, sde
 from textedit_lite.rivals.settings import DEFAULTS, settings_of
 from textedit_lite.rivals.whole import working_size
 from textedit_lite.rivals.words import captions, instruction
-from textedit_lite.world.scenes import make_scene, render
+from textedit_lite.world.scenes import boxes, make_scene, render
 
 PROMPT = "the left blue car changes to a red car"
 QUICK = {"sdedit": {"steps": 2, "strength": 1.0}, "diffedit": {"steps": 4, "strength": 0.5, "maps": 2}, "instruct-pix2pix": {"steps": 1}}
@@ -199,6 +201,40 @@ def test_diffedit_says_where_it_repaints(rivals, image):
     assert low.mode == "L" and low.size == image.size and set(np.unique(low)) == {0, 255}
     wide, narrow = (np.asarray(mask) > 0 for mask in (low, high))
     assert narrow.sum() < wide.sum() and not (narrow & ~wide).any()
+
+
+# --- the shipped models ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("part", ["text2image", "instruct-pix2pix"])
+def test_a_shipped_unet_is_small_and_has_its_card(part):
+    folder = data_path("models", "lite", part)
+    (weights,) = folder.rglob("*.safetensors")
+    assert weights.stat().st_size <= 7 * 2**20
+    assert f"textedit-lite train {part}" in (folder / "README.md").read_text()
+
+
+def test_all_lite_models_together_stay_small():
+    files = data_path("models", "lite").rglob("*.safetensors")
+    assert sum(file.stat().st_size for file in files) <= 42 * 2**20
+
+
+def test_instruct_pix2pix_recolours_what_it_is_told_to_and_leaves_the_rest_nearly_alone(models):
+    image = render(make_scene(81))
+    result = np.asarray(instruct_pix2pix(image, "the blue bus changes to a red bus", models).image, int)
+    x0, y0, x1, y1 = (int(v) for v in boxes(make_scene(81))[0])
+    body = np.zeros(result.shape[:2], bool)
+    body[y0:y1, x0:x1] = True
+    red = (result[..., 0] > result[..., 2] + 60) & (result[..., 0] > result[..., 1] + 60)
+    assert red[body].mean() > 0.3 and red[~body].mean() < 0.02
+    assert np.abs(result - np.asarray(image, int))[~body].mean() < 12
+
+
+def test_diffedit_finds_the_object_better_than_chance(models):
+    image = render(make_scene(81))
+    x0, y0, x1, y1 = (int(v) for v in boxes(make_scene(81))[0])
+    mask = np.asarray(diffedit(image, "the blue bus changes to a red bus", models).mask) > 0
+    assert mask[y0:y1, x0:x1].mean() > 4 * mask.mean() > 0
 
 
 # --- where the weights are ---------------------------------------------------------------------------------------

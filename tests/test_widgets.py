@@ -25,10 +25,22 @@ from textedit_lite.inpaint import inpaint
 from textedit_lite.mask import build_mask
 from textedit_lite.match import FUSION, match
 from textedit_lite.prompt import parse
-from textedit_lite.widgets import DetectPanel, EditorPanel, MaskPanel, MatchPanel, PaintPanel, controls, editor_panel, stages
+from textedit_lite.rivals import diffedit, instruct_pix2pix, sdedit
+from textedit_lite.widgets import (
+    DetectPanel,
+    EditorPanel,
+    MaskPanel,
+    MatchPanel,
+    PaintPanel,
+    RivalPanel,
+    controls,
+    editor_panel,
+    rival_panel,
+    stages,
+)
 from textedit_lite.widgets.controls import Debounced, uploaded
 from textedit_lite.widgets.history import LONGEST, History
-from textedit_lite.widgets.pictures import numbered, scaled, tinted, wiped
+from textedit_lite.widgets.pictures import differing, numbered, scaled, tinted, wiped
 
 STREET = data_path("samples", "street.png")
 KITCHEN = data_path("samples", "kitchen.png")
@@ -97,6 +109,15 @@ def test_boxes_are_drawn_and_the_picture_is_left_alone(street):
     assert (np.asarray(chosen) != np.asarray(plain)).any(-1)[60, 270:300].all()
     edge = numbered(street, np.array([[0, 0, 384, 256]] * 3, np.float32), ["a" * 80] * 3, 0, 384)  # no room anywhere
     assert edge.size == street.size
+
+
+def test_a_difference_is_black_where_nothing_changed(street):
+    after = street.copy()
+    after.paste((255, 255, 255), (50, 60, 90, 80))
+    shown = np.asarray(differing(street, after, 384))
+    assert shown.shape == (256, 384) and (shown[60:80, 50:90] > 0).any()
+    shown[60:80, 50:90] = 0
+    assert not shown.any() and not np.asarray(differing(street, street, 384)).any()
 
 
 # --- parts -------------------------------------------------------------------------------------------------------
@@ -508,6 +529,35 @@ def test_what_is_saved_can_be_made_again(panel, models, tmp_path, kind):
             panel.save()
 
 
+def test_rival_panel_shows_what_the_rivals_make(models, street, monkeypatch):
+    calls = Counter()
+    for name in ("sdedit", "diffedit", "instruct-pix2pix"):
+        way = rival_panel.RIVALS[name]
+        monkeypatch.setitem(rival_panel.RIVALS, name, lambda *a, way=way, name=name, **o: calls.update([name]) or way(*a, **o))
+    place = build_mask(street.size, (40, 130, 140, 200))
+    panel = RivalPanel(street, RED, models, place, strict=True)
+    own = panel.settings
+    assert set(own) == {"strength", "guidance"} and panel.threshold.disabled and panel.image_guidance.disabled
+    truth = sdedit(street, RED, models, **own).image
+    assert same(panel, scaled(truth)) and panel.result.image.tobytes() == truth.tobytes()
+    off = np.abs(np.asarray(truth, int) - np.asarray(street, int)).max(-1)[np.asarray(place) == 0]
+    assert f"{(off > 0).mean():.0%} of the pixels outside" in panel.status.text and f"by {off.mean():.1f} of" in panel.status.text
+    panel.strength.value = 0.2
+    assert panel.result.image.tobytes() == sdedit(street, RED, models, **own | {"strength": 0.2}).image.tobytes()
+    panel.shown.value = "difference"
+    assert same(panel, differing(street, panel.result.image).convert("RGB"))
+    panel.strength.value = own["strength"]
+    assert calls["sdedit"] == 2, "what was made once is remembered"
+    panel.shown.value, panel.rival.value = "mask", "diffedit"
+    found = diffedit(street, RED, models, **panel.settings)
+    assert same(panel, tinted(street, np.asarray(found.mask) / 255)) and not panel.threshold.disabled
+    panel.shown.value, panel.rival.value = "wipe", "instruct-pix2pix"
+    assert same(panel, scaled(instruct_pix2pix(street, RED, models, **panel.settings).image)) and panel.strength.disabled
+    with pytest.raises(UnknownWordError):
+        panel.prompt.value = "the zebra becomes red"
+    assert panel.status.kind == "bad" and "zebra" in panel.status.text
+
+
 # --- for everyone ------------------------------------------------------------------------------------------------
 
 
@@ -516,7 +566,7 @@ def panels(models, street):
     mask = build_mask(street.size, (40, 130, 140, 200))
     return [
         DetectPanel(street, models), MatchPanel(street, RED, models), MaskPanel(street, (40, 130, 140, 200)),
-        PaintPanel(street, mask, "a red car", models), EditorPanel(models),
+        PaintPanel(street, mask, "a red car", models), RivalPanel(street, RED, models), EditorPanel(models),
     ]  # fmt: skip
 
 

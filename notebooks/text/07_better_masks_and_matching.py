@@ -3,7 +3,7 @@
 #
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/textedit-lite/textedit-lite/blob/v0.1.0/notebooks/07_better_masks_and_matching.ipynb)
 #
-# **Time:** 60 minutes; to run: 20 seconds of one core, 0.8 GB. **Before:** [06, evaluation](06_coco_evaluation.ipynb). **Next:** [09, train the lite models](09_train_the_lite_models.ipynb). **Code:** [`segment.py`](../textedit_lite/segment.py), [`relations.py`](../textedit_lite/relations.py), [`match.py`](../textedit_lite/match.py).
+# **Time:** 60 minutes; to run: 20 seconds of one core, 0.8 GB. **Before:** [06, evaluation](06_coco_evaluation.ipynb). **Next:** [08, the rivals](08_rival_editors.ipynb). **Code:** [`segment.py`](../textedit_lite/segment.py), [`relations.py`](../textedit_lite/relations.py), [`match.py`](../textedit_lite/match.py).
 #
 # Two stages of Algorithm 1 were built as plainly as they can be: the mask is the box, and CLIP looks once at each crop. Here both get better, and each time we measure by how much.
 #
@@ -682,7 +682,7 @@ edit_figure(edited)
 # - More views and patches make CLIP a little surer. Whether that is worth three times the work, a measurement says, by kind of words.
 # - A box has no depth. An honest "I cannot tell" is worth more than a guess.
 #
-# How the models that all of this rests on are trained is next: **[09, train the lite models](09_train_the_lite_models.ipynb)**.
+# How our editor stands beside those that need neither boxes nor masks is next: **[08, the rivals](08_rival_editors.ipynb)**.
 
 # %% [markdown]
 # **The code of this notebook**

@@ -50,7 +50,10 @@ class Trial:
 
 
 def trials(task: str, seed: int) -> Iterator[Trial]:
-    """One edit in each validation scene that has an object for `task` which words can name, without end."""
+    """One edit in each validation scene that has an object for `task` which words can name, without end.
+
+    Taught in notebook 08.
+    """
     number = -1
     while True:
         number += 1

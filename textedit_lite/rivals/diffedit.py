@@ -146,7 +146,7 @@ def repaint(levels: list, mask, after, pipeline: Any, *, steps: int, guidance: f
 
 
 def encode(pictures: Sequence[Image.Image], pipeline: Any):
-    """The latents of pictures, [B, 4, h, w]: the mean, where an autoencoder gives a distribution."""
+    """The latents of pictures, [B, 4, h, w]: the mean, where an autoencoder gives a distribution. Taught in notebook 08."""
     pixels = pipeline.image_processor.preprocess(list(pictures)).to(pipeline._execution_device, pipeline.vae.dtype)
     code = pipeline.vae.encode(pixels)
     latents = code.latents if hasattr(code, "latents") else code.latent_dist.mode()
@@ -154,5 +154,5 @@ def encode(pictures: Sequence[Image.Image], pipeline: Any):
 
 
 def states(texts: list[str], pipeline: Any):
-    """What the UNet reads of texts: [B, tokens, width]."""
+    """What the UNet reads of texts: [B, tokens, width]. Taught in notebook 08."""
     return pipeline.encode_prompt(texts, pipeline._execution_device, 1, False)[0]

@@ -188,8 +188,9 @@ def fit(unet, batches, states, out: Path, name: str, minutes: float, seed: int, 
         begin_from(unet, init)
     unet.to(memory_format=torch.channels_last)
     unet.set_attn_processor(AttnProcessor())  # its backward pass is quicker on a CPU than that of the fused attention
+    rate = 1e-3 if init is None else 5e-4  # so that what an earlier run has learned is not shaken off
     done = run(
-        unet, batches, velocity_loss(noise_schedule(), states), out / "training", minutes, 1e-3, name=name,
+        unet, batches, velocity_loss(noise_schedule(), states), out / "training", minutes, rate, name=name,
         settings={"native": NATIVE, "batch": BATCH}, warmup=300, hold=0.35, ema=0.999, bf16=True, seed=seed, progress=progress,
     )  # fmt: skip
     done.model.float().to("cpu", memory_format=torch.contiguous_format)
