@@ -114,7 +114,7 @@ def test_boxes_are_drawn_and_the_picture_is_left_alone(street):
 def test_a_difference_is_black_where_nothing_changed(street):
     after = street.copy()
     after.paste((255, 255, 255), (50, 60, 90, 80))
-    shown = np.asarray(differing(street, after, 384))
+    shown = np.array(differing(street, after, 384))
     assert shown.shape == (256, 384) and (shown[60:80, 50:90] > 0).any()
     shown[60:80, 50:90] = 0
     assert not shown.any() and not np.asarray(differing(street, street, 384)).any()

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import html
 import io
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -149,7 +150,8 @@ def told(method):
     @functools.wraps(method)
     def wrapper(self, *args, **options):
         try:
-            return method(self, *args, **options)
+            with self._turn:
+                return method(self, *args, **options)
         except TextEditError as error:
             self.status.say("bad", str(error))
             if self.strict:
@@ -162,11 +164,15 @@ def told(method):
 
 
 class Panel(widgets.VBox):
-    """A box with a picture and a status, out of which all panels are made; strict: errors are raised, too."""
+    """A box with a picture and a status, out of which all panels are made; strict: errors are raised, too.
+
+    JupyterLab may hand what two controls say to two threads of the kernel at once; a panel hears one after the other.
+    """
 
     def __init__(self, strict: bool = False):
         super().__init__(layout={"width": "100%", "max_width": "1080px"})
-        self.strict, self.status, self._debounced, self._quiet = strict, Status(), [], False
+        self.strict, self.status, self._debounced = strict, Status(), []
+        self._turn, self._quiet = threading.RLock(), threading.local()
         self.picture = widgets.Image(format="png", layout={"width": "100%", "max_width": f"{SIDE}px", "height": "auto"})
 
     def __repr__(self) -> str:
@@ -190,21 +196,26 @@ class Panel(widgets.VBox):
 
     def _on(self, control: widgets.Widget, function: Callable[[], Any], debounced: bool = False) -> None:
         """Call a function when the user, or Python, has moved a control; not when the panel itself has."""
+
+        def in_turn() -> None:
+            with self._turn:
+                function()
+
+        heard = Debounced(in_turn) if debounced else in_turn
         if debounced:
-            function = Debounced(function)
-            self._debounced.append(function)
+            self._debounced.append(heard)
 
         def moved(change) -> None:
-            if not self._quiet:
-                function()
+            if not getattr(self._quiet, "on", False):
+                heard()
 
         control.observe(moved, names="value")
 
     def _set(self, control: widgets.Widget, **values) -> None:
         """Change a control without being told of it."""
-        quiet, self._quiet = self._quiet, True
+        quiet, self._quiet.on = getattr(self._quiet, "on", False), True  # of this thread alone
         try:
             for name, value in values.items():
                 setattr(control, name, value)
         finally:
-            self._quiet = quiet
+            self._quiet.on = quiet
