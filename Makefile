@@ -5,7 +5,7 @@ PYTHON    ?= python3
 COLAB_PYTHON ?= $(PYTHON)
 PICTURE   ?= data/samples/street.png
 PROMPT    ?= the left car changes to a red car
-# The paper's table: on what, how many edits of each task, where the runs are kept, and who is left out of what
+# The paper's table: on what, how many edits of each task, where the runs are kept, by whom, and without which of our editor's parts
 DATA      ?= world
 IMAGES    ?= 1000
 WEIGHTS   ?= lite

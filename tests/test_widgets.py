@@ -203,6 +203,25 @@ def test_on_a_running_loop_a_burst_is_put_off_and_without_one_it_is_not():
     assert seen == [0, 4, 5, 6]
 
 
+def test_controls_that_speak_from_two_threads_are_heard_one_after_the_other():
+    panel, sliders, inside, most = controls.Panel(), [ipywidgets.IntSlider() for _ in range(2)], [], []
+
+    def slow() -> None:
+        inside.append(1)
+        most.append(len(inside))
+        time.sleep(0.1)
+        inside.pop()
+
+    for slider in sliders:
+        panel._on(slider, slow)
+    threads = [threading.Thread(target=setattr, args=(slider, "value", 7)) for slider in sliders]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1, 1]
+
+
 def test_a_status_cannot_be_broken_by_what_it_says():
     status = controls.Status()
     status.say("bad", 'There is no "<b>car</b>"')

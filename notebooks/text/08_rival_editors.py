@@ -55,7 +55,6 @@ edits = {"ours": editor.edit(image, wish)}
 for name, edit in (("SDEdit", sdedit), ("DiffEdit", diffedit),
                    ("InstructPix2Pix", instruct_pix2pix)):
     edits[name] = edit(image, wish, models)
-ideal = scenes.ideal_edit(scene, 0, {"colour": "red"})
 
 # %%
 pictures = [image, *(edit.image for edit in edits.values())]
@@ -168,7 +167,7 @@ for ax, factor, mask in zip(axes[1:], factors, masks):
 figure
 
 # %% [markdown]
-# **The way into the noise.** SDEdit throws away what it drowns. DiffEdit walks DDIM *backwards*, each step adding the noise that the model itself believes to see, so that the way back leads to the very same picture (`invert`). Along the way it keeps all levels:
+# **The way into the noise.** SDEdit throws away what it drowns. DiffEdit walks DDIM *backwards*, each step adding the noise that the model itself believes to see, so that the way back leads to the same picture, but for small errors (`invert`). Along the way it keeps all levels:
 
 # %%
 from textedit_lite.rivals.diffedit import invert, repaint
@@ -195,7 +194,7 @@ plots.denoising_strip([decoded(one) for one in shown], titles)
 
 # %%
 with torch.inference_mode():
-    mask = contrast > settings["threshold"] * contrast.mean()
+    mask = contrast_mask(contrast, settings["threshold"])
     depth = int(settings["steps"] * settings["strength"])
     levels = invert(latents, small, steps=settings["steps"],
                     strength=settings["strength"])
@@ -233,7 +232,7 @@ plots.image_grid(grid, titles, columns=3, side=2.0)
 #
 # One scene proves nothing, and neither do settings that somebody liked. Two rules.
 #
-# **Everyone at their best.** For each rival, `tune` tries one setting after the other on validation scenes, judged by the oracle, and writes the whole search down ([docs/rivals.md](../docs/rivals.md)). `settings_of` gives what an editor is given if you say nothing:
+# **Everyone at their best.** For each rival, `tune` tries one setting after the other on validation scenes, judged by the oracle, and writes the whole search down ([docs/rivals.md](../docs/rivals.md)). `settings_of` gives what an editor is given if you say nothing. For the lite rivals that is not yet the end of a search, as their training is not at its end: what you see here shows how they work, and is no verdict on them.
 
 # %%
 for rival in ("sdedit", "diffedit", "instruct-pix2pix"):
@@ -376,7 +375,7 @@ ax.figure
 #
 # - SDEdit trades the edit against the picture with one number, everywhere at once.
 # - A mask can come from a model that disagrees with itself; it is coarse, and only as good as the captions.
-# - InstructPix2Pix needs no mask and no caption, but triples; where those can be had, it is hard to beat among those that redraw everything.
+# - InstructPix2Pix needs no mask and no caption, but triples.
 # - Whoever sends every pixel through an autoencoder changes every pixel.
 # - Tune your rivals as you tune yourself, write the search down, and count what was *not* asked for as well.
 #

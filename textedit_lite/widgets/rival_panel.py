@@ -87,7 +87,7 @@ class RivalPanel(Panel):
         self.status.say("unsure" if self.result.image is None else "good", self._said())
 
     def _said(self) -> str:
-        name = {value: name for name, value in NAMES}[self.rival.value]
+        name = self.rival.label
         if self.result.image is None:
             return f"{name}: {self.result.message}"
         off = np.abs(np.asarray(self.result.image, np.float32) - np.asarray(self.image, np.float32)).max(-1)
