@@ -16,12 +16,12 @@ from .pictures import differing, scaled, tinted, wiped
 RIVALS = {"sdedit": sdedit, "diffedit": diffedit, "instruct-pix2pix": instruct_pix2pix}
 NAMES = [("SDEdit", "sdedit"), ("DiffEdit", "diffedit"), ("InstructPix2Pix", "instruct-pix2pix")]
 SHOWN = [("before | after", "wipe"), ("what changed", "difference"), ("DiffEdit's mask", "mask")]
-# What its slider reaches, in which steps, and what it is for.
+# Its slider's label, what it reaches, in which steps, and what it is for.
 SLIDERS = {
-    "strength": (0.1, 1.0, 0.05, "How far into the noise the picture is sent; at 1 nothing is left of it."),
-    "guidance": (1.0, 10.0, 0.5, "How hard the words pull; 1 is not at all."),
-    "image_guidance": (1.0, 3.0, 0.1, "How hard the picture pulls (InstructPix2Pix)."),
-    "threshold": (0.2, 4.0, 0.1, "How many times the mean contrast a place needs to be repainted (DiffEdit)."),
+    "strength": ("strength", 0.1, 1.0, 0.05, "How far into the noise the picture is sent; at 1 nothing is left of it."),
+    "guidance": ("guidance", 1.0, 10.0, 0.5, "How hard the words pull; 1 is not at all."),
+    "image_guidance": ("by the image", 1.0, 3.0, 0.1, "How hard the picture pulls (InstructPix2Pix)."),
+    "threshold": ("threshold", 0.2, 4.0, 0.1, "How many times the mean contrast a place needs to be repainted (DiffEdit)."),
 }
 
 
@@ -41,9 +41,9 @@ class RivalPanel(Panel):
         self.prompt = labelled(widgets.Text, "prompt", "What to change, and into what.", value=prompt, continuous_update=False)
         self.rival = labelled(widgets.Dropdown, "editor", "Who edits.", options=NAMES)
         self.sliders = {
-            name: labelled(widgets.FloatSlider, name.replace("_", " "), hint, value=low, min=low, max=high, step=step,
+            name: labelled(widgets.FloatSlider, label, hint, value=low, min=low, max=high, step=step,
                            readout_format=".2f", continuous_update=False)
-            for name, (low, high, step, hint) in SLIDERS.items()
+            for name, (label, low, high, step, hint) in SLIDERS.items()
         }  # fmt: skip
         self.strength, self.guidance, self.image_guidance, self.threshold = self.sliders.values()
         self.seed = labelled(widgets.IntSlider, "seed", "Another seed, another painting.", value=0, min=0, max=99, continuous_update=False)
