@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import signal
 from functools import lru_cache
 from pathlib import Path
 
@@ -367,6 +368,16 @@ def test_a_report_that_nbval_did_not_come_to_write_is_not_read(course, monkeypat
     came = run(assemble(course, answers)[0], answers, PACKAGE, 1, LIMITS)
     assert came.ended == "died" and came.records == {} and came.outputs.keys() == {"1.1", "1.2"}
     assert points(mark(submission(answers), course, PACKAGE, 1, LIMITS)) == dict.fromkeys(NUMBERS, 0) | {"1.1": ALL["1.1"]}
+
+
+def test_a_grader_in_the_background_still_sees_that_a_kernel_died(course):
+    """A shell starts what stands before a "&" deaf to interrupts, and so would be all that it starts."""
+    heard = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        result = mark(submission({"1.2": all_nasty(Path())["os_exit"]}), course, PACKAGE, 1, LIMITS)
+    finally:
+        signal.signal(signal.SIGINT, heard)
+    assert "ended the notebook's process" in next(one.message for one in result.marks if one.number == "1.2")
 
 
 def test_a_changed_submission_gets_other_inputs(tmp_path, course):

@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import json
 import os
+import signal
 import struct
 import sys
 
@@ -70,4 +71,5 @@ if __name__ == "__main__":
         limit(asked["memory"], asked["file"])
     if asked["fence"] and landlock():
         shut(asked["read"], asked["write"])
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # what a shell starts in the background is born deaf to interrupts
     os.execv(asked["run"][0], asked["run"])
