@@ -300,7 +300,7 @@ def as_markdown(figures: dict[str, Any]) -> str:
         f"Scenes of 256x256, {figures['settings']['weights']} weights; \"times plain\" is over {figures['base']}; "
         "the number in brackets is the rung that it adds one thing to.",
         *under(figures["machine"], figures["rows"]),
-        *([] if any("bf16" in row["name"] for row in figures["rows"]) else ["This processor has no bf16 (no AVX-512), so it is left out."]),
+        *([] if any("bf16" in row["name"] for row in figures["rows"]) else ["This processor does not multiply bf16 itself: left out."]),
         "", "By the size of the picture, one edit at a time:", "",
         table(["megapixels", "s an edit", times, "with a sketch, s", times, "from noise, s", times, "peak, GB"],
               [[show(row["megapixels"]), *by_kind(row), memory(row)] for row in sizes]),
