@@ -5,9 +5,12 @@ PYTHON    ?= python3
 COLAB_PYTHON ?= $(PYTHON)
 PICTURE   ?= data/samples/street.png
 PROMPT    ?= the left car changes to a red car
-# The paper's table: on what, how many edits of each task, where the runs are kept, by whom, and without which of our editor's parts
+# The paper's table: on what, how many edits of each task, chosen by which seed, where the runs are kept, by whom, without
+# which of our editor's parts, and how many processes share the work
 DATA      ?= world
 IMAGES    ?= 1000
+SEED      ?= 101
+PROCESSES ?= 1
 WEIGHTS   ?= lite
 TABLE     ?= runs/table
 EDITORS   ?= ours oracle-mask plain sdedit diffedit instruct-pix2pix copy
@@ -15,6 +18,8 @@ ABLATIONS ?= fusion threshold crop refine guidance steps rounds mean straighten 
 
 INSTALLED := .venv/.installed
 BIN       := .venv/bin
+EVALUATE   = $(if $(filter 1,$(PROCESSES)),$(BIN)/textedit-lite,$(BIN)/torchrun --nproc_per_node $(PROCESSES) -m textedit_lite) \
+             evaluate --data $(DATA) --images $(IMAGES) --seed $(SEED) --weights $(WEIGHTS)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-full browser test-colab lab notebooks lint doctor benchmark table ablations ladder ladder-gpu clean
@@ -97,15 +102,15 @@ benchmark: $(INSTALLED)
 
 table: $(INSTALLED)
 	@set -e; for editor in $(EDITORS); do echo "$$editor:"; \
-	  $(BIN)/textedit-lite evaluate --data $(DATA) --images $(IMAGES) --weights $(WEIGHTS) --editor $$editor --out $(TABLE)/$$editor; \
+	  $(EVALUATE) --editor $$editor --out $(TABLE)/$$editor; \
 	done
 	@$(BIN)/textedit-lite report $(EDITORS:%=$(TABLE)/%) --out $(TABLE)/report
 
 ablations: $(INSTALLED)
 	@set -e; for name in $(ABLATIONS); do echo "without $$name:"; \
-	  $(BIN)/textedit-lite evaluate --data $(DATA) --images $(IMAGES) --weights $(WEIGHTS) --ablate $$name --out $(TABLE)/without-$$name; \
+	  $(EVALUATE) --ablate $$name --out $(TABLE)/without-$$name; \
 	done
-	@$(BIN)/textedit-lite evaluate --data $(DATA) --images $(IMAGES) --weights $(WEIGHTS) --out $(TABLE)/ours
+	@$(EVALUATE) --out $(TABLE)/ours
 	@$(BIN)/textedit-lite report $(TABLE)/ours $(ABLATIONS:%=$(TABLE)/without-%) --out $(TABLE)/ablations
 
 ladder: $(INSTALLED)

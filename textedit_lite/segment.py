@@ -55,7 +55,7 @@ def silhouette(image: Image.Image, box, models) -> Image.Image | None:
         return None
     near = dilate(shape, DILATE * longest / times)
     place = (0, 0, image.width / times, image.height / times)
-    return Image.fromarray(np.where(near, 255, 0).astype(np.uint8)).resize(image.size, Image.Resampling.BILINEAR, place)
+    return as_mask(near).resize(image.size, Image.Resampling.BILINEAR, place)
 
 
 def sam_shapes(image: Image.Image, boxes: np.ndarray, model, processor) -> np.ndarray:
@@ -139,6 +139,11 @@ def shape_iou(a: np.ndarray, b: np.ndarray) -> float:
     return int((a & b).sum()) / union if union else 0.0
 
 
+def as_mask(shape: np.ndarray) -> Image.Image:
+    """A shape, bool [H, W], as a picture: L, 255 inside."""
+    return Image.fromarray(shape.astype(np.uint8) * np.uint8(255))
+
+
 def extent(shape: np.ndarray) -> tuple[float, float, float, float]:
     """The box of a shape, bool [H, W]: xyxy; zeros for an empty one."""
     columns, rows = np.flatnonzero(shape.any(0)), np.flatnonzero(shape.any(1))
@@ -195,9 +200,8 @@ def dilate(shape: np.ndarray, radius: float) -> np.ndarray:
 
 def turned(shape: np.ndarray, degrees: float, box) -> np.ndarray:
     """The shape turned around the middle of its box, counter-clockwise as seen: bool [H, W]. Taught in notebook 07."""
-    picture = Image.fromarray(np.where(shape, 255, 0).astype(np.uint8))
     centre = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
-    return np.asarray(picture.rotate(degrees, Image.Resampling.BILINEAR, center=centre)) >= 128
+    return np.asarray(as_mask(shape).rotate(degrees, Image.Resampling.BILINEAR, center=centre)) >= 128
 
 
 def fit(
@@ -226,7 +230,7 @@ def fit(
         wanted, name = dilate(own | turned(own, degrees, box) if degrees else own, reach), "shape and its turn" if degrees else "shape"
     for other in others:
         wanted = wanted & (~other | own)
-    return Image.fromarray(np.where(wanted, 255, 0).astype(np.uint8)), name
+    return as_mask(wanted), name
 
 
 def covered(mask: np.ndarray, others: Sequence[np.ndarray]) -> float:

@@ -17,6 +17,7 @@ from ..match import ATTRIBUTES, read_attributes, read_categories, text_features
 from ..models import Models
 from ..prompt import check_words, parse
 from ..rivals import diffedit_batch, instruct_pix2pix_batch, plain_edit, sdedit_batch
+from ..segment import as_mask
 from ..vocabulary import describe
 
 # Each switch of `--ablate`, and the options of `Editor.edit_batch` that it stands for.
@@ -54,7 +55,7 @@ class Request:
     @property
     def true_mask(self) -> Image.Image:
         """What has to be repainted: under a new colour the object alone, else the place that it turns in."""
-        return Image.fromarray(255 * self.pixels.astype(np.uint8)) if "colour" in self.change else self.place
+        return as_mask(self.pixels) if "colour" in self.change else self.place
 
 
 Way = Callable[[Sequence[Request]], list[EditResult]]
