@@ -160,7 +160,9 @@ def test_from_noise_alone_the_mean_of_several_is_painted(models, editor, image):
     assert [[job.seed for job in paint.jobs] for paint in own] == [[5]] * 3
     # What a round has painted counts in the next one's mean, and is not painted again.
     assert [[int(pixels[0, 0, 0]) for pixels in paint.jobs[0].earlier] for paint in own] == [[], [5, 6, 7, 8], list(range(5, 13))]
-    assert {(paint.steps, paint.guidance) for paint in own} == {(8, own[0].guidance)}
+    assert {(paint.steps, paint.guidance) for paint in own} == {(4, own[0].guidance)}
+    for given, taken in ((30, 10), (9, 4), (3, 3)):  # a third, but no fewer than four, and never more than were asked for
+        assert {paint.steps for paint in asked(models, steps=given)} == {taken}
     for paints in asked(models, ablate="mean"), asked(dataclasses.replace(models, mean_of=1)):
         assert [[job.mean_of for job in paint.jobs] for paint in paints] == [[1] * n for n in SEEDS]
         assert [paint.jobs[0].seed for paint in paints] == [0, 1, 3]  # none is tried twice

@@ -451,14 +451,14 @@ def until(condition, seconds: float = 60, what: str = "what was waited for"):
 def test_stop_stops_and_changes_nothing(panel, monkeypatch):
     panel.steps.value = 50
     before = panel.picture.value
-    panel.prompt.value = "the left car changes to a car facing the front"  # no sketch: two thirds of fifty steps are taken
+    panel.prompt.value = "the left car changes to a car facing the front"  # no sketch: a third of fifty steps is taken
     panel.paint_button.click()
     assert panel.painting and panel.paint_button.disabled and panel.prompt.disabled and not panel.stop_button.disabled
     until(lambda: panel.bar.value >= 2, what="the second step")
     panel.stop_button.click()
     panel.wait(60)
     assert "Stopped" in panel.status.text and panel.status.kind == "ready" and len(panel.history) == 1
-    assert panel.bar.value < panel.bar.max == 34
+    assert panel.bar.value < panel.bar.max == 17
     assert panel.stop_button.disabled and not panel.paint_button.disabled and not panel.prompt.disabled
     assert panel.picture.value == before
     panel.prompt.value = RED
@@ -477,7 +477,7 @@ def test_painting_twice_at_once_is_painting_once(panel):
 
 def test_the_bar_and_the_status_say_how_far_it_is(panel):
     said, bars = [], []
-    panel.steps.value = 6  # of which a mean takes two thirds
+    panel.steps.value = 6  # of which a mean takes a third, but no fewer than four
     panel.prompt.value = "the left car changes to a car facing the front"
     panel.status.observe(lambda change: said.append(panel.status.text), names="value")
     panel.bar.observe(lambda change: bars.append(change["new"]), names="value")

@@ -46,8 +46,8 @@ from .sketch import sketch
 from .straighten import straighten
 from .vocabulary import POSE_DEGREES, describe
 
-MEAN_STEPS = 2 / 3  # of the steps, where a painting is the mean of several: what fewer steps blur, the mean blurs anyway
-FEW_STEPS = 4  # a painter that is made for so few, or fewer, takes them all
+MEAN_STEPS = 1 / 3  # of the steps, where a painting is the mean of several: what fewer steps blur, the mean blurs anyway,
+FEW_STEPS = 4  # but no fewer than these; a painter that is made for so few takes them all
 SEEDS = (1, 2, 4)  # paintings a round, where each stands for itself: the first try alone, then several at once
 ROUNDS = len(SEEDS)
 STRENGTHS = (0.1, 0.3, 0.5)  # how much of a sketch each round paints over; without a sketch it is 1, all of it
@@ -209,7 +209,7 @@ def algorithm_1(
             steps, grade = step_schedule(0 if without == "steps" else r, settings.steps), r
         else:  # from noise alone one, that is the mean of several, if that suits the painter: more of them each round
             jobs = (replace(plain, mean_of=(r + 1) * models.mean_of, earlier=earlier),)
-            steps, grade = settings.steps if models.steps <= FEW_STEPS else math.ceil(MEAN_STEPS * settings.steps), 0
+            steps, grade = min(settings.steps, max(FEW_STEPS, math.ceil(MEAN_STEPS * settings.steps))), 0
         # In halves, so that edits of much the same guidance can be painted in one batch.
         guidance = round(2 * guidance_scale(settings.guidance, now.probability(wanted), grade)) / 2
         guidance = settings.guidance if without == "guidance" else guidance

@@ -171,7 +171,7 @@ plots.image_grid(closer(painting.image for painting in paintings), titles, side=
 #
 # $$\operatorname{Var}\Big(\frac{1}{K}\sum_{k=1}^{K} e_k\Big) = \frac{\sigma^2}{K}$$
 #
-# That is what `inpaint(..., mean_of=K)` paints, and what the editor does wherever it starts from noise alone. It costs $K$ times the steps (the editor makes do with two thirds of them each, as what fewer steps leave vague the mean leaves vague anyway), blurs what the seeds do not agree on, and would be wrong for a large painter of photographs, whose seeds are different pictures and none of them an error.
+# That is what `inpaint(..., mean_of=K)` paints, and what the editor does wherever it starts from noise alone. It costs $K$ times the steps (the editor makes do with a third of them each, but no fewer than four, as what fewer steps leave vague the mean leaves vague anyway), blurs what the seeds do not agree on, and would be wrong for a large painter of photographs, whose seeds are different pictures and none of them an error.
 
 # %%
 (mean,) = inpaint(image, mask, caption, painter, mean_of=4)
