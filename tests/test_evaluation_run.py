@@ -21,7 +21,7 @@ from textedit_lite.evaluation import rows as kept
 from textedit_lite.evaluation.cases import choose_cases
 from textedit_lite.evaluation.editors import ABLATED, EDITORS, IN_WORDS, Request, attempt, check_editor, make_editor
 from textedit_lite.evaluation.manifest import read_manifest
-from textedit_lite.evaluation.measure import mask_iou, request_of
+from textedit_lite.evaluation.measure import make_rows, mask_iou, request_of
 from textedit_lite.evaluation.run import evaluate, process
 from textedit_lite.evaluation.sets import open_set
 from textedit_lite.images import save_png
@@ -71,6 +71,19 @@ def test_a_run_writes_a_row_and_a_picture_an_edit(reference, models):
     manifest = read_manifest(reference)
     assert manifest["settings"]["editor"] == "ours" and manifest["started"][0]["versions"]["torch"]
     assert set(manifest["settings"]["weights_sha256"]) >= {"detr/model.safetensors", "clip/model.safetensors"}
+
+
+def test_what_changed_outside_of_its_own_mask_is_a_share(models):
+    source = open_set("world", 1)
+    case = choose_cases(source, ["color"], 1, 1)[0]
+    request = request_of(source, case)
+    width, height = request.image.size
+    mask = Image.new("L", (width, height))
+    mask.paste(255, (0, 0, width, height // 2))
+    painted = request.image.copy()
+    painted.paste((255, 0, 255), (0, 0, width // 4, height))  # a quarter of what lies outside, and something inside
+    [row] = make_rows(source, [case], [request], [EditResult("edited", "", image=painted, mask=mask, box=request.box)], models)
+    assert row["changed_outside_own_mask"] == pytest.approx(0.25)
 
 
 def test_a_row_can_be_made_again_from_what_it_says(reference, models):

@@ -18,7 +18,7 @@ from .cases import Case
 from .editors import Request
 from .metrics import clip_measures, edit_measures
 from .sets import Folder, World, object_mask
-from .verdict import as_words, background_changed, by_models, by_oracle, hits, is_black, support
+from .verdict import as_words, background_share, by_models, by_oracle, hits, is_black, support
 
 
 def request_of(data: Folder | World, case: Case) -> Request:
@@ -73,7 +73,7 @@ def _row(
         ideal = ideal_edit(scene, order, case.change)
     if back:
         row |= edit_measures(request.image, result.image, request.place, ideal)
-        row["changed_outside_own_mask"] = None if result.mask is None else background_changed(request.image, result.image, result.mask)
+        row["changed_outside_own_mask"] = None if result.mask is None else background_share(request.image, result.image, result.mask)
         row["mask_iou"] = None if result.mask is None else mask_iou(result.mask, request.pixels)
     row |= {
         "box": [round(v, 2) for v in result.box] if result.box is not None else None, "candidates": len(result.candidates),

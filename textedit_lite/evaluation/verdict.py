@@ -38,6 +38,11 @@ def background_changed(before: Image.Image, after: Image.Image, mask: Image.Imag
     return int((differs & ~support(mask, before.size)).sum())
 
 
+def background_share(before: Image.Image, after: Image.Image, mask: Image.Image) -> float:
+    """`background_changed` as a share of all pixels outside of the mask's support, 0 to 1; 0 where there are none."""
+    return background_changed(before, after, mask) / max(int((~support(mask, before.size)).sum()), 1)
+
+
 def gradient_energy(image: Image.Image, mask: np.ndarray) -> float:
     """Mean squared difference in luminance, 0 to 255, of neighbours that both lie in `mask` (bool [H, W])."""
     light = np.asarray(image.convert("L"), np.float64)
