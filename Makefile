@@ -14,7 +14,7 @@ PROCESSES ?= 1
 WEIGHTS   ?= lite
 TABLE     ?= runs/table
 EDITORS   ?= ours oracle-mask plain sdedit diffedit instruct-pix2pix copy
-ABLATIONS ?= fusion threshold crop refine guidance steps rounds mean straighten silhouette sketch
+ABLATIONS ?= fusion threshold crop refine guidance steps rounds temperature straighten silhouette sketch
 
 INSTALLED := .venv/.installed
 BIN       := .venv/bin

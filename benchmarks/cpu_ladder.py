@@ -110,10 +110,10 @@ def ways(steps: int, batches: Sequence[int], compiled: bool) -> list[Way]:
     slow = Way(f"plain, steps: {steps}, 1 thread", plain=True, all_threads=False, steps=steps)
     base = replace(slow, name=f"plain, steps: {steps}, all threads", over=slow.name, all_threads=True)
     # On a crop, with CLIP in one call, its boundary refined, and looked at afterwards; painted once, from noise.
-    once = {"sketch": False, "ablate": "mean"}
+    once = {"sketch": False, "ablate": "temperature"}
     bare = Way(f"ours, from noise, once, steps: {steps}", base.name, steps=steps, settings=once)
     few = replace(bare, name="+ the models' own number of steps", over=bare.name, steps=None)
-    own = replace(few, name="+ sketches; the mean of several where there is none", over=few.name, settings={})
+    own = replace(few, name="+ sketches; cold noise where there is none", over=few.name, settings={})
     last = replace(own, name="+ channels_last", over=own.name, channels_last=True)
     batched = [replace(own, name=f"batches of {batch}", over=own.name, batch=batch) for batch in batches]
     found = [slow, base, bare, few, own, replace(own, name="the same on 1 thread", over=own.name, all_threads=False), last, *batched]

@@ -59,7 +59,7 @@ def build(size: str, device: str, dtype) -> Models:
     return Models(
         name=size, detr=detr, detr_processor=processors["detr"], clip=clip, clip_tokenizer=tokenizer, clip_processor=processors["clip"],
         painter=painter, device=device, categories=tuple(labels[i] for i in sorted(labels) if labels[i] != "N/A"),
-        captions="a photo of {}", reads=("colour",), sketches=False, steps=30, guidance=7.5, mean_of=1,
+        captions="a photo of {}", reads=("colour",), sketches=False, steps=30, guidance=7.5, temperature=1.0,
     )  # fmt: skip
 
 

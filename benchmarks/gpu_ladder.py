@@ -294,7 +294,7 @@ def loaded(weights: str, device: str) -> tuple[Models, Models]:
         full.painter.to(torch.float32)
         other.painter.to(half)
         # As the full weights are used: from noise, a painting a seed.
-        full, other = (replace(models, sketches=False, mean_of=1) for models in (full, other))
+        full, other = (replace(models, sketches=False, temperature=1.0) for models in (full, other))
     return full, replace(other, detr=full.detr, clip=full.clip)
 
 

@@ -138,34 +138,30 @@ def test_an_unchanged_picture_is_never_verified(models, editor, image):
     assert painted[0].guidance < painted[2].guidance
 
 
-def test_from_noise_alone_the_mean_of_several_is_painted(models, editor, image):
-    def asked(models, **options):
-        prompt = "the red car changes to a car facing the front"
+def test_from_noise_alone_the_noise_is_cold_and_gets_warmer(models, editor, image):
+    def asked(models, prompt="the red car changes to a car facing the front", **options):
         algorithm = algorithm_1(image, parse(prompt), models, editor.settings(prompt, **options))
         request, paints = algorithm.send(None), []
         while len(paints) < 3:
             if isinstance(request, Find):
                 answer = editor.detections(image)
-            else:  # as many native pictures as there are seeds, each of the seed's own value
+            else:
                 paints.append(request)
-                answer = [
-                    Painting(image, job.seed, each=tuple(np.full((8, 8, 3), job.seed + k) for k in range(job.mean_of)))
-                    for job in request.jobs
-                ]
+                answer = [Painting(image, job.seed) for job in request.jobs]
             request = algorithm.send(answer) if len(paints) < 3 else None
         return paints
 
+    def temperatures(paints):
+        return [{job.temperature for job in paint.jobs} for paint in paints]
+
     own = asked(models, seed=5)
-    assert [[job.mean_of for job in paint.jobs] for paint in own] == [[4], [8], [12]]
-    assert [[job.seed for job in paint.jobs] for paint in own] == [[5]] * 3
-    # What a round has painted counts in the next one's mean, and is not painted again.
-    assert [[int(pixels[0, 0, 0]) for pixels in paint.jobs[0].earlier] for paint in own] == [[], [5, 6, 7, 8], list(range(5, 13))]
-    assert {(paint.steps, paint.guidance) for paint in own} == {(4, own[0].guidance)}
-    for given, taken in ((30, 10), (9, 4), (3, 3)):  # a third, but no fewer than four, and never more than were asked for
-        assert {paint.steps for paint in asked(models, steps=given)} == {taken}
-    for paints in asked(models, ablate="mean"), asked(dataclasses.replace(models, mean_of=1)):
-        assert [[job.mean_of for job in paint.jobs] for paint in paints] == [[1] * n for n in SEEDS]
-        assert [paint.jobs[0].seed for paint in paints] == [0, 1, 3]  # none is tried twice
+    assert temperatures(own) == [{0.3}, {0.6}, {pytest.approx(0.9)}]
+    assert [[job.seed for job in paint.jobs] for paint in own] == [[5], [6, 7], [8, 9, 10, 11]]  # none is tried twice
+    assert [paint.steps for paint in own] == [6, 9, 12]  # half of what the round has, but no fewer than four
+    assert [asked(models, steps=steps)[0].steps for steps in (30, 9, 5, 3)] == [15, 5, 4, 3]
+    for warm in asked(models, ablate="temperature"), asked(dataclasses.replace(models, temperature=1.0)):
+        assert temperatures(warm) == [{1.0}] * 3 and [paint.steps for paint in warm] == [12, 18, 24]
+    assert temperatures(asked(models, CUP)) == [{1.0}] * 3  # the noise over a sketch is as much as the step has
 
 
 def test_an_object_of_another_category_is_not_verified(models, editor, image):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image, ImageDraw
 
 from textedit_lite.errors import MaskError, SettingsError
@@ -18,6 +18,7 @@ from textedit_lite.inpaint import (
     guidance_scale,
     inpaint,
     inpaint_batch,
+    noise,
     step_schedule,
 )
 from textedit_lite.world.scenes import make_scene, render
@@ -155,26 +156,28 @@ def test_a_seed_paints_the_same_alone_and_among_others(models, image):
     assert difference.max() <= 2 and difference.mean() < 0.01
 
 
-def test_the_mean_of_several_seeds(models, image):
-    each = inpaint(image, MASK, "a red car", models.painter, seeds=(5, 6, 7), steps=2, refine=False)
-    (mean,) = inpaint(image, MASK, "a red car", models.painter, seeds=(5,), steps=2, refine=False, mean_of=3)
-    wanted = np.mean([np.asarray(one.image, float) for one in each], 0)
-    assert mean.seed == 5 and np.abs(np.asarray(mean.image) - wanted).max() <= 12  # where one overshoots, it is clipped
-    assert np.abs(np.asarray(mean.image) - wanted).mean() < 0.1 < 1 < np.abs(np.asarray(each[0].image) - wanted).mean()
-    assert len(mean.each) == 3 and each[0].each == ()
+def test_the_colder_the_noise_the_less_the_seeds_differ(models, image):
+    def spread(temperature):
+        several = inpaint(image, MASK, "a red car", models.painter, seeds=(5, 6, 7), steps=3, temperature=temperature)
+        return np.std([np.asarray(one.image, float) for one in several], 0)[np.asarray(MASK) > 0].mean()
+
+    warm, cool, cold = (spread(temperature) for temperature in (1.0, 0.3, 0.0))
+    assert warm > 2 * cool > 0 and cold < 0.05 * warm
 
 
-def test_paintings_that_are_there_already_are_not_painted_again(models, image):
-    whole = Job(image, MASK, "a red car", 5, mean_of=3)
-    (one,) = inpaint_batch([replace(whole, mean_of=2)], models.painter, 2)
-    together = inpaint_batch([replace(whole, earlier=one.each), replace(whole, seed=9, mean_of=1)], models.painter, 2)
-    for part, alone in zip(together, (whole, replace(whole, seed=9, mean_of=1)), strict=True):
-        (wanted,) = inpaint_batch([alone], models.painter, 2)
-        assert np.abs(np.asarray(part.image, int) - np.asarray(wanted.image, int)).max() <= 2
-    # They are taken as they are given.
-    middle = np.asarray(MASK) > 0
-    (marked,) = inpaint_batch([replace(whole, earlier=(one.each[0] * 0, one.each[1] * 0))], models.painter, 2, refine=False)
-    assert np.asarray(marked.image)[middle].mean() < 0.5 * np.asarray(together[0].image)[middle].mean()
+def test_the_noise_is_what_a_seed_draws_times_the_temperature(models):
+    drawn, generator = noise(3, models.painter)
+    again = torch.Generator("cpu").manual_seed(3)
+    assert torch.equal(drawn, torch.randn(drawn.shape, generator=again)) and torch.equal(generator.get_state(), again.get_state())
+    assert torch.equal(noise(3, models.painter, 0.25)[0], 0.25 * drawn) and not noise(3, models.painter, 0)[0].any()
+
+
+def test_each_job_of_a_batch_has_its_own_temperature(models, image):
+    jobs = [Job(image, MASK, "a red car", 5, temperature=temperature) for temperature in (1.0, 0.2)]
+    for together, job in zip(inpaint_batch(jobs, models.painter, 2), jobs, strict=True):
+        (alone,) = inpaint_batch([job], models.painter, 2)
+        assert np.abs(np.asarray(together.image, int) - np.asarray(alone.image, int)).max() <= 2
+    assert np.abs(np.subtract(*(np.asarray(one.image, int) for one in inpaint_batch(jobs, models.painter, 2)))).max() > 20
 
 
 def test_a_batch_paints_each_job_on_its_own_picture(models, image):
@@ -218,10 +221,10 @@ def test_an_empty_mask_or_one_of_another_size_is_refused(models, image, mask):
         inpaint(image, mask, "a red car", models.painter, steps=1)
 
 
-@pytest.mark.parametrize("mean_of", [0, -1, 1.5, None])
-def test_a_mean_of_nothing_is_refused(models, image, mean_of):
-    with pytest.raises(SettingsError, match="mean"):
-        inpaint(image, MASK, "a red car", models.painter, steps=1, mean_of=mean_of)
+@pytest.mark.parametrize("temperature", [-0.1, 1.5, float("nan"), None])
+def test_noise_of_no_such_temperature_is_refused(models, image, temperature):
+    with pytest.raises(SettingsError, match="temperature"):
+        inpaint(image, MASK, "a red car", models.painter, steps=1, temperature=temperature)
 
 
 def test_settings_are_checked_before_anything_is_painted(models, image):

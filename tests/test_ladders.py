@@ -230,7 +230,7 @@ def test_the_cpu_ladder_runs_from_end_to_end(tmp_path, capsys, monkeypatch):
     from textedit_lite.training.loop import has_half_precision
 
     def quick(weights, device):
-        return replace(load_models(weights, device), steps=2, mean_of=2)
+        return replace(load_models(weights, device), steps=2)
 
     monkeypatch.setattr(cpu_ladder, "load_models", quick)
     arguments = ["--steps", "3", "--edits", "4", "--most", "2", "--sizes", "0.25", "--objects", "2", "--no-compile", "--turns", "1"]

@@ -210,22 +210,22 @@ def test_what_is_trained_edits_in_the_steps_that_its_folder_says(tmp_path, uncom
     inpaint._draw_part((tmp_path / "samples" / "samples-0-000.npz", 0, 0))  # here, as another process would draw all of a part
     results = lcm.train(tmp_path / "run", 0.03, **PARTS, count=8, scenes=tmp_path / "samples", progress=False)
     assert results["teacher_apart"] < results["apart"] and np.isfinite(results["loss"])
-    assert json.loads((tmp_path / "run" / "painting.json").read_text()) == {"steps": 4, "guidance": 3.0}
+    assert json.loads((tmp_path / "run" / "painting.json").read_text()) == {"steps": 4, "guidance": 3.0, "temperature": 1.0}
     assert "textedit-lite train lcm" in (tmp_path / "run" / "README.md").read_text()
 
     models = load_models(weights_file(tmp_path, tmp_path / "run"))
-    assert (models.steps, models.guidance, models.mean_of) == (4, 3.0, 4)
+    assert (models.steps, models.guidance, models.temperature) == (4, 3.0, 1.0)
     taken = []
     models.painter.unet.register_forward_hook(lambda unet, given, found: taken.append(len(found[0])))
-    for task, passes in ("front", [4] * 4), ("color", [1]):  # of UNet, by how many pictures: no second one without words
+    for task, passes in ("front", [1] * 4), ("color", [1]):  # of UNet, by how many pictures: no second one without words
         (case,) = cases(1, 0, task)
         result = Editor(models).edit(render(case.scene), case.prompt, rounds=1)
         assert isinstance(result.image, Image.Image) and result.settings.steps == 4
-        assert taken == passes, "four paintings in four steps from noise, and a single step from a sketch"
+        assert taken == passes, "four steps from noise, and a single one from a sketch"
         taken.clear()
 
 
-@pytest.mark.parametrize("text", ['{"steps": 0}', '{"steps": 2.5}', '{"wings": 2}', "[4]", "no json"])
+@pytest.mark.parametrize("text", ['{"steps": 0}', '{"steps": 2.5}', '{"temperature": 3}', '{"wings": 2}', "[4]", "no json"])
 def test_a_folder_that_wishes_nonsense_is_refused(text, tmp_path):
     from textedit_lite.models import load_models
 

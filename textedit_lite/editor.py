@@ -46,13 +46,13 @@ from .sketch import sketch
 from .straighten import straighten
 from .vocabulary import POSE_DEGREES, describe
 
-MEAN_STEPS = 1 / 3  # of the steps, where a painting is the mean of several: what fewer steps blur, the mean blurs anyway,
+COLD_STEPS = 1 / 2  # of the steps, where a painting starts from cold noise, which has less to be smoothed out,
 FEW_STEPS = 4  # but no fewer than these; a painter that is made for so few takes them all
-SEEDS = (1, 2, 4)  # paintings a round, where each stands for itself: the first try alone, then several at once
+SEEDS = (1, 2, 4)  # paintings a round: the first try alone, then several at once
 ROUNDS = len(SEEDS)
 STRENGTHS = (0.1, 0.3, 0.5)  # how much of a sketch each round paints over; without a sketch it is 1, all of it
 # What an edit can do without, to see what it is worth.
-ABLATIONS = ("fusion", "crop", "refine", "guidance", "steps", "mean", "straighten", "silhouette")
+ABLATIONS = ("fusion", "crop", "refine", "guidance", "steps", "temperature", "straighten", "silhouette")
 SURE = 0.5  # an attribute that CLIP reads with less is left out of the description
 METADATA = "textedit-lite"  # the key of the settings in the PNG
 PAINTED_AT_ONCE = 16
@@ -201,17 +201,17 @@ def algorithm_1(
         mask = straight.within(mask)
         upright = describe(target, **wanted | {"pose": "upright"})
         plain = replace(plain, image=straight.image, mask=straight.mask, description=upright, feather=0.0)
-    best, seed, earlier = None, settings.seed, ()
-    for r in range(settings.rounds):
-        if start or without == "mean" or models.mean_of == 1:  # several to choose from, finer and stronger each round
-            jobs = tuple(replace(plain, seed=seed + k) for k in range(SEEDS[min(r, len(SEEDS) - 1)]))
-            seed += len(jobs)
-            steps, grade = step_schedule(0 if without == "steps" else r, settings.steps), r
-        else:  # from noise alone one, that is the mean of several, if that suits the painter: more of them each round
-            jobs = (replace(plain, mean_of=(r + 1) * models.mean_of, earlier=earlier),)
-            steps, grade = min(settings.steps, max(FEW_STEPS, math.ceil(MEAN_STEPS * settings.steps))), 0
+    temperature = models.temperature if not start and without != "temperature" else 1.0
+    best, seed = None, settings.seed
+    for r in range(settings.rounds):  # several to choose from, finer, stronger and more various each round
+        warmer = min(1.0, (r + 1) * temperature)
+        jobs = tuple(replace(plain, seed=seed + k, temperature=warmer) for k in range(SEEDS[min(r, len(SEEDS) - 1)]))
+        seed += len(jobs)
+        steps = step_schedule(0 if without == "steps" else r, settings.steps)
+        if temperature < 1:
+            steps = min(steps, max(FEW_STEPS, math.ceil(COLD_STEPS * steps)))
         # In halves, so that edits of much the same guidance can be painted in one batch.
-        guidance = round(2 * guidance_scale(settings.guidance, now.probability(wanted), grade)) / 2
+        guidance = round(2 * guidance_scale(settings.guidance, now.probability(wanted), r)) / 2
         guidance = settings.guidance if without == "guidance" else guidance
         strength = STRENGTHS[min(r, len(STRENGTHS) - 1)] if start else 1.0
         if models.steps <= FEW_STEPS:  # made for few from noise, it takes one of more where the sketch leaves little to paint
@@ -224,7 +224,7 @@ def algorithm_1(
                 painting = replace(painting, image=turned)
             seen: Detections = yield Find(painting.image, None)
             judged = _judge(painting, seen, box, mask, target, wanted, models, contrary)
-            best, earlier = max(best or judged, judged, key=lambda verdict: verdict.rank), painting.each
+            best = max(best or judged, judged, key=lambda verdict: verdict.rank)
         if best.verified:
             break
     status = "edited" if best.verified else "unverified"
@@ -356,9 +356,9 @@ class Editor:
         rounds: how often at most it paints. progress(step, steps) is called while it paints. grow, feather: of the mask,
         in longest and in short sides of its box. sketch: whether the painter starts from a sketch, by default not under
         a mask of your own. ablate: one of ABLATIONS, to do without: CLIP alone chooses ("fusion"), the painter sees the
-        whole picture ("crop"), the boundary is not refined ("refine"), guidance or steps stay as they are, no painting is
-        the mean of several ("mean"), what leans is painted as it leans ("straighten"), a sketch does not know the
-        object's shape ("silhouette").
+        whole picture ("crop"), the boundary is not refined ("refine"), guidance or steps stay as they are, what starts from
+        noise starts from all of it ("temperature"), what leans is painted as it leans ("straighten"), a sketch does not know
+        the object's shape ("silhouette").
 
         Raises PromptError, UnknownWordError, ImageError, MaskError, SettingsError, each with one sentence. What is not
         there, or not clear, is no error but a status of the result. Taught in notebook 05.
@@ -513,7 +513,7 @@ class Editor:
             alike_settings = replace(request, jobs=()) == replace(first, jobs=())
             if alike_settings and jobs < PAINTED_AT_ONCE:
                 alike.append(i)
-                jobs += sum(job.mean_of - len(job.earlier) for job in request.jobs)
+                jobs += len(request.jobs)
         return alike
 
     def _paint(self, requests: list[Paint], progress) -> list[list[Painting]]:

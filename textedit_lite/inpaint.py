@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from numbers import Integral, Real
 
 import numpy as np
@@ -27,8 +27,7 @@ class Job:
 
     start: the picture whose noised latents a strength below 1 starts from (`sketch.sketch`), where it is not `image`;
     feather: how wide the painting fades in, in short sides of the mask's box; whole: the painter sees all of the
-    picture, not the window around the mask; mean_of: how many paintings, of this seed and those after it, to average;
-    earlier: the first of them, where they are painted already (`Painting.each`).
+    picture, not the window around the mask; temperature: of the noise, where the painting starts from noise alone (`noise`).
     """
 
     image: Image.Image
@@ -38,21 +37,16 @@ class Job:
     start: Image.Image | None = None
     feather: float = FEATHER
     whole: bool = False
-    mean_of: int = 1
-    earlier: tuple[np.ndarray, ...] = ()
+    temperature: float = 1.0
 
 
 @dataclass(frozen=True)
 class Painting:
-    """One repainted picture; `refused` says that a safety checker blackened it, and then `image` is the input's.
-
-    each: the paintings that it is the mean of, at the painter's native size (float32 [h, w, 3], 0 to 255).
-    """
+    """One repainted picture; `refused` says that a safety checker blackened it, and then `image` is the input's."""
 
     image: Image.Image
     seed: int
     refused: bool = False
-    each: tuple[np.ndarray, ...] = field(default=(), repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -97,13 +91,19 @@ def check_settings(steps: int, guidance: float, strength: float = 1.0) -> None:
         raise SettingsError(f"A strength of {strength} leaves none of {steps} steps: give {1 / steps:.3g} to 1.")
 
 
+def check_temperature(temperature: float) -> None:
+    """Raises SettingsError for a temperature that no noise can have."""
+    if not (isinstance(temperature, Real) and 0 <= temperature <= 1):
+        raise SettingsError(f"The temperature cannot be {temperature}: give a number from 0 (no noise) to 1.")
+
+
 # --- painting ----------------------------------------------------------------------------------------------------
 
 
 def inpaint(
     image: Image.Image, mask: Image.Image, description: str, painter, *, seeds: Sequence[int] = (0,), steps: int = 12,
     guidance: float = 3.0, strength: float = 1.0, negative: str = "", progress: Progress | None = None,
-    refine: bool = True, feather: float = FEATHER, mean_of: int = 1,
+    refine: bool = True, feather: float = FEATHER, temperature: float = 1.0,
 ) -> list[Painting]:  # fmt: skip
     """Repaint the masked place of a picture so that `description` is true there: one painting a seed, in one batch.
 
@@ -113,16 +113,14 @@ def inpaint(
     stage 4). The same seeds give the same pictures on the same machine; alone or beside others, a seed's picture is
     the same up to the last digit of the arithmetic. negative: words to keep away from; strength: below 1 the picture
     under the mask shines through; progress(step, steps) is called after each step; feather: in short sides of the mask;
-    mean_of: how many paintings, of consecutive seeds, make one. Where a caption leaves little open and a painter is small,
-    its paintings differ by their errors, and the mean of K of them has a K-th of the errors' variance.
+    temperature: of the noise that it starts from, 0 to 1 (`noise`).
 
     Raises MaskError for an empty mask or one of another size, SettingsError for settings out of range.
     Taught in notebook 04.
     """
     check_feather(feather)
-    if not (isinstance(mean_of, Integral) and mean_of >= 1):
-        raise SettingsError(f"A painting cannot be the mean of {mean_of}: give a whole number from 1.")
-    jobs = [Job(image, mask, description, seed, feather=feather, mean_of=mean_of) for seed in seeds]
+    check_temperature(temperature)
+    jobs = [Job(image, mask, description, seed, feather=feather, temperature=temperature) for seed in seeds]
     return inpaint_batch(jobs, painter, steps, guidance, strength, negative, progress, refine)
 
 
@@ -139,17 +137,12 @@ def inpaint_batch(
             progress(step + 1, int(steps * strength))
         return {}
 
-    new = [range(len(job.earlier), job.mean_of) for job in jobs]
-    each = [(replace(job, seed=job.seed + k), native) for job, native, ks in zip(jobs, natives, new) for k in ks]
-    output = _run(*zip(*each), painter, steps, guidance, strength, negative, after_step)
-    flags = _together(getattr(output, "nsfw_content_detected", None) or [False] * len(each), new)
-    images = _together(output.images * 255, new)
+    output = _run(jobs, natives, painter, steps, guidance, strength, negative, after_step)
+    flags = getattr(output, "nsfw_content_detected", None) or [False] * len(jobs)
     seen = round_trip([native.start for native in natives], painter) if strength < 1 else [None] * len(jobs)
     paintings = []
-    for job, native, several, through, flagged in zip(jobs, natives, images, seen, flags, strict=True):
-        several = (*job.earlier, *several)
-        pixels = np.mean(several, axis=0)
-        if any(flagged) or not pixels.max() >= BLACK:  # nor is NaN, to which half precision may overflow, a picture
+    for job, native, pixels, through, flagged in zip(jobs, natives, output.images * 255, seen, flags, strict=True):
+        if flagged or not pixels.max() >= BLACK:  # nor is NaN, to which half precision may overflow, a picture
             paintings.append(Painting(job.image, job.seed, refused=True))
             continue
         if refine:
@@ -157,14 +150,24 @@ def inpaint_batch(
         painted = Image.fromarray(np.rint(pixels).clip(0, 255).astype(np.uint8))
         start = None if through is None else Start(job.start or job.image, through)
         pasted = paste_back(job.image, painted, job.mask, native.window, job.feather, start)
-        paintings.append(Painting(pasted, job.seed, each=several if job.mean_of > 1 else ()))
+        paintings.append(Painting(pasted, job.seed))
     return paintings
 
 
-def _together(each, new: Sequence[range]) -> list[list]:
-    """What came of each painting, put together again by job."""
-    rest = iter(each)
-    return [[next(rest) for _ in ks] for ks in new]
+def noise(seed: int, painter, temperature: float = 1.0):
+    """The latents that a painting starts from: x_T = tau e with e ~ N(0, 1), [1, 4, h, w]; and the generator that drew e.
+
+    Sampling is a fixed way from noise to a picture, and the nearer to 0 the noise lies, the more usual the picture: the
+    temperature tau trades variety for likeness, as the truncation trick does (Brock et al., 2019). Where a caption leaves
+    little open and a painter is small, what its seeds differ in is mostly errors, and a low temperature leaves them out;
+    a large painter of photographs was made for tau = 1. Drawn on the CPU, so that it does not depend on the device.
+    Taught in notebook 04.
+    """
+    import torch
+
+    generator, side = torch.Generator("cpu").manual_seed(seed), native_side(painter) // painter.vae_scale_factor
+    drawn = torch.randn((1, painter.vae.config.latent_channels, side, side), generator=generator)
+    return (temperature * drawn).to(painter.unet.dtype), generator
 
 
 def round_trip(pictures: Sequence[Image.Image], painter) -> list[Image.Image]:
@@ -216,13 +219,16 @@ def _native(job: Job, side: int) -> _Native:
 
 
 def _run(jobs, natives, painter, steps, guidance, strength, negative, after_step):
-    """One call of the pipeline; the noise is drawn on the CPU, so that it does not depend on the device."""
+    """One call of the pipeline; a strength below 1 draws its noise from the seed alone, and adds it to the start."""
     import torch
 
     side = native_side(painter)
+    latents, generators = zip(*(noise(job.seed, painter, job.temperature) for job in jobs))
+    if strength < 1:
+        latents, generators = None, [torch.Generator("cpu").manual_seed(job.seed) for job in jobs]
     return painter(
         prompt=[job.description for job in jobs], negative_prompt=[negative] * len(jobs) if negative else None,
         image=[native.start for native in natives], mask_image=[native.mask for native in natives], height=side,
         width=side, strength=strength, num_inference_steps=steps, guidance_scale=guidance, output_type="np",
-        generator=[torch.Generator("cpu").manual_seed(job.seed) for job in jobs], callback_on_step_end=after_step,
+        generator=list(generators), latents=None if latents is None else torch.cat(latents), callback_on_step_end=after_step,
     )  # fmt: skip

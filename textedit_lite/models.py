@@ -83,7 +83,7 @@ class Models:
     sketches: bool = True  # whether `sketch` knows the colours and outlines of these models' world
     steps: int = 12  # of denoising, unless the user says otherwise
     guidance: float = 3.0
-    mean_of: int = 4  # paintings that make one where the painter starts from noise alone; 1: its paintings differ in kind
+    temperature: float = 0.3  # of the noise, where the painter starts from noise alone; 1, all of it, for a large one
     at_once: int = 32  # pictures that the memory holds in one call of the painter
     low_memory: bool = False
     text_features: dict[str, Any] = field(default_factory=dict, repr=False)  # CLIP's, of captions asked before
@@ -346,24 +346,25 @@ def _load(
         models.known_words = (*models.categories, *COLOURS, *VIEWS.values(), *POSES.values())
     else:  # photographs: CLIP tells their colours, but not how a thing is turned, and no palette fits them
         models.captions, models.steps, models.guidance = "a photo of {}", 30, 7.5
-        models.reads, models.sketches, models.mean_of = ("colour",), False, 1
+        models.reads, models.sketches, models.temperature = ("colour",), False, 1.0
     for name, value in _wishes(folders["inpaint"]).items():
         setattr(models, name, value)
     return models
 
 
 def _wishes(folder: Path) -> dict[str, int | float]:
-    """What a painter's folder says in WISHES of the `steps`, `guidance` and `mean_of` of `Models`, as a few-step painter does."""
+    """What a painter's folder says in WISHES of the `steps`, `guidance` and `temperature` of `Models`, as a few-step painter does."""
     path = folder / WISHES
     if not path.exists():
         return {}
     try:
         wishes = json.loads(path.read_text(encoding="utf-8"))
-        kinds = {"steps": int, "mean_of": int, "guidance": (int, float)}
-        if not all(isinstance(value, kinds[name]) and 1 <= value <= 50 for name, value in wishes.items()):
+        kinds = {"steps": (int, 1, 50), "guidance": ((int, float), 1, 50), "temperature": ((int, float), 0, 1)}
+        if not all(isinstance(value, kinds[name][0]) and kinds[name][1] <= value <= kinds[name][2] for name, value in wishes.items()):
             raise ValueError("a number is out of range")
     except (OSError, ValueError, LookupError, AttributeError) as error:
-        raise WeightsError(f"{path} cannot be read ({error}): write steps, guidance or mean_of in it, each from 1 to 50.") from error
+        advice = "write steps or guidance in it, each from 1 to 50, or a temperature from 0 to 1"
+        raise WeightsError(f"{path} cannot be read ({error}): {advice}.") from error
     return wishes
 
 

@@ -244,7 +244,7 @@ def train(out: Path | str, minutes: float, *, vae: Path | str, clip: Path | str,
     results = {"loss": round(done.losses.get("loss", float("nan")), 4)}
     results |= nearness(teacher.to("cpu"), student, samples, states, noise_schedule())
     assemble(student, autoencoder, clip, out)
-    (out / WISHES).write_text(json.dumps({"steps": STEPS, "guidance": ASKED}) + "\n", encoding="utf-8")
+    (out / WISHES).write_text(json.dumps({"steps": STEPS, "guidance": ASKED, "temperature": 1.0}) + "\n", encoding="utf-8")
     write_card(
         out, run=replace(done, model=student), results=results, title="The few-step painter of the small world",
         what=f"A `StableDiffusionInpaintPipeline` that paints in {STEPS} steps of DDIM what the painter that taught it paints in "
