@@ -262,6 +262,7 @@ def test_oracle_mask_repaints_what_is_true(asked, models):
             assert mask_iou(result.mask, request.pixels) == 1
         else:
             assert np.array_equal(result.mask, build_mask(request.image.size, request.box, "tilted"))
+        assert result.box == pytest.approx(request.box) and "detect" not in result.timings_ms, "nothing need be found"
         assert result.settings.sketch is True
 
 

@@ -399,20 +399,25 @@ class Editor:
         )  # fmt: skip
 
     def edit_batch(
-        self, images: Sequence, prompts: Sequence[str], seeds: Sequence[int] | None = None, masks=None, **options
+        self, images: Sequence, prompts: Sequence[str], seeds: Sequence[int] | None = None, masks=None,
+        found: Sequence[Detections | None] | None = None, **options
     ) -> list[EditResult]:
-        """`edit` for several pictures, whose detections and paintings share the models' calls. Taught in notebook 06."""
+        """`edit` for several pictures, whose detections and paintings share the models' calls.
+
+        masks: one a picture, or None; found: the objects of each picture where they are known, as from a set's annotations,
+        in place of stage 1. Taught in notebook 06.
+        """
         seeds = seeds if seeds is not None else [0] * len(prompts)
         kind = options.pop("mask", None)  # one way to make them all, unless `masks` says more
         if kind is not None:
             check_kind(kind)
-        masks = masks if masks is not None else [None] * len(prompts)
+        masks, found = ([None] * len(prompts) if given is None else given for given in (masks, found))
         if options.get("select") == "all":
             raise SettingsError("A batch edits one object a picture: leave select='all' to `edit`.")
         running = []
-        for image, prompt, seed, mask in zip(images, prompts, seeds, masks, strict=True):
+        for image, prompt, seed, mask, known in zip(images, prompts, seeds, masks, found, strict=True):
             own, mask = (mask, None) if _is_kind(mask) else (kind, mask)
-            running.append(self._start(image, self.settings(prompt, seed, mask=own, **options), mask))
+            running.append(self._start(image, self.settings(prompt, seed, mask=own, **options), mask, known))
         return self._drive(running)
 
     def settings(
@@ -461,13 +466,13 @@ class Editor:
                 raise PromptError(f'These models cannot paint "{prompt.target}": ask for one colour, view or pose that they know.')
         return prompt
 
-    def _start(self, image, settings: Settings, mask):
+    def _start(self, image, settings: Settings, mask, found: Detections | None = None):
         prompt = self.parse(settings.prompt)
         image = open_image(image)
         if mask is not None and not isinstance(mask, Image.Image):
             mask = open_image(mask, under="black")
         own = None if mask is None else check_mask(mask, image.size)
-        return algorithm_1(image, prompt, self.models, settings, own), settings, image
+        return algorithm_1(image, prompt, self.models, settings, own, found), settings, image
 
     def _drive(self, running, progress=None) -> list[EditResult]:
         """Run the algorithms side by side: whoever waits for the same model is served in the same batch."""

