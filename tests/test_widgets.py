@@ -293,10 +293,11 @@ def test_mask_panel_shows_what_build_mask_makes(street):
 def test_paint_panel_shows_what_inpaint_paints(models, street):
     mask = build_mask(street.size, (40, 130, 140, 200))
     panel = PaintPanel(street, mask, "a red car seen from the side upright", models, strict=True)
-    panel.steps.value, panel.seed.value, panel.guidance.value = 2, 5, 2.0
+    panel.steps.value, panel.seed.value, panel.guidance.value, panel.temperature.value = 2, 5, 2.0, 0.5
     before = panel.picture.value
     painted = panel.paint()
-    truth = inpaint(street, mask, panel.description.value, models.painter, seeds=[5], steps=2, guidance=2.0)[0].image
+    settings = {"seeds": [5], "steps": 2, "guidance": 2.0, "temperature": 0.5}
+    truth = inpaint(street, mask, panel.description.value, models.painter, **settings)[0].image
     assert painted.image.tobytes() == truth.tobytes() and panel.picture.value != before
     assert same(panel, scaled(truth)) and panel.status.kind == "good"
     panel.wipe.value = 0.5

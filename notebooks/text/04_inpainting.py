@@ -173,14 +173,14 @@ plots.image_grid(closer(painting.image for painting in paintings), titles, side=
 #
 # $$ x_T = \tau\, \epsilon, \qquad \epsilon \sim \mathcal{N}(0, 1), \quad 0 \le \tau \le 1 $$
 #
-# $\tau$ is the **temperature**. At $\tau = 0$ all seeds paint the same picture; in between, variety is traded for likeness, as in the truncation trick of BigGAN (Brock et al., 2019). `inpaint(..., temperature=0.3)` does it. Above, one seed's painting at four temperatures; below, where the four seeds disagree:
+# $\tau$ is the **temperature**. At $\tau = 0$ all seeds paint the same picture, and what the network is unsure of, a wheel say, may be missing in it; in between, variety is traded for likeness, as in the truncation trick of BigGAN (Brock et al., 2019). `inpaint(..., temperature=0.3)` does it. Above, one seed's painting at four temperatures; below, where the four seeds disagree:
 
 # %%
 temperatures = (1.0, 0.6, 0.3, 0.0)
 firsts, spreads = [], []
 for temperature in temperatures:
     several = inpaint(
-        image, mask, caption, painter, seeds=range(4), temperature=temperature
+        image, mask, caption, painter, seeds=range(4), steps=6, temperature=temperature
     )
     several = [np.asarray(one, float) for one in closer(p.image for p in several)]
     firsts.append(Image.fromarray(several[0].astype(np.uint8)))

@@ -206,7 +206,7 @@ def fading(mask: Image.Image, width: float) -> np.ndarray:
 
 
 class PaintPanel(PaintingPanel):
-    """Stage 4: the caption, guidance, steps and seed; Paint and Stop; before and after.
+    """Stage 4: the caption, guidance, steps, seed and temperature; Paint and Stop; before and after.
 
     image: PIL RGB; mask: L of its size, 255 = repaint; description: what is to be seen there. Taught in notebook 04.
     """
@@ -215,17 +215,20 @@ class PaintPanel(PaintingPanel):
         super().__init__(models or load_models("lite"), strict)
         self.image, self.mask, self.painted = image, mask, None
         self.description = labelled(widgets.Text, "caption", "What is to be seen there.", value=description, continuous_update=False)
+        self.temperature = labelled(widgets.FloatSlider, "temperature", "Of the noise: the colder, the less do seeds differ.",
+                                    value=1.0, min=0, max=1, step=0.05, continuous_update=False)  # fmt: skip
         self.wipe = labelled(widgets.FloatSlider, "before | after", "Left of the line the picture as it was.",
                              value=0.0, min=0, max=1, step=0.01, readout_format=".0%")  # fmt: skip
         self._free = [self.wipe]
         self._on(self.wipe, self._draw, debounced=True)
-        controls = [heading("Paint"), self.description, self.guidance, self.steps, self.seed, self.buttons, self.bar]
+        noise = [self.guidance, self.steps, self.seed, self.temperature]
+        controls = [heading("Paint"), self.description, *noise, self.buttons, self.bar]
         self._arrange(controls, [self.picture, self.wipe])
         self._draw()
         self.status.say("ready", "The mask is tinted: press Paint.")
 
     def _work(self, progress):
-        settings = {"seeds": [self.seed.value], "steps": self.steps.value, "guidance": self.guidance.value}
+        settings = {name: getattr(self, name).value for name in ("steps", "guidance", "temperature")} | {"seeds": [self.seed.value]}
         return inpaint(self.image, self.mask, self.description.value, self.models.painter, progress=progress, **settings)[0]
 
     def _finished(self, result) -> tuple[str, str]:
