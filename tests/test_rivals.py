@@ -219,6 +219,14 @@ def test_all_lite_models_together_stay_small():
     assert sum(file.stat().st_size for file in files) <= 42 * 2**20
 
 
+def test_without_noise_instruct_pix2pix_draws_one_picture_whatever_the_seed(rivals):
+    def drawn(seed, temperature):
+        image = render(make_scene(81))
+        return np.asarray(instruct_pix2pix(image, "the blue bus changes to a red bus", rivals, seed=seed, steps=1, temperature=temperature).image)
+
+    assert np.array_equal(drawn(0, 0.0), drawn(1, 0.0)) and not np.array_equal(drawn(0, 1.0), drawn(1, 1.0))
+
+
 def test_instruct_pix2pix_recolours_what_it_is_told_to_and_leaves_the_rest_nearly_alone(models):
     image = render(make_scene(81))
     result = np.asarray(instruct_pix2pix(image, "the blue bus changes to a red bus", models).image, int)
@@ -321,14 +329,14 @@ def test_what_is_no_rival_has_no_settings(models, tmp_path):
 
 
 def test_a_run_says_with_which_settings_and_weights_a_rival_edited(rivals, tmp_path, monkeypatch):
-    monkeypatch.setitem(DEFAULTS["instruct-pix2pix"], "lite", {"steps": 1, "guidance": 2.0, "image_guidance": 1.0})
+    monkeypatch.setitem(DEFAULTS["instruct-pix2pix"], "lite", {"steps": 1, "guidance": 2.0, "image_guidance": 1.0, "temperature": 0.5})
     folder = evaluate("world", "instruct-pix2pix", ["color"], 2, 5, out=tmp_path, models=rivals, progress=False)
     recorded = json.loads((folder / "run.json").read_text())["settings"]["rival"]
-    assert recorded["settings"] == {"steps": 1, "guidance": 2.0, "image_guidance": 1.0}
+    assert recorded["settings"] == {"steps": 1, "guidance": 2.0, "image_guidance": 1.0, "temperature": 0.5}
     assert list(recorded["weights_sha256"]) == ["unet/diffusion_pytorch_model.safetensors"]
     rows = [json.loads(line) for line in (folder / "rows.jsonl").read_text().splitlines()]
     assert len(rows) == 2 and all(row["returned"] and row["target"] is None and row["psnr_outside"] < 40 for row in rows)
-    monkeypatch.setitem(DEFAULTS["instruct-pix2pix"], "lite", {"steps": 1, "guidance": 3.0, "image_guidance": 1.0})
+    monkeypatch.setitem(DEFAULTS["instruct-pix2pix"], "lite", {"steps": 1, "guidance": 3.0, "image_guidance": 1.0, "temperature": 1.0})
     with pytest.raises(SettingsError, match="another --out"):
         evaluate("world", "instruct-pix2pix", ["color"], 2, 5, out=tmp_path, models=rivals, progress=False)
 

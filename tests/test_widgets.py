@@ -557,7 +557,9 @@ def test_rival_panel_shows_what_the_rivals_make(models, street, monkeypatch):
     place = build_mask(street.size, (40, 130, 140, 200))
     panel = RivalPanel(street, RED, models, place, strict=True)
     own = panel.settings
-    assert set(own) == {"strength", "guidance"} and panel.threshold.disabled and panel.image_guidance.disabled
+    assert set(own) == {"strength", "guidance"} and all(
+        slider.disabled for slider in (panel.threshold, panel.image_guidance, panel.temperature)
+    )
     truth = sdedit(street, RED, models, **own).image
     assert same(panel, scaled(truth)) and panel.result.image.tobytes() == truth.tobytes()
     off = np.abs(np.asarray(truth, int) - np.asarray(street, int)).max(-1)[np.asarray(place) == 0]

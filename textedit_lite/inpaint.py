@@ -154,9 +154,10 @@ def inpaint_batch(
     return paintings
 
 
-def noise(seed: int, painter, temperature: float = 1.0):
+def noise(seed: int, painter, temperature: float = 1.0, size: tuple[int, int] | None = None):
     """The latents that a painting starts from: x_T = tau e with e ~ N(0, 1), [1, 4, h, w]; and the generator that drew e.
 
+    size: width and height of the painting in pixels, by default the painter's native square.
     Sampling is a fixed way from noise to a picture, and the nearer to 0 the noise lies, the more usual the picture: the
     temperature tau trades variety for likeness, as the truncation trick does (Brock et al., 2019). Where a caption leaves
     little open and a painter is small, what its seeds differ in is mostly errors, and a low temperature leaves them out;
@@ -165,8 +166,9 @@ def noise(seed: int, painter, temperature: float = 1.0):
     """
     import torch
 
-    generator, side = torch.Generator("cpu").manual_seed(seed), native_side(painter) // painter.vae_scale_factor
-    drawn = torch.randn((1, painter.vae.config.latent_channels, side, side), generator=generator)
+    generator = torch.Generator("cpu").manual_seed(seed)
+    width, height = (pixels // painter.vae_scale_factor for pixels in size or [native_side(painter)] * 2)
+    drawn = torch.randn((1, painter.vae.config.latent_channels, height, width), generator=generator)
     return (temperature * drawn).to(painter.unet.dtype), generator
 
 

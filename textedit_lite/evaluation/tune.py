@@ -32,7 +32,9 @@ TRIED: dict[str, dict[str, tuple[float, ...]]] = {
     "diffedit": {
         "threshold": (1.0, 1.5, 2.0, 3.0), "noise": (0.3, 0.5, 0.7), "strength": (0.6, 0.8, 1.0), "guidance": (1.5, 3.0, 5.0, 7.5),
     },
-    "instruct-pix2pix": {"guidance": (1.5, 3.0, 5.0, 7.5), "image_guidance": (1.0, 1.2, 1.5, 2.0)},
+    "instruct-pix2pix": {
+        "guidance": (1.5, 3.0, 5.0, 7.5), "image_guidance": (1.0, 1.2, 1.5, 2.0), "temperature": (0.0, 0.3, 0.6, 1.0),
+    },
 }  # fmt: skip
 MOST = 2  # rounds through all settings
 BATCH = 8

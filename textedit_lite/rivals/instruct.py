@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..editor import EditResult
+from ..inpaint import noise
 from ..models import Models
 from .settings import settings_of
-from .whole import Job, Outcome, edit_whole, generators, refused
+from .whole import Job, Outcome, edit_whole, refused
 from .words import instruction
 
 
@@ -15,7 +16,7 @@ def instruct_pix2pix(image, prompt: str, models: Models, *, seed: int = 0, **set
     """Edit a picture by InstructPix2Pix: drawn anew from noise, with the picture's latents beside and an instruction.
 
     e = e(0, 0) + image_guidance (e(c, 0) - e(0, 0)) + guidance (e(c, w) - e(c, 0)), with c the picture and w the words
-    (equation 3). image: PIL, path or array; settings: steps, guidance, image_guidance (`settings_of`).
+    (equation 3). image: PIL, path or array; settings: steps, guidance, image_guidance, temperature (`settings_of`).
     Raises PromptError, ImageError, SettingsError, and WeightsError. Taught in notebook 08.
     """
     return instruct_pix2pix_batch([image], [prompt], models, [seed], **settings)[0]
@@ -29,10 +30,13 @@ def instruct_pix2pix_batch(
     pipeline = models.rival("instruct-pix2pix")
 
     def paint(jobs: Sequence[Job]) -> list[Outcome]:
+        import torch
+
+        latents, generators = zip(*(noise(job.seed, pipeline, chosen["temperature"], job.picture.size) for job in jobs))
         output = pipeline(
             prompt=[instruction(job.wish, brief=models.known_words is not None) for job in jobs],
             image=[job.picture for job in jobs], num_inference_steps=chosen["steps"], guidance_scale=chosen["guidance"],
-            image_guidance_scale=chosen["image_guidance"], generator=generators(jobs),
+            image_guidance_scale=chosen["image_guidance"], generator=list(generators), latents=torch.cat(latents),
         )  # fmt: skip
         flags = refused(output, len(jobs))
         return [Outcome(picture, refused=flag) for picture, flag in zip(output.images, flags, strict=True)]

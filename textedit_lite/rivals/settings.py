@@ -12,6 +12,7 @@ RANGES = {
     "steps": (1, 1000, True),
     "guidance": (1, 50, False),  # by the words (Ho & Salimans, 2022)
     "image_guidance": (1, 50, False),  # by the picture (Brooks et al., 2023, equation 3)
+    "temperature": (0, 1, False),  # of the noise that a picture is drawn from (`inpaint.noise`)
     "strength": (0.01, 1, False),  # how far into the noise an edit goes
     "noise": (0.01, 1, False),  # DiffEdit: how noisy the picture is when the two captions are compared,
     "maps": (1, 100, True),  # with how many noises,
@@ -30,8 +31,8 @@ DEFAULTS: dict[str, dict[str, dict[str, float]]] = {
         FULL: {"steps": 50, "guidance": 7.5, "strength": 0.7, "noise": 0.5, "maps": 10, "threshold": 1.5},
     },
     "instruct-pix2pix": {
-        LITE: {"steps": 20, "guidance": 3.0, "image_guidance": 1.2},
-        FULL: {"steps": 50, "guidance": 7.5, "image_guidance": 1.5},
+        LITE: {"steps": 20, "guidance": 3.0, "image_guidance": 1.2, "temperature": 0.3},
+        FULL: {"steps": 50, "guidance": 7.5, "image_guidance": 1.5, "temperature": 1.0},
     },
 }
 

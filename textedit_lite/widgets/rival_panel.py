@@ -21,6 +21,7 @@ SLIDERS = {
     "strength": ("strength", 0.1, 1.0, 0.05, "How far into the noise the picture is sent; at 1 nothing is left of it."),
     "guidance": ("guidance", 1.0, 10.0, 0.5, "How hard the words pull; 1 is not at all."),
     "image_guidance": ("by the image", 1.0, 3.0, 0.1, "How hard the picture pulls (InstructPix2Pix)."),
+    "temperature": ("temperature", 0.0, 1.0, 0.1, "Of the noise: the colder, the less do seeds differ (InstructPix2Pix)."),
     "threshold": ("threshold", 0.2, 4.0, 0.1, "How many times the mean contrast a place needs to be repainted (DiffEdit)."),
 }
 
@@ -45,7 +46,7 @@ class RivalPanel(Panel):
                            readout_format=".2f", continuous_update=False)
             for name, (label, low, high, step, hint) in SLIDERS.items()
         }  # fmt: skip
-        self.strength, self.guidance, self.image_guidance, self.threshold = self.sliders.values()
+        self.strength, self.guidance, self.image_guidance, self.temperature, self.threshold = self.sliders.values()
         self.seed = labelled(widgets.IntSlider, "seed", "Another seed, another painting.", value=0, min=0, max=99, continuous_update=False)
         self.shown = labelled(widgets.Dropdown, "show", "What is shown on the right.", options=SHOWN)
         self.wipe = labelled(widgets.FloatSlider, "before | after", "Left of the line the picture as it was.",
