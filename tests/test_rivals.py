@@ -220,9 +220,11 @@ def test_all_lite_models_together_stay_small():
 
 
 def test_without_noise_instruct_pix2pix_draws_one_picture_whatever_the_seed(rivals):
+    image = render(make_scene(81))
+
     def drawn(seed, temperature):
-        image = render(make_scene(81))
-        return np.asarray(instruct_pix2pix(image, "the blue bus changes to a red bus", rivals, seed=seed, steps=1, temperature=temperature).image)
+        wish = "the blue bus changes to a red bus"
+        return np.asarray(instruct_pix2pix(image, wish, rivals, seed=seed, steps=1, temperature=temperature).image)
 
     assert np.array_equal(drawn(0, 0.0), drawn(1, 0.0)) and not np.array_equal(drawn(0, 1.0), drawn(1, 1.0))
 
