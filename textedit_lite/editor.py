@@ -350,9 +350,9 @@ class Editor:
         """Edit one picture as a prompt says, e.g. "the left car changes to a red car".
 
         image, mask: PIL, path, or array; the mask (L, same size, 255 = repaint) stands in for stage 3, or names how it is
-        made there: "box" (the default), "sam", "mask2former", "detr" (`segment.shapes`, `segment.fit`). steps, guidance,
-        threshold: of the stages, None for the defaults. select: "best", "left", ..., or a candidate's index. match: what
-        CLIP looks at, "crop" or "patches" (`match.candidate_features`).
+        made there: "box" (the default), "sam", "mask2former", "detr" (`segment.shapes`, `segment.fit`). steps (from cold
+        noise half of them), guidance, threshold: of the stages, None for the defaults. select: "best", "left", ..., or a
+        candidate's index. match: what CLIP looks at, "crop" or "patches" (`match.candidate_features`).
         rounds: how often at most it paints. progress(step, steps) is called while it paints. grow, feather: of the mask,
         in longest and in short sides of its box. sketch: whether the painter starts from a sketch, by default not under
         a mask of your own. ablate: one of ABLATIONS, to do without: CLIP alone chooses ("fusion"), the painter sees the
