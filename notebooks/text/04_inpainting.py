@@ -205,7 +205,7 @@ panel = PaintPanel(image, mask, caption, models)
 panel
 
 # %% [markdown]
-# The `PaintPanel` paints when you press its button, in a thread, so that **Stop** is heard while it paints; the slider below the picture wipes between before and after. From Python, `paint` waits for the painting:
+# The `PaintPanel` paints when you press its button, in a thread, so that **Stop** is heard while it paints; the slider below the picture wipes between before and after. At a temperature of 0.3 another seed hardly paints another picture: try it. From Python, `paint` waits for the painting:
 
 # %%
 panel.steps.value = 8
