@@ -293,7 +293,7 @@ def loaded(weights: str, device: str) -> tuple[Models, Models]:
         full, other = load_models(weights, device, low_memory=False), load_models(weights, device, low_memory=False)
         full.painter.to(torch.float32)
         other.painter.to(half)
-        # As the full weights are used: from noise, a painting a seed.
+        # As the full weights are used: from noise, and from all of it.
         full, other = (replace(models, sketches=False, temperature=1.0) for models in (full, other))
     return full, replace(other, detr=full.detr, clip=full.clip)
 

@@ -154,22 +154,21 @@ def inpaint_batch(
     return paintings
 
 
-def noise(seed: int, painter, temperature: float = 1.0, size: tuple[int, int] | None = None):
-    """The latents that a painting starts from: x_T = tau e with e ~ N(0, 1), [1, 4, h, w]; and the generator that drew e.
+def noise(generator, painter, temperature: float = 1.0, size: tuple[int, int] | None = None):
+    """The latents that a painting starts from: x_T = tau e with e ~ N(0, 1), [1, 4, h, w].
 
-    size: width and height of the painting in pixels, by default the painter's native square.
+    generator: torch's, on the CPU, so that what a seed draws does not depend on the device; size: width and height of the
+    painting in pixels, by default the painter's native square.
     Sampling is a fixed way from noise to a picture, and the nearer to 0 the noise lies, the more usual the picture: the
     temperature tau trades variety for likeness, as the truncation trick does (Brock et al., 2019). Where a caption leaves
     little open and a painter is small, what its seeds differ in is mostly errors, and a low temperature leaves them out;
-    a large painter of photographs was made for tau = 1. Drawn on the CPU, so that it does not depend on the device.
-    Taught in notebook 04.
+    a large painter of photographs was made for tau = 1. Taught in notebook 04.
     """
     import torch
 
-    generator = torch.Generator("cpu").manual_seed(seed)
     width, height = (pixels // painter.vae_scale_factor for pixels in size or [native_side(painter)] * 2)
     drawn = torch.randn((1, painter.vae.config.latent_channels, height, width), generator=generator)
-    return (temperature * drawn).to(painter.unet.dtype), generator
+    return (temperature * drawn).to(painter.unet.dtype)
 
 
 def round_trip(pictures: Sequence[Image.Image], painter) -> list[Image.Image]:
@@ -221,16 +220,15 @@ def _native(job: Job, side: int) -> _Native:
 
 
 def _run(jobs, natives, painter, steps, guidance, strength, negative, after_step):
-    """One call of the pipeline; a strength below 1 draws its noise from the seed alone, and adds it to the start."""
+    """One call of the pipeline; below a strength of 1 it draws its noise itself, and adds it to the start."""
     import torch
 
     side = native_side(painter)
-    latents, generators = zip(*(noise(job.seed, painter, job.temperature) for job in jobs))
-    if strength < 1:
-        latents, generators = None, [torch.Generator("cpu").manual_seed(job.seed) for job in jobs]
+    generators = [torch.Generator("cpu").manual_seed(job.seed) for job in jobs]
+    drawn = [noise(one, painter, job.temperature) for one, job in zip(generators, jobs, strict=True)] if strength == 1 else None
     return painter(
         prompt=[job.description for job in jobs], negative_prompt=[negative] * len(jobs) if negative else None,
         image=[native.start for native in natives], mask_image=[native.mask for native in natives], height=side,
         width=side, strength=strength, num_inference_steps=steps, guidance_scale=guidance, output_type="np",
-        generator=list(generators), latents=None if latents is None else torch.cat(latents), callback_on_step_end=after_step,
+        generator=generators, latents=torch.cat(drawn) if drawn else None, callback_on_step_end=after_step,
     )  # fmt: skip

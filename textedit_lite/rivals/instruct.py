@@ -8,7 +8,7 @@ from ..editor import EditResult
 from ..inpaint import noise
 from ..models import Models
 from .settings import settings_of
-from .whole import Job, Outcome, edit_whole, refused
+from .whole import Job, Outcome, edit_whole, generators, refused
 from .words import instruction
 
 
@@ -32,11 +32,12 @@ def instruct_pix2pix_batch(
     def paint(jobs: Sequence[Job]) -> list[Outcome]:
         import torch
 
-        latents, generators = zip(*(noise(job.seed, pipeline, chosen["temperature"], job.picture.size) for job in jobs))
+        seeded = generators(jobs)
+        drawn = [noise(one, pipeline, chosen["temperature"], job.picture.size) for one, job in zip(seeded, jobs, strict=True)]
         output = pipeline(
             prompt=[instruction(job.wish, brief=models.known_words is not None) for job in jobs],
             image=[job.picture for job in jobs], num_inference_steps=chosen["steps"], guidance_scale=chosen["guidance"],
-            image_guidance_scale=chosen["image_guidance"], generator=list(generators), latents=torch.cat(latents),
+            image_guidance_scale=chosen["image_guidance"], generator=seeded, latents=torch.cat(drawn),
         )  # fmt: skip
         flags = refused(output, len(jobs))
         return [Outcome(picture, refused=flag) for picture, flag in zip(output.images, flags, strict=True)]
