@@ -245,12 +245,12 @@ def test_painting_comparing_undoing_and_redoing(hands):
 
 
 def test_stop_is_heard_while_it_paints(hands):
-    hands.type_prompt("the left car changes to a car facing the front")  # from noise: half of the steps are taken
+    hands.type_prompt("the left car changes to a car facing the front")  # from noise: a third of the steps is taken
     hands.says("facing the front")
     hands.write_number("steps", "50")
     hands.until(lambda: hands.reading("steps") == "50", "fifty steps")
     hands.button("Paint").click()
-    hands.says(r"Painting, round 1: step \d+ of 25")
+    hands.says(r"Painting, round 1: step \d+ of 17")
     hands.until(
         lambda: hands.button("Paint").is_disabled() and hands.control("prompt").locator("input").is_disabled(),
         "the other controls to rest while it paints",

@@ -157,8 +157,8 @@ def test_from_noise_alone_the_noise_is_cold_and_gets_warmer(models, editor, imag
     own = asked(models, seed=5)
     assert temperatures(own) == [{0.3}, {0.6}, {0.9}]
     assert [[job.seed for job in paint.jobs] for paint in own] == [[5], [6, 7], [8, 9, 10, 11]]  # none is tried twice
-    assert [paint.steps for paint in own] == [6, 9, 12]  # half of what the round has, but no fewer than four
-    assert [asked(models, steps=steps)[0].steps for steps in (30, 9, 5, 3)] == [15, 5, 4, 3]
+    assert [paint.steps for paint in own] == [4, 6, 8]  # a third of what the round has, but no fewer than four
+    assert [asked(models, steps=steps)[0].steps for steps in (30, 9, 5, 3)] == [10, 4, 4, 3]
     for warm in asked(models, ablate="temperature"), asked(dataclasses.replace(models, temperature=1.0)):
         assert temperatures(warm) == [{1.0}] * 3 and [paint.steps for paint in warm] == [12, 18, 24]
     assert temperatures(asked(models, CUP)) == [{1.0}] * 3  # the noise over a sketch is as much as the step has

@@ -105,8 +105,17 @@ def test_a_box_takes_the_shape_of_the_query_that_fits_it(kind):
     shape = segment.query_shapes(image, whole, model, processor)[0]
     assert shape.shape == (170, 256) and segment.extent(shape) == (0, 0, 256, 170) and not shape.all()
     # Each box takes its own: where no query's shape fits, there is none.
-    several = segment.query_shapes(image, np.array([[60, 40, 200, 150], whole[0]]), model, processor)
+    several = segment.query_shapes(image, np.array([[60, 40, 160, 120], whole[0]]), model, processor)
     assert not several[0].any() and np.array_equal(several[1], shape)
+
+
+def test_a_shape_fits_a_box_by_what_lies_around_it():
+    """Specks far away and a tail beyond the box do not keep a box from its shape; a background is nobody's shape."""
+    speckled, part, everywhere = block(10, 10, 20, 20) | block(37, 27, 38, 28), block(10, 10, 17, 20), block(0, 0, 40, 30)
+    seen, box = np.stack([everywhere, part, speckled]), (10, 10, 20, 20)
+    assert segment._fitting(seen, np.array([1.0, 1.0, 1.0]), box) == 2
+    assert segment._fitting(seen, np.array([1.0, 1.0, 0.1]), box) == 1
+    assert segment._fitting(seen[:1], np.ones(1), box) is None
 
 
 @pytest.mark.parametrize("kind", ["mask2former", "detr"])

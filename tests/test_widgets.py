@@ -452,14 +452,14 @@ def until(condition, seconds: float = 60, what: str = "what was waited for"):
 def test_stop_stops_and_changes_nothing(panel, monkeypatch):
     panel.steps.value = 50
     before = panel.picture.value
-    panel.prompt.value = "the left car changes to a car facing the front"  # no sketch: half of fifty steps are taken
+    panel.prompt.value = "the left car changes to a car facing the front"  # no sketch: a third of fifty steps is taken
     panel.paint_button.click()
     assert panel.painting and panel.paint_button.disabled and panel.prompt.disabled and not panel.stop_button.disabled
     until(lambda: panel.bar.value >= 2, what="the second step")
     panel.stop_button.click()
     panel.wait(60)
     assert "Stopped" in panel.status.text and panel.status.kind == "ready" and len(panel.history) == 1
-    assert panel.bar.value < panel.bar.max == 25
+    assert panel.bar.value < panel.bar.max == 17
     assert panel.stop_button.disabled and not panel.paint_button.disabled and not panel.prompt.disabled
     assert panel.picture.value == before
     panel.prompt.value = RED

@@ -46,7 +46,7 @@ from .sketch import sketch
 from .straighten import straighten
 from .vocabulary import POSE_DEGREES, describe
 
-COLD_STEPS = 1 / 2  # of the steps, where a painting starts from cold noise, which has less to be smoothed out,
+COLD_STEPS = 1 / 3  # of the steps, where a painting starts from cold noise, which has less to be smoothed out,
 FEW_STEPS = 4  # but no fewer than these; a painter that is made for so few takes them all
 SEEDS = (1, 2, 4)  # paintings a round: the first try alone, then several at once
 ROUNDS = len(SEEDS)

@@ -14,6 +14,8 @@ from .errors import SettingsError
 KINDS = ("box", "sam", "mask2former", "detr")
 DILATE = 0.04  # how far a mask reaches beyond the object's shape, in longest sides of the shape: its blurred edge, and the feather
 SAME = 0.5  # IoU of boxes from which a found shape is taken for the one that is asked for
+REACH = 0.1  # how far beyond a box its object may show, in longest sides of the box, as no detector's box is exact
+MOST = 0.5  # share of a shape that must lie there
 LARGEST = 512  # pixels of an object's longest side; more would show a small segmenter nothing more
 LEAST = 0.1  # a shape that fills less of its box is none
 
@@ -94,10 +96,13 @@ def sam_shapes(image: Image.Image, boxes: np.ndarray, model, processor) -> np.nd
 
 
 def query_shapes(image: Image.Image, boxes: np.ndarray, model, processor) -> np.ndarray:
-    """For each box the shape, among those that the queries of a segmenter find, whose own box fits it: bool [N, H, W].
+    """For each box the shape, among those that the queries of a segmenter find, that fits it: bool [N, H, W].
 
-    model: Mask2FormerForUniversalSegmentation or DetrForSegmentation. Of the shapes whose box overlaps by an IoU over 0.5
-    the one with the highest (IoU x score) is taken; where there is none, the shape is empty. Taught in notebook 07.
+    model: Mask2FormerForUniversalSegmentation or DetrForSegmentation. Of each shape only what lies in the box and a little
+    around it counts (REACH); it fits if that is most of it, and the box of that part overlaps the asked one by an IoU over 0.5. Of
+    those the one with the highest IoU x (share of the shape that lies there) x score is taken; where there is none, the shape
+    is empty.
+    Taught in notebook 07.
     """
     import torch
     import torch.nn.functional as F
@@ -112,15 +117,33 @@ def query_shapes(image: Image.Image, boxes: np.ndarray, model, processor) -> np.
     classes = getattr(output, "class_queries_logits", None)
     masks = output.masks_queries_logits if classes is not None else output.pred_masks
     scores = (output.logits if classes is None else classes)[0].float().softmax(-1)[:, :-1].max(-1).values.cpu().numpy()
-    # The padding is cut off before the picture's own size is restored.
+    # The padding is cut off before the picture's own size is restored, and that only for the shapes that are taken.
     inside = inputs["pixel_mask"][0] if "pixel_mask" in inputs else torch.ones(pixels.shape[2:])
     height, width = int(inside[:, 0].sum()), int(inside[0].sum())
     masks = F.interpolate(masks.float(), pixels.shape[2:], mode="bilinear", align_corners=False)[..., :height, :width]
-    masks = F.interpolate(masks, image.size[::-1], mode="bilinear", align_corners=False)[0].cpu().numpy() > 0
-    likeness = iou(boxes, np.array([extent(mask) for mask in masks], np.float32))
-    likeness = np.where(likeness >= SAME, likeness * scores, 0)
-    best = likeness.argmax(1)
-    return masks[best] & (likeness.max(1) > 0)[:, None, None]
+    seen = masks[0].cpu().numpy() > 0
+    best = [_fitting(seen, scores, box) for box in boxes * np.tile([width / image.width, height / image.height], 2)]
+    found = np.zeros((len(boxes), image.height, image.width), bool)
+    for shape, query, box in zip(found, best, boxes):
+        if query is not None:
+            large = F.interpolate(masks[:, [query]], image.size[::-1], mode="bilinear", align_corners=False)[0, 0] > 0
+            shape |= large.cpu().numpy() & filled(_around(box), image.size)
+    return found
+
+
+def _around(box) -> np.ndarray:
+    """The box with REACH of its longest side around it: xyxy."""
+    x0, y0, x1, y1 = (float(v) for v in box)
+    return np.array([x0, y0, x1, y1]) + REACH * max(x1 - x0, y1 - y0) * np.array([-1, -1, 1, 1])
+
+
+def _fitting(seen: np.ndarray, scores: np.ndarray, box) -> int | None:
+    """Which of the shapes, bool [Q, H, W] with scores [Q], `query_shapes` takes for a box (xyxy); None where none fits."""
+    near = seen & filled(_around(box), seen.shape[:0:-1])
+    likeness = iou(np.asarray(box, np.float32)[None], np.array([extent(shape) for shape in near], np.float32))[0]
+    share = near.sum((1, 2)) / np.maximum(1, seen.sum((1, 2)))
+    likeness = np.where((likeness >= SAME) & (share >= MOST), likeness * share * scores, 0)
+    return int(likeness.argmax()) if likeness.max() > 0 else None
 
 
 def plausible(shape: np.ndarray, box) -> bool:
