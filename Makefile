@@ -12,6 +12,8 @@ IMAGES    ?= 1000
 SEED      ?= 101
 PROCESSES ?= 1
 WEIGHTS   ?= lite
+# Files of tests and notebooks at a time
+TESTERS   ?= 2
 TABLE     ?= runs/table
 EDITORS   ?= ours oracle-mask plain sdedit diffedit instruct-pix2pix copy
 ABLATIONS ?= fusion threshold crop refine guidance steps rounds temperature straighten silhouette sketch
@@ -57,7 +59,7 @@ demo: $(INSTALLED)
 	@echo "The edited picture is demo/edit.png; how it came about is demo/edit_figure.png."
 
 test: $(INSTALLED) browser
-	@$(BIN)/python -m pytest --nbval --nbval-current-env tests $(wildcard notebooks)
+	@$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile --nbval --nbval-current-env tests $(wildcard notebooks)
 
 # The tests that use the panels as a reader does need Chromium; without it they are skipped, and say so.
 browser:

@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+if "PYTEST_XDIST_WORKER_COUNT" in os.environ:  # several processes share the cores, each with torch's threads; before torch loads
+    threads = max(1, (os.cpu_count() or 1) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
