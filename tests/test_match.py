@@ -14,6 +14,7 @@ from textedit_lite.errors import SettingsError
 from textedit_lite.match import (
     ATTRIBUTES,
     MATCHES,
+    PADDED,
     Candidate,
     blur_rest,
     candidate_features,
@@ -27,6 +28,7 @@ from textedit_lite.match import (
     pool_patches,
     read_attributes,
     read_categories,
+    read_object,
     similarity,
     text_features,
     views,
@@ -199,6 +201,17 @@ def test_a_reading_is_consistent(models, crops):
     both = reading.probability({"colour": "red", "view": "side"})
     assert both <= min(reading.probability({"colour": "red"}), reading.probability({"view": "side"})) + 1e-6
     assert reading.probability({"view": "side", "colour": "red"}) == pytest.approx(both)
+
+
+def test_an_object_is_read_close_and_from_further_away(models):
+    image, box = render(SCENE), boxes(SCENE)[0]
+    close, wide = read_attributes([square_crop(image, box), square_crop(image, box, PADDED)], [THINGS[0].category] * 2, models)
+    both = read_object(image, box, THINGS[0].category, models)
+    assert sum(both.joint.values()) == pytest.approx(1) and both.joint.keys() == close.joint.keys()
+    one, other = list(both.joint)[:2]
+    expected = np.sqrt(close.joint[one] * wide.joint[one] / (close.joint[other] * wide.joint[other]))
+    assert both.joint[one] / both.joint[other] == pytest.approx(expected, rel=1e-3)
+    assert sum(both.probabilities["pose"].values()) == pytest.approx(1)
 
 
 def test_nothing_to_read(models):

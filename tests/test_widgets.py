@@ -338,7 +338,7 @@ def test_each_slider_runs_its_own_stage_and_those_after_it_alone(panel, monkeypa
         monkeypatch.setattr(module, name, lambda *args, **options: calls.update({name: 1}) or real(*args, **options))
 
     counted(editor_module, "detect_batch")
-    for name in ("match", "read_attributes", "build_mask"):
+    for name in ("match", "read_object", "build_mask"):
         counted(editor_panel, name)
 
     def ran(control, value) -> list[str]:
@@ -348,10 +348,10 @@ def test_each_slider_runs_its_own_stage_and_those_after_it_alone(panel, monkeypa
         return sorted(calls)
 
     assert ran(panel.grow, 0.3) == ["build_mask"]
-    assert ran(panel.choice, 2) == ["build_mask", "read_attributes"]
-    assert ran(panel.prompt, "the right car becomes blue") == ["build_mask", "match", "read_attributes"]
-    assert ran(panel.threshold, 0.9) == ["build_mask", "detect_batch", "match", "read_attributes"]
-    assert ran(panel.dynamic, True) == ["build_mask", "match", "read_attributes"]  # DETR has looked before
+    assert ran(panel.choice, 2) == ["build_mask", "read_object"]
+    assert ran(panel.prompt, "the right car becomes blue") == ["build_mask", "match", "read_object"]
+    assert ran(panel.threshold, 0.9) == ["build_mask", "detect_batch", "match", "read_object"]
+    assert ran(panel.dynamic, True) == ["build_mask", "match", "read_object"]  # DETR has looked before
     for control, value in ((panel.feather, 0.2), (panel.seed, 7), (panel.steps, 3), (panel.guidance, 5.0), (panel.wipe, 0.3)):
         assert ran(control, value) == []
     calls.clear()

@@ -38,6 +38,7 @@ from .match import (
     match,
     read_attributes,
     read_categories,
+    read_object,
 )
 from .models import Models, load_models
 from .prompt import EditPrompt, check_words, parse
@@ -174,7 +175,7 @@ def algorithm_1(
     box = chosen.candidates[chosen.index].box if chosen.index is not None else tuple(map(float, own_mask.getbbox()))
     # What is to be seen: what CLIP reads on the object now, and the change in it.
     noun = prompt.category or prompt.noun
-    now = read_attributes([square_crop(image, box)], [noun], models)[0]
+    now = read_object(image, box, noun, models)
     wanted = wished(prompt, now, models.reads)
     target = prompt.changes.get("category", noun)
     description = prompt.changes.get("text") or describe(target, **wanted)

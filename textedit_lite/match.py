@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -240,13 +241,27 @@ def read_attributes(crops: Sequence[Image.Image], categories: Sequence[str], mod
         return []
     features = image_features(crops, models)
     combinations = list(product(*ATTRIBUTES.values()))
-    readings: list[Reading] = []
-    for row, category in zip(features, categories):
-        joint = contrast(row[None], [describe(category, *words) for words in combinations], models)[0]
-        tables = {name: {value: float(sum(p for words, p in zip(combinations, joint) if words[i] == value)) for value in values}
-                  for i, (name, values) in enumerate(ATTRIBUTES.items())}
-        readings.append(Reading(tables, dict(zip(combinations, joint.tolist()))))
-    return readings
+    joints = (contrast(row[None], [describe(category, *words) for words in combinations], models)[0]
+              for row, category in zip(features, categories))  # fmt: skip
+    return [_reading(dict(zip(combinations, joint.tolist()))) for joint in joints]
+
+
+def read_object(image: Image.Image, box: Sequence[float], category: str, models) -> Reading:
+    """What CLIP reads on the object in a box (xyxy), seen close and from a little further away.
+
+    p ~ sqrt(p_close p_wide), the geometric mean of the two crops' readings (`read_attributes`): what one of them mistakes,
+    the other seldom does. Taught in notebook 02.
+    """
+    close, wide = read_attributes([square_crop(image, box), square_crop(image, box, PADDED)], [category] * 2, models)
+    joint = {words: math.sqrt(p * wide.joint[words]) for words, p in close.joint.items()}
+    return _reading({words: p / sum(joint.values()) for words, p in joint.items()})
+
+
+def _reading(joint: dict[tuple[str, str, str], float]) -> Reading:
+    """A reading out of the probabilities of all combinations."""
+    tables = {name: {value: sum(p for words, p in joint.items() if words[i] == value) for value in values}
+              for i, (name, values) in enumerate(ATTRIBUTES.items())}  # fmt: skip
+    return Reading(tables, joint)
 
 
 def read_categories(crops: Sequence[Image.Image], categories: Sequence[str], models) -> np.ndarray:

@@ -16,7 +16,8 @@ from PIL import Image, ImageChops
 from .boxes import rotated
 from .vocabulary import COLOUR_RGB, POSE_DEGREES
 
-STRANGE = 45.0  # distance (of 255) from the line of a colour's shades at which a pixel is of another colour
+STRANGE = 45.0  # distance (of 255) from the plane of a colour's shades and tints at which a pixel is of another colour
+HUE = 1 / 3  # of a pixel's length that is the old colour, from which on the pixel is all the object's
 REACH = 0.05  # in short sides of the mask, by which the place that an object leaves is larger than the object
 GREY = (8.0, 14.0)  # chroma (largest less least of red, green, blue) up to which, and from which on no more, a pixel is grey
 # How light the parts of a white and of a black object are, and which shares of its body's colour those of one with a hue.
@@ -124,22 +125,27 @@ def _channelwise(values: np.ndarray, change: Callable[[Image.Image], Image.Image
 
 
 def recolour(pixels: np.ndarray, old: str, new: str) -> np.ndarray:
-    """Pixels of one colour's shades as the same shades of another: float32 [..., 3].
+    """Pixels of one colour's shades and tints as the same shades and tints of another: float32 [..., 3].
 
-    A pixel p = s b + r, with b the old colour, s = p.b / b.b its shade and r the rest, becomes s b' + r as far as r is
-    small; a window or a tyre has a large r and stays. White and black are told by their lightness instead, and what is
-    black has light outlines (`TONES`). Taught in notebook 04.
+    A pixel p = s b + t 1 + r is so much of the old colour b, so much of white, and a rest (least squares). It becomes
+    s b' + t 1 + r, as far as it has a hue and r is small: a window or a tyre is nearly grey, and stays. White and black are
+    told by their lightness instead, and what is black has light outlines (`TONES`). Taught in notebook 04.
     """
     if old in TONES:
         light, chroma = pixels.mean(-1, keepdims=True), np.ptp(pixels, axis=-1)[..., None]
         own = np.clip((GREY[1] - chroma) / (GREY[1] - GREY[0]), 0, 1)  # the sky is as light as what is white, but not grey
         return pixels + own * (_toned(light, TONES[old], new) - pixels)
     base, target = (np.array(COLOUR_RGB[name], np.float32) for name in (old, new))
-    shade = (pixels @ base / (base @ base))[..., None]
-    rest = pixels - shade * base
-    own = np.exp(-((rest**2).sum(-1, keepdims=True)) / (2 * STRANGE**2))
-    shaded = _toned(shade, SHADES, new) if new == "black" else np.clip(shade, 0, 1.3) * target
-    return pixels + own * (shaded + rest - pixels)
+    parts = np.stack([base, np.ones(3, np.float32)], 1)
+    shares = pixels @ np.linalg.pinv(parts).T
+    shade, rest = shares[..., :1], pixels - shares @ parts.T
+    hue = np.maximum(shade, 0) * np.linalg.norm(base) / np.maximum(np.linalg.norm(pixels, axis=-1, keepdims=True), 1)
+    own = np.minimum(1, (hue / HUE) ** 2) * np.exp(-((rest**2).sum(-1, keepdims=True)) / (2 * STRANGE**2))
+    if new == "black":
+        becomes = _toned((pixels @ base / (base @ base))[..., None], SHADES, new)
+    else:
+        becomes = pixels + np.clip(shade, 0, 1.3) * target - shade * base
+    return pixels + own * (becomes - pixels)
 
 
 def _toned(values: np.ndarray, tones: dict[str, float], new: str) -> np.ndarray:

@@ -519,9 +519,9 @@ check("4.5", ddim_step)
 # %% [markdown]
 # ### 4.6 The same shades of another colour · 4 points
 #
-# A pixel $p$ of a blue bus is a shade of blue and a rest: $p = s\,b + r$ with $s = \frac{p \cdot b}{b \cdot b}$. The same shade of red is $p' = \operatorname{clip}(s, 0, 1.3)\, b' + r$. But tyres and windows are not blue, and shall stay:
+# A pixel $p$ of a blue bus is so much blue $b$, so much white, and a rest: $p = s\,b + t\,\mathbf 1 + r$, with $s$ and $t$ such that $r$ is the smallest (`np.linalg.pinv` of the matrix with the columns $b$ and $\mathbf 1 = (1, 1, 1)$). The same in red is $p' = \operatorname{clip}(s, 0, 1.3)\, b' + t\,\mathbf 1 + r$. But a tyre or a window, which is nearly grey, and what is of another colour, where $r$ is large, shall stay:
 #
-# $$ p \leftarrow p + w\,(p' - p), \qquad w = \exp\left( -\frac{r \cdot r}{2 \cdot 45^2} \right) $$
+# $$ p \leftarrow p + w\,(p' - p), \qquad w = \min(1, 9 h^2)\, \exp\left( -\frac{r \cdot r}{2 \cdot 45^2} \right), \qquad h = \frac{\max(s, 0)\,|b|}{\max(|p|, 1)} $$
 #
 # `pixels` is float32 $[\dots, 3]$ in 0 to 255; `old` and `new` are names, whose $b$ and $b'$ stand in `textedit_lite.vocabulary.COLOUR_RGB`. `old` has a hue (it is not white or black), and `new` is not black, whose outlines are lighter than its body.
 

@@ -141,7 +141,7 @@ def _steps(rng: np.random.Generator):
 
 
 def _paints(rng: np.random.Generator):
-    """Shades of a colour, lights and darks of it, other things, one pixel, and mixtures of all."""
+    """Shades and tints of a colour, greys, other things, one pixel, and mixtures of all."""
     hued = [name for name in COLOURS if name not in ("white", "black")]
     yield np.array(COLOUR_RGB["blue"], np.float32)[None], "blue", "red"
     yield np.array([[20, 20, 22], [200, 225, 240], [0, 0, 0], [60, 130, 255]], np.float32), "blue", "yellow"
@@ -149,7 +149,7 @@ def _paints(rng: np.random.Generator):
     for shape in ((3, 4), (6, 5), (1, 9)):
         old = str(rng.choice(hued))
         new = str(rng.choice([name for name in COLOURS if name not in (old, "black")]))  # black has outlines of its own
-        shades = rng.uniform(0.2, 1.6, (*shape, 1)) * np.array(COLOUR_RGB[old])
+        shades = rng.uniform(0.2, 1.6, (*shape, 1)) * np.array(COLOUR_RGB[old]) + rng.uniform(0, 90, (*shape, 1))
         pixels = np.where(rng.random((*shape, 1)) < 0.7, shades + rng.normal(0, 12, (*shape, 3)), rng.uniform(0, 255, (*shape, 3)))
         yield pixels.clip(0, 255).astype(np.float32), old, new
 
@@ -231,10 +231,10 @@ def _draw_recolour():
     before = np.asarray(image.crop(box), np.float32)
     after = recolour(before, "blue", "red")
     base = np.array(COLOUR_RGB["blue"], np.float32)
-    rest = before - (before @ base / (base @ base))[..., None] * base
-    own = 255 * np.exp(-(rest**2).sum(-1) / (2 * 45.0**2))
-    pictures = [np.rint(v).clip(0, 255).astype(np.uint8) for v in (before, own, after)]
-    return plots.image_grid(pictures, ["p = s b + r", "how much it is blue: exp(-r.r / 2d^2)", "s b' + r"], 3, 2.3)
+    shade = (before @ np.linalg.pinv(np.stack([base, np.ones(3, np.float32)], 1)).T)[..., 0]
+    hue = np.maximum(shade, 0) * np.linalg.norm(base) / np.maximum(np.linalg.norm(before, axis=-1), 1)
+    pictures = [np.rint(v).clip(0, 255).astype(np.uint8) for v in (before, 255 * np.minimum(1, (3 * hue) ** 2), after)]
+    return plots.image_grid(pictures, ["p = s b + t 1 + r", "how much it is blue: min(1, 9 h^2)", "s b' + t 1 + r"], 3, 2.3)
 
 
 EXERCISES = (

@@ -11,13 +11,13 @@ import ipywidgets as widgets
 from PIL import Image
 
 from ..blend import FEATHER
-from ..boxes import GROW, square_crop
+from ..boxes import GROW
 from ..detect import Detections
 from ..editor import Editor, EditResult, leaning, turns, wished
 from ..errors import OutputError, SettingsError
 from ..images import open_image, save_png
 from ..mask import build_mask
-from ..match import Match, choose, match, read_attributes
+from ..match import Match, choose, match, read_object
 from ..models import Models
 from ..prompt import EditPrompt
 from ..resources import data_path
@@ -196,8 +196,8 @@ class EditorPanel(PaintingPanel):
         (prompt, _), chosen = self.made["match"], self.made["choose"]
         if chosen.index is None:
             return None
-        crop = square_crop(self.step.image, chosen.candidates[chosen.index].box)
-        now = read_attributes([crop], [prompt.category or prompt.noun], self.models)[0]
+        box = chosen.candidates[chosen.index].box
+        now = read_object(self.step.image, box, prompt.category or prompt.noun, self.models)
         wanted = wished(prompt, now, self.models.reads)
         return wanted, turns(wanted, now), leaning(wanted, now, self.models)
 
