@@ -9,11 +9,12 @@ import pytest
 from PIL import Image
 
 from textedit_lite.mask import build_mask
+from textedit_lite.segment import dilate
 from textedit_lite.sketch import fill_in, recolour, sketch
 from textedit_lite.vocabulary import COLOUR_RGB
 from textedit_lite.world.backgrounds import Background
 from textedit_lite.world.oracle import judge
-from textedit_lite.world.scenes import Scene, SceneObject, boxes, ideal_edit, render, visible_masks
+from textedit_lite.world.scenes import Scene, SceneObject, boxes, ideal_edit, make_scene, render, visible_masks
 from textedit_lite.world.sprites_pen import _tones
 
 NOW = {"colour": "blue", "view": "side", "pose": "upright"}
@@ -38,6 +39,30 @@ def test_with_its_shape_the_object_turns_and_what_stands_beside_it_does_not():
     cup = visible_masks(scene)[1] > 0
     errors = [np.abs(np.asarray(drawn, float) - wanted) for drawn in (left, told)]
     assert errors[1][cup].mean() < 0.5 * errors[0][cup].mean() and errors[1].mean() < 0.8 * errors[0].mean()
+
+
+def test_what_looks_as_its_background_does_is_the_objects_all_the_same():
+    """On a light ground, between a white car's body and its outline lie pixels of the ground's own shade."""
+    scene = make_scene(22, "train", 5)
+    image, box, shape = render(scene), boxes(scene)[4], visible_masks(scene)[4] > 0
+    assert scene.objects[4].colour == "white"
+    now = {name: getattr(scene.objects[4], name) for name in ("colour", "view", "pose")}
+    dilated = Image.fromarray((255 * dilate(shape, 0.04 * max(box[2:] - box[:2]))).astype(np.uint8))
+    purple = sketch(image, build_mask(image.size, box), box, now, now | {"colour": "purple"}, dilated)
+    drawn, ideal = (np.asarray(picture, int) for picture in (purple, ideal_edit(scene, 4, {"colour": "purple"})))
+    left_white = shape & (np.ptp(ideal, axis=-1) > 60) & (np.ptp(drawn, axis=-1) < 20)
+    assert left_white.sum() < 0.005 * shape.sum()
+
+
+def test_grey_parts_stay_grey_and_highlights_come_along():
+    image, _, drawn = sketched({"colour": "red"})
+    before, after, ideal = (np.asarray(picture, float) for picture in (image, drawn, ideal_edit(SCENE, 0, {"colour": "red"})))
+    shape = visible_masks(SCENE)[0] > 0
+    tyres = shape & (np.abs(before - _tones("blue")["tyre"]).max(-1) < 6)
+    highlights = shape & (np.abs(before - _tones("blue")["light"]).max(-1) < 12)
+    assert tyres.sum() > 100 and np.abs(after - ideal)[tyres].mean() < 3
+    assert highlights.sum() > 20 and np.abs(after - ideal)[highlights].mean() < 12
+    assert ((after - ideal)[shape] ** 2).mean() < 60
 
 
 def test_a_large_picture_is_sketched_as_its_small_one_is():

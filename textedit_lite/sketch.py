@@ -25,6 +25,7 @@ TONES = {"white": {"ink": 36.0, "line": 92.0, "body": 240.0, "light": 255.0}, "b
 SHADES = {"ink": 0.15, "line": 0.38, "body": 1.0, "light": 1.4}
 SEEN = 500_000  # pixels of the region in which an object is told from its background; what changes is changed in full
 MARGIN = 0.06  # how far an object may reach beyond the detector's box, in longest sides of it
+INSIDE = 0.08  # how deep in its dilated shape a pixel is surely the object's, in longest sides of the box
 HIGHLIGHT = 0.2  # how far towards white the lightest parts are
 MATTE = (10.0, 34.0)  # distances from the estimated background at which a pixel begins to be, and is, object
 
@@ -49,7 +50,10 @@ def sketch(
     times = math.ceil(math.sqrt(region.width * region.height / SEEN))  # the object is found in a smaller picture
     seen, gone = np.asarray(region.reduce(times), np.float32), np.asarray(hole.reduce(times)) > 0
     near = gone if shape is None else gone & (np.asarray(shape.crop((x0, y0, x1, y1)).reduce(times)) >= 128)
-    matte = _matte(seen, near, (np.asarray(box) - (x0, y0, x0, y0)) / times)
+    own_box = (np.asarray(box) - (x0, y0, x0, y0)) / times
+    matte = _matte(seen, near, own_box)
+    if "colour" in changes:
+        matte = _filled(matte, near, None if shape is None else INSIDE * max(own_box[2:] - own_box[:2]))
     place = (0, 0, region.width / times, region.height / times)
 
     def whole(small: np.ndarray, resample: int = Image.Resampling.BILINEAR) -> Image.Image:
@@ -83,6 +87,17 @@ def _matte(pixels: np.ndarray, hole: np.ndarray, box: np.ndarray) -> np.ndarray:
     y, x = (np.arange(extent) + 0.5 for extent in matte.shape)
     across, down = (x > box[0] - reach) & (x < box[2] + reach), (y > box[1] - reach) & (y < box[3] + reach)
     return matte * (down[:, None] & across)
+
+
+def _filled(matte: np.ndarray, near: np.ndarray, depth: float | None) -> np.ndarray:
+    """The matte without holes where a part of the object looks as its background does: [H, W], 0..1.
+
+    Gaps of a pixel are closed; deeper than `depth` pixels inside of the object's shape `near`, if that is known, all is object.
+    """
+    from scipy.ndimage import distance_transform_edt, grey_closing
+
+    filled = np.maximum(matte, near * grey_closing(matte, 3))
+    return filled if depth is None else np.maximum(filled, np.clip((distance_transform_edt(near) - depth) / 2, 0, 1))
 
 
 def _reached(matte: np.ndarray) -> np.ndarray:
