@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -274,6 +275,16 @@ def test_every_editor_and_every_ablation_is_there(asked, models):
         settings = Editor(models).settings(request.prompt, **options)
         assert settings != Editor(models).settings(request.prompt), f"{name} changes nothing"
     assert IN_WORDS.keys() == ABLATED.keys()
+
+
+def test_the_help_names_every_ablation(capsys):
+    from textedit_lite.cli import main
+
+    with pytest.raises(SystemExit):
+        main(["evaluate", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    listed = re.search(r"do without (.+?) --block", said)[1]
+    assert set(re.split(r", | or ", listed)) == set(ABLATED)
 
 
 @pytest.mark.parametrize(("editor", "ablate", "words"), [("theirs", None, "no editor"), ("ours", "magic", "no ablation"),

@@ -428,8 +428,8 @@ def build_parser() -> argparse.ArgumentParser:
     graded.add_argument("--seed", metavar="S", type=int, default=0, help="of the choice of edits and of the noise (default: 0)")
     graded.add_argument("--weights", metavar="lite|full|DIR", default="lite", help=weights)
     graded.add_argument("--out", metavar="RUN", type=Path, required=True, help="folder for rows, pictures and table")
-    graded.add_argument("--ablate", metavar="NAME", help="do without fusion, crop, refine, guidance, steps, mean, straighten, threshold, "
-                        "rounds or sketch")  # fmt: skip
+    graded.add_argument("--ablate", metavar="NAME", help="do without fusion, crop, refine, guidance, steps, temperature, straighten, "
+                        "silhouette, threshold, rounds or sketch")  # fmt: skip
     graded.add_argument("--block", metavar="N", type=int, default=8, help="edits at a time (default: 8)")
     graded.add_argument("--device", metavar="cpu|cuda|mps", help="(default: the best that is there)")
     graded.add_argument("--yes", action="store_true", help="download val2017 without asking")
