@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -212,6 +213,14 @@ def test_an_object_is_read_close_and_from_further_away(models):
     expected = np.sqrt(close.joint[one] * wide.joint[one] / (close.joint[other] * wide.joint[other]))
     assert both.joint[one] / both.joint[other] == pytest.approx(expected, rel=1e-3)
     assert sum(both.probabilities["pose"].values()) == pytest.approx(1)
+
+
+def test_two_crops_that_contradict_each_other_leave_a_reading(models, monkeypatch):
+    words = list(read_attributes([square_crop(render(SCENE), boxes(SCENE)[0])], ["car"], models)[0].joint)
+    sure = [sys.modules[read_object.__module__]._reading({one: float(one == certain) for one in words}) for certain in words[:2]]
+    monkeypatch.setattr(sys.modules[read_object.__module__], "read_attributes", lambda crops, categories, models: sure)
+    both = read_object(render(SCENE), boxes(SCENE)[0], "car", models)
+    assert both.joint[words[0]] == pytest.approx(0.5, abs=1e-3) == both.joint[words[1]]
 
 
 def test_nothing_to_read(models):

@@ -23,6 +23,7 @@ FITS = 0.5  # an asked attribute must have at least this share of the likeliest 
 AMBIGUOUS = 0.15  # two fitting candidates whose scores lie closer are a question, not an answer
 MATCHES = ("crop", "patches")  # what CLIP looks at: one crop a candidate, or several views of it and its patches
 PADDED = 1.3  # side of the wider view, in longest sides of the box
+NEVER = 1e-12  # a probability that stands for none, so that two crops that contradict each other leave something
 BLUR = 10  # the rest of a crop is blurred by its side over this
 PATCHES = 0.25  # weight of the patches beside that of one view: more makes the lite CLIP's readings worse
 ATTRIBUTES = {"colour": COLOURS, "view": tuple(VIEWS), "pose": tuple(POSES)}
@@ -253,8 +254,9 @@ def read_object(image: Image.Image, box: Sequence[float], category: str, models)
     the other seldom does. Taught in notebook 02.
     """
     close, wide = read_attributes([square_crop(image, box), square_crop(image, box, PADDED)], [category] * 2, models)
-    joint = {words: math.sqrt(p * wide.joint[words]) for words, p in close.joint.items()}
-    return _reading({words: p / sum(joint.values()) for words, p in joint.items()})
+    joint = {words: math.sqrt(max(p, NEVER) * max(wide.joint[words], NEVER)) for words, p in close.joint.items()}
+    total = sum(joint.values())
+    return _reading({words: p / total for words, p in joint.items()})
 
 
 def _reading(joint: dict[tuple[str, str, str], float]) -> Reading:
