@@ -58,7 +58,7 @@ class Scene:
 # --- drawing -----------------------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=512)  # a scene is drawn several times, and another one seldom has an object of the same size
 def stamp(category: str, colour: str, view: str, pose: str, side: int) -> Image.Image:
     """One object in its pose, RGBA; the canvas is 4/3 of `side` pixels, so that a tilted object still fits."""
     drawn = sprite(category, colour, view).resize((side, side), Image.Resampling.LANCZOS, reducing_gap=3)
