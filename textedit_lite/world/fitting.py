@@ -61,7 +61,7 @@ class Match:
 # --- the search --------------------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)  # of one judgement; more would keep hundreds of megabytes
 def _drawing(category: str, colour: str, view: str, pose: str, canvas: int, size: int) -> np.ndarray:
     """(A, A T, A |T|^2) of an object whose turned canvas measures `canvas` pixels: float32 [5, size, size]."""
     drawn = stamp(category, colour, view, pose, 96).resize((canvas, canvas), Image.Resampling.BILINEAR)
