@@ -113,9 +113,10 @@ def test_a_shape_fits_a_box_by_what_lies_around_it():
     """Specks far away and a tail beyond the box do not keep a box from its shape; a background is nobody's shape."""
     speckled, part, everywhere = block(10, 10, 20, 20) | block(37, 27, 38, 28), block(10, 10, 17, 20), block(0, 0, 40, 30)
     seen, box = np.stack([everywhere, part, speckled]), (10, 10, 20, 20)
-    assert segment._fitting(seen, np.array([1.0, 1.0, 1.0]), box) == 2
-    assert segment._fitting(seen, np.array([1.0, 1.0, 0.1]), box) == 1
-    assert segment._fitting(seen[:1], np.ones(1), box) is None
+    sizes = seen.sum((1, 2))
+    assert segment._fitting(seen, sizes, np.array([1.0, 1.0, 1.0]), box) == 2
+    assert segment._fitting(seen, sizes, np.array([1.0, 1.0, 0.1]), box) == 1
+    assert segment._fitting(seen[:1], sizes[:1], np.ones(1), box) is None
 
 
 @pytest.mark.parametrize("kind", ["mask2former", "detr"])

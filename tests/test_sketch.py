@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from textedit_lite.mask import build_mask
-from textedit_lite.segment import dilate
+from textedit_lite.segment import DILATE, dilate
 from textedit_lite.sketch import fill_in, recolour, sketch
 from textedit_lite.vocabulary import COLOUR_RGB
 from textedit_lite.world.backgrounds import Background
@@ -47,7 +47,7 @@ def test_what_looks_as_its_background_does_is_the_objects_all_the_same():
     image, box, shape = render(scene), boxes(scene)[4], visible_masks(scene)[4] > 0
     assert scene.objects[4].colour == "white"
     now = {name: getattr(scene.objects[4], name) for name in ("colour", "view", "pose")}
-    dilated = Image.fromarray((255 * dilate(shape, 0.04 * max(box[2:] - box[:2]))).astype(np.uint8))
+    dilated = Image.fromarray((255 * dilate(shape, DILATE * max(box[2:] - box[:2]))).astype(np.uint8))
     purple = sketch(image, build_mask(image.size, box), box, now, now | {"colour": "purple"}, dilated)
     drawn, ideal = (np.asarray(picture, int) for picture in (purple, ideal_edit(scene, 4, {"colour": "purple"})))
     left_white = shape & (np.ptp(ideal, axis=-1) > 60) & (np.ptp(drawn, axis=-1) < 20)

@@ -122,7 +122,8 @@ def query_shapes(image: Image.Image, boxes: np.ndarray, model, processor) -> np.
     height, width = int(inside[:, 0].sum()), int(inside[0].sum())
     masks = F.interpolate(masks.float(), pixels.shape[2:], mode="bilinear", align_corners=False)[..., :height, :width]
     seen = masks[0].cpu().numpy() > 0
-    best = [_fitting(seen, scores, box) for box in boxes * np.tile([width / image.width, height / image.height], 2)]
+    sizes = seen.sum((1, 2))
+    best = [_fitting(seen, sizes, scores, box) for box in boxes * np.tile([width / image.width, height / image.height], 2)]
     found = np.zeros((len(boxes), image.height, image.width), bool)
     for shape, query, box in zip(found, best, boxes):
         if query is not None:
@@ -137,11 +138,13 @@ def _around(box) -> np.ndarray:
     return np.array([x0, y0, x1, y1]) + REACH * max(x1 - x0, y1 - y0) * np.array([-1, -1, 1, 1])
 
 
-def _fitting(seen: np.ndarray, scores: np.ndarray, box) -> int | None:
-    """Which of the shapes, bool [Q, H, W] with scores [Q], `query_shapes` takes for a box (xyxy); None where none fits."""
-    near = seen & filled(_around(box), seen.shape[:0:-1])
-    likeness = iou(np.asarray(box, np.float32)[None], np.array([extent(shape) for shape in near], np.float32))[0]
-    share = near.sum((1, 2)) / np.maximum(1, seen.sum((1, 2)))
+def _fitting(seen: np.ndarray, sizes: np.ndarray, scores: np.ndarray, box) -> int | None:
+    """Which of the shapes, bool [Q, H, W] with their pixels and scores [Q], `query_shapes` takes for a box (xyxy); None where none fits."""
+    x0, y0, x1, y1 = (max(0, round(v)) for v in _around(box))
+    near = seen[:, y0:y1, x0:x1]
+    places = np.array([extent(shape) for shape in near], np.float32) + np.array([x0, y0, x0, y0], np.float32)
+    likeness = iou(np.asarray(box, np.float32)[None], places)[0]
+    share = near.sum((1, 2)) / np.maximum(1, sizes)
     likeness = np.where((likeness >= SAME) & (share >= MOST), likeness * share * scores, 0)
     return int(likeness.argmax()) if likeness.max() > 0 else None
 
