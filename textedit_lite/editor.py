@@ -36,7 +36,6 @@ from .match import (
     fuse,
     image_features,
     match,
-    read_attributes,
     read_categories,
     read_object,
 )
@@ -55,6 +54,7 @@ STRENGTHS = (0.1, 0.3, 0.5)  # how much of a sketch each round paints over; with
 # What an edit can do without, to see what it is worth.
 ABLATIONS = ("fusion", "crop", "refine", "guidance", "steps", "temperature", "straighten", "silhouette")
 SURE = 0.5  # an attribute that CLIP reads with less is left out of the description
+DOUBTED = 0.1  # what an edit leaves as it was may be read as something else, but with no less than this share of its probability
 METADATA = "textedit-lite"  # the key of the settings in the PNG
 PAINTED_AT_ONCE = 16
 DETECTED_AT_ONCE = 8
@@ -203,6 +203,8 @@ def algorithm_1(
         upright = describe(target, **wanted | {"pose": "upright"})
         plain = replace(plain, image=straight.image, mask=straight.mask, description=upright, feather=0.0)
     temperature = models.temperature if not start and without != "temperature" else 1.0
+    # DETR may have called it something else before, and then nothing is amiss if it still does.
+    names = {target, chosen.candidates[chosen.index].label} if chosen.index is not None and target == noun else {target}
     best, seed = None, settings.seed
     for r in range(settings.rounds):  # several to choose from, finer, stronger and more various each round
         warmer = min(1.0, (r + 1) * temperature)
@@ -224,7 +226,7 @@ def algorithm_1(
                 turned = image if painting.refused else straight.back(image, painting.image, mask, feather)
                 painting = replace(painting, image=turned)
             seen: Detections = yield Find(painting.image, None)
-            judged = _judge(painting, seen, box, mask, target, wanted, models, contrary)
+            judged = _judge(painting, seen, box, mask, target, wanted, prompt.changes, models, names, contrary)
             best = max(best or judged, judged, key=lambda verdict: verdict.rank)
         if best.verified:
             break
@@ -245,22 +247,30 @@ class _Verdict:
     rank: float
 
 
-def _judge(painting, seen, box, mask, category, wanted, models: Models, contrary=None) -> _Verdict:
-    """Whether the change has happened: DETR still finds such an object there, and CLIP reads what was wanted."""
+def _judge(painting, seen, box, mask, category, wanted, changes, models: Models, names, contrary=None) -> _Verdict:
+    """Whether the change has happened: DETR still finds such an object there, and CLIP reads what was wanted.
+
+    What was to change must be what CLIP finds likeliest; of the rest, which the painter was not asked to touch and CLIP misreads
+    more often than the painter spoils it, no more is asked than a share of DOUBTED. names: what DETR may call the object.
+    """
     if painting.refused:
         return _Verdict(painting, False, 0.0, -1.0)
     region = np.array(mask.getbbox(), np.float32)
     # Where the object was, too: a mask of the user's own may be far larger or smaller than the object.
     overlaps = iou(seen.boxes, np.stack([region, np.array(box, np.float32)])).max(1)
-    good = [i for i, label in enumerate(seen.labels) if overlaps[i] > 0.3 and (label == category or category not in models.categories)]
+    good = [i for i, label in enumerate(seen.labels) if overlaps[i] > 0.3 and (label in names or category not in models.categories)]
     best = max(good, key=lambda i: overlaps[i], default=None)
     box = region if best is None else seen.boxes[best]
     crop = [square_crop(painting.image, box)]
-    reading = read_attributes(crop, [category], models)[0]
+    reading = read_object(painting.image, box, category, models)
     nouns = list(dict.fromkeys([category, *models.categories]))
-    is_category = read_categories(crop, nouns, models)[0]
-    shown = reading.probability(wanted) * float(is_category[0])
-    right = all(reading.values[name] == value for name, value in wanted.items()) and int(is_category.argmax()) == 0
+    categories = dict(zip(nouns, read_categories(crop, nouns, models)[0].tolist()))
+    shown = reading.probability(wanted) * categories[category]
+    tables = reading.probabilities | {"category": categories}
+    right = all(
+        tables[name][value] >= (1.0 if name in changes else DOUBTED) * max(tables[name].values())
+        for name, value in (wanted | {"category": category}).items()
+    )
     if contrary:
         shown *= float(contrast(image_features(crop, models), contrary, models)[0, 0])
         right = right and shown > 0.5

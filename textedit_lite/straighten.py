@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageChops
 
-from .blend import FEATHER, feather, mix
+from .blend import FEATHER, lay_in
 from .boxes import CONTEXT, GROW, crop, grow_box, rotated
 
 
@@ -49,10 +49,7 @@ class Straight:
         # One pixel more on every side, so that the feather sees where the mask ends and where the picture does.
         part = max(x0 - 1, 0), max(y0 - 1, 0), min(x1 + 1, picture.width), min(y1 + 1, picture.height)
         after = rotated(self._whole(painted), self.degrees).crop(self._of_window(part))
-        mixed = mix(np.asarray(picture.crop(part)), np.asarray(after), feather(mask.crop(part), radius))
-        result = picture.copy()
-        result.paste(Image.fromarray(mixed), part[:2])
-        return result
+        return lay_in(picture, after, mask, part, radius)
 
     def _whole(self, picture: Image.Image) -> Image.Image:
         """`image`, or a picture of its size, in the middle of black as large as `window`."""

@@ -1,7 +1,7 @@
 """Searches a rival's settings on validation scenes, which neither training nor any table has seen, and writes the search down.
 
-One setting after the other is tried at each of its values, the best is kept, and so on until none of them gets better:
-what counts is the oracle's success, and among equals the nearness to the ideal edit.
+Where there are few combinations, each is tried. Else one setting after the other is tried at each of its values, the best is
+kept, and so on until none of them gets better. What counts is the oracle's success, and among equals the nearness to the ideal edit.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import islice, product
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ TRIED: dict[str, dict[str, tuple[float, ...]]] = {
         "guidance": (1.5, 3.0, 5.0, 7.5), "image_guidance": (1.0, 1.2, 1.5, 2.0), "temperature": (0.0, 0.3, 0.6, 1.0),
     },
 }  # fmt: skip
+FEW = 32  # combinations, up to which all are tried: an editor that never succeeds shows no setting the way to the next one
 MOST = 2  # rounds through all settings
 BATCH = 8
 
@@ -144,13 +146,16 @@ def tune(rival: str, models: Models, out: Path | str, images: int = 16, seed: in
             bar.set_postfix(success=f"{found['success']:.3f}")
             return found
 
+        space = TRIED[rival]
+        # What is searched together: all settings at once, or one after the other.
+        groups = [tuple(space)] if prod(map(len, space.values())) <= FEW else [(name,) for name in space]
         best = settings_of(rival, models)
         score = figures(best)
         for _ in range(MOST):
             before = dict(best)
-            for name, values in TRIED[rival].items():
-                for value in values:
-                    tried = settings_of(rival, models, **{**best, name: value})
+            for names in groups:
+                for values in product(*(space[name] for name in names)):
+                    tried = settings_of(rival, models, **best | dict(zip(names, values)))
                     if better(now := figures(tried), score):
                         best, score = tried, now
             if best == before:
