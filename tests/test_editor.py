@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,6 +16,7 @@ import pytest
 from PIL import Image, ImageChops
 from PIL.PngImagePlugin import PngInfo
 
+from textedit_lite import editor as editing
 from textedit_lite.cli import main
 from textedit_lite.editor import METADATA, SEEDS, Editor, Find, Paint, algorithm_1, replay
 from textedit_lite.errors import (
@@ -27,6 +30,7 @@ from textedit_lite.errors import (
 )
 from textedit_lite.images import open_image
 from textedit_lite.inpaint import Painting
+from textedit_lite.match import ATTRIBUTES, Reading
 from textedit_lite.prompt import parse
 from textedit_lite.rivals import plain_edit
 from textedit_lite.training.score_editor import cases, measure
@@ -172,6 +176,24 @@ def test_an_object_of_another_category_is_not_verified(models, editor, image):
 def test_a_removed_object_is_not_verified(models, editor, image):
     gone = render(dataclasses.replace(SCENE, objects=(THINGS[0], THINGS[1], THINGS[3])))
     assert not driven(models, editor, image, CUP, lambda job: gone, rounds=1)[0].verified
+
+
+def test_what_was_not_to_change_may_be_misread_but_not_flatly(models, editor, image, monkeypatch):
+    """CLIP reads the new colour without doubt, and of the pose, which nobody asked to change, it is less and less sure."""
+    ideal = ideal_edit(SCENE, 2, {"colour": "red"})
+    read = editing.read_object
+
+    def verified(colour: float, pose: float) -> bool:
+        sure = {"colour": {"red": colour, "green": 1 - colour}, "view": {"front": 1.0}, "pose": {"upright": pose, "tilted": 1 - pose}}
+        shares = {name: {value: sure[name].get(value, 0.0) for value in values} for name, values in ATTRIBUTES.items()}
+        joint = {words: math.prod(shares[name][word] for name, word in zip(ATTRIBUTES, words)) for words in product(*ATTRIBUTES.values())}
+        after = Reading(shares, joint)
+        monkeypatch.setattr(editing, "read_object", lambda seen, *rest: read(seen, *rest) if seen is image else after)
+        return driven(models, editor, image, CUP, lambda job: ideal, rounds=1)[0].verified
+
+    assert verified(0.9, 0.9) and verified(0.9, 0.3)
+    assert not verified(0.9, 0.05), "flatly something else"
+    assert not verified(0.3, 0.9), "what was to change must be what is likeliest"
 
 
 def test_the_best_round_is_kept(models, editor, image):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from PIL import Image
-from scipy.ndimage import gaussian_filter
+from PIL import Image, ImageDraw
+from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 from textedit_lite import blend
 from textedit_lite.images import open_image
@@ -23,6 +23,36 @@ def test_a_mixture_leaves_its_parts_as_they_were():
     mixed = blend.mix(before, after, weight)
     np.testing.assert_array_equal(mixed[..., 0], np.rint(10 + 11 * weight))
     assert (before == 10).all() and (after == 21).all() and mixed.dtype == np.uint8
+
+
+def place_of_an_oval(width: int, height: int) -> Image.Image:
+    mask = Image.new("L", (width, height))
+    ImageDraw.Draw(mask).ellipse((width // 8, height // 10, width * 3 // 4, height * 5 // 6), fill=255)
+    return mask
+
+
+def test_a_wide_feather_is_measured_in_a_smaller_picture():
+    """It stays what the formula says, but for a twentieth, and outside it is 0 exactly."""
+    mask, radius = place_of_an_oval(1600, 1200), 70.0
+    inside = np.asarray(mask) >= 128
+    t = np.clip(distance_transform_edt(inside) / (radius + 1), 0, 1)
+    weight = blend.feather(mask, radius)
+    np.testing.assert_allclose(weight, np.where(inside, t * t * (3 - 2 * t), 0), atol=0.05)
+    assert weight.dtype == np.float32 and (weight[~inside] == 0).all() and (weight == 1).any()
+
+
+@pytest.mark.parametrize("radius", [0.0, 3.0, 40.0])
+def test_laid_in_is_mixed_by_the_feather_and_nothing_else_changes(radius):
+    rng = np.random.default_rng(3)
+    before, after = (rng.integers(0, 256, (300, 400, 3), np.uint8) for _ in range(2))
+    mask, place = place_of_an_oval(400, 300), (40, 20, 320, 270)
+    x0, y0, x1, y1 = place
+    result = blend.lay_in(Image.fromarray(before), Image.fromarray(after[y0:y1, x0:x1]), mask, place, radius)
+    expected = before.copy()
+    expected[y0:y1, x0:x1] = blend.mix(before[y0:y1, x0:x1], after[y0:y1, x0:x1], blend.feather(mask.crop(place), radius))
+    np.testing.assert_array_equal(np.asarray(result), expected)
+    outside = np.asarray(mask) == 0
+    assert (np.asarray(result)[outside] == before[outside]).all() and not (expected == before).all()
 
 
 @pytest.mark.parametrize("orientation", [1, 6])

@@ -294,7 +294,8 @@ def test_an_edit_by_the_shape_keeps_the_neighbours_and_is_made_again(models, sce
     assert replay(tmp_path / "out.png", models).image.tobytes() == by_shape.image.tobytes()
     batch = editor.edit_batch([render(scene)] * 2, [prompt] * 2, masks=["sam", None], rounds=1)
     assert [result.mask_kind for result in batch] == ["shape", "box"]
-    assert batch[0].image.tobytes() == by_shape.image.tobytes()
+    together, alone = (np.asarray(result.image, int) for result in (batch[0], by_shape))
+    assert np.abs(together - alone).max() <= 1  # what is computed together decides the last digits
 
 
 def test_a_file_that_is_called_sam_is_reached_as_a_path(tmp_path):

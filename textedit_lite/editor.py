@@ -203,8 +203,6 @@ def algorithm_1(
         upright = describe(target, **wanted | {"pose": "upright"})
         plain = replace(plain, image=straight.image, mask=straight.mask, description=upright, feather=0.0)
     temperature = models.temperature if not start and without != "temperature" else 1.0
-    # DETR may have called it something else before, and then nothing is amiss if it still does.
-    names = {target, chosen.candidates[chosen.index].label} if chosen.index is not None and target == noun else {target}
     best, seed = None, settings.seed
     for r in range(settings.rounds):  # several to choose from, finer, stronger and more various each round
         warmer = min(1.0, (r + 1) * temperature)
@@ -226,7 +224,7 @@ def algorithm_1(
                 turned = image if painting.refused else straight.back(image, painting.image, mask, feather)
                 painting = replace(painting, image=turned)
             seen: Detections = yield Find(painting.image, None)
-            judged = _judge(painting, seen, box, mask, target, wanted, prompt.changes, models, names, contrary)
+            judged = _judge(painting, seen, box, mask, target, wanted, prompt.changes, models, contrary)
             best = max(best or judged, judged, key=lambda verdict: verdict.rank)
         if best.verified:
             break
@@ -247,18 +245,18 @@ class _Verdict:
     rank: float
 
 
-def _judge(painting, seen, box, mask, category, wanted, changes, models: Models, names, contrary=None) -> _Verdict:
+def _judge(painting, seen, box, mask, category, wanted, changes, models: Models, contrary=None) -> _Verdict:
     """Whether the change has happened: DETR still finds such an object there, and CLIP reads what was wanted.
 
     What was to change must be what CLIP finds likeliest; of the rest, which the painter was not asked to touch and CLIP misreads
-    more often than the painter spoils it, no more is asked than a share of DOUBTED. names: what DETR may call the object.
+    more often than the painter spoils it, no more is asked than a share of DOUBTED.
     """
     if painting.refused:
         return _Verdict(painting, False, 0.0, -1.0)
     region = np.array(mask.getbbox(), np.float32)
     # Where the object was, too: a mask of the user's own may be far larger or smaller than the object.
     overlaps = iou(seen.boxes, np.stack([region, np.array(box, np.float32)])).max(1)
-    good = [i for i, label in enumerate(seen.labels) if overlaps[i] > 0.3 and (label in names or category not in models.categories)]
+    good = [i for i, label in enumerate(seen.labels) if overlaps[i] > 0.3 and (label == category or category not in models.categories)]
     best = max(good, key=lambda i: overlaps[i], default=None)
     box = region if best is None else seen.boxes[best]
     crop = [square_crop(painting.image, box)]
