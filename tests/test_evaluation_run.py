@@ -19,6 +19,7 @@ from PIL import Image
 from textedit_lite.editor import METADATA, Editor, EditResult, replay
 from textedit_lite.errors import OutputError, SettingsError
 from textedit_lite.evaluation import rows as kept
+from textedit_lite.evaluation import run as running
 from textedit_lite.evaluation.cases import choose_cases
 from textedit_lite.evaluation.editors import ABLATED, EDITORS, IN_WORDS, Request, attempt, check_editor, make_editor
 from textedit_lite.evaluation.manifest import read_manifest
@@ -72,6 +73,13 @@ def test_a_run_writes_a_row_and_a_picture_an_edit(reference, models):
     manifest = read_manifest(reference)
     assert manifest["settings"]["editor"] == "ours" and manifest["started"][0]["versions"]["torch"]
     assert set(manifest["settings"]["weights_sha256"]) >= {"detr/model.safetensors", "clip/model.safetensors"}
+
+
+def test_what_a_block_has_freed_is_given_back(models, tmp_path, monkeypatch):
+    given = []
+    monkeypatch.setattr(running, "give_back", lambda: given.append(True))
+    run(tmp_path / "run", models, editor="copy", ablate=None)
+    assert len(given) == 3
 
 
 def test_what_changed_outside_of_its_own_mask_is_a_share(models):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import shutil
 from pathlib import Path
@@ -194,6 +195,20 @@ def test_what_the_docstring_and_the_readme_say_of_memory_is_what_is_computed():
     assert {key: f"{need / 1e9:.1f}" for key, need in needs.items()} == {
         ("cuda", False): "7.8", ("cuda", True): "3.3", ("cpu", False): "8.4", ("cpu", True): "4.3"}  # fmt: skip
     assert "7.8 GB of a GPU" in load_models.__doc__ and "3.3 GB in low" in load_models.__doc__ and "8.4 and 4.3 GB" in load_models.__doc__
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="only glibc keeps what was freed")
+def test_memory_that_was_freed_goes_back_to_the_system():
+    import psutil
+
+    from textedit_lite.memory import give_back
+
+    pieces = [bytearray(60_000) for _ in range(4_000)]
+    kept = pieces[::40]  # scattered among what is freed, so that the C library cannot give it back by itself
+    del pieces
+    before = psutil.Process().memory_info().rss
+    give_back()
+    assert before - psutil.Process().memory_info().rss > 100_000_000 and len(kept) == 100
 
 
 def test_weights_larger_than_the_memory_are_refused_with_both_numbers(monkeypatch):

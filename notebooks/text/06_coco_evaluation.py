@@ -291,7 +291,7 @@ for case in cases[:4]:
     print(f"{case.key:20} {case.prompt}")
 
 # %% [markdown]
-# Three editors, twelve edits each; ours makes them eight at a time (`edit_batch`), which is faster than one by one. With a GPU and `--images 1000` it is the paper's experiment; more GPUs (`accelerate launch`, `process`) share the work and give the same rows.
+# Three editors, twelve edits each; ours makes them eight at a time (`edit_batch`), which is faster than one by one. With a GPU and `--images 1000` it is the paper's experiment; more GPUs (`accelerate launch`, `process`) share the work and give the same rows. A thousand edits take no more memory than a hundred: pictures are read block by block, and what a block has freed goes back to the system (`give_back`).
 
 # %%
 import tempfile
@@ -729,3 +729,4 @@ figure
 # | [`evaluation/setwise.py`](../textedit_lite/evaluation/setwise.py) | `set_measures` |
 # | [`evaluation/table.py`](../textedit_lite/evaluation/table.py) | `figures` |
 # | [`evaluation/verdict.py`](../textedit_lite/evaluation/verdict.py) | `by_models` |
+# | [`memory.py`](../textedit_lite/memory.py) | `give_back` |

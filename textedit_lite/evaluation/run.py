@@ -17,6 +17,7 @@ from typing import Any
 from ..editor import METADATA, EditResult
 from ..errors import ImageError, OutputError, SettingsError
 from ..images import save_png
+from ..memory import give_back
 from ..models import Models, best_device, load_models
 from . import rows
 from .cases import Case, check_tasks, choose_cases
@@ -83,6 +84,7 @@ def evaluate(
                 old += [row["success"] for row in made]
                 bar.update(len(made))
                 bar.set_postfix(success=f"{sum(old) / len(old):.3f}")
+                give_back()  # so that memory does not grow with the number of edits
     if rank == 0:
         _wait(folder, cases, world_size)
         rows.merge(folder, cases)
