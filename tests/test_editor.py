@@ -196,6 +196,29 @@ def test_what_was_not_to_change_may_be_misread_but_not_flatly(models, editor, im
     assert not verified(0.3, 0.9), "what was to change must be what is likeliest"
 
 
+def test_of_a_new_view_only_the_object_stays_painted(models, editor, image):
+    """The painter turns the car, and ruins the ground around it: in the end the ground is what it was."""
+    prompt = "the red car changes to a car facing the front"
+    ideal = np.array(ideal_edit(SCENE, 0, {"view": "front"}))
+    difference = np.abs(ideal.astype(int) - np.asarray(image)).max(-1)
+    changed_by_ideal = difference > 0
+
+    def painted(job):
+        ruined = np.array(image)
+        inside = np.asarray(job.mask) > 0
+        ruined[inside] = np.where(changed_by_ideal[inside][:, None], ideal[inside], 255 - ideal[inside] // 2)
+        return Image.fromarray(ruined)
+
+    result, requests = driven(models, editor, image, prompt, painted, rounds=1)
+    asked, needed = np.asarray(requests[0].jobs[0].mask) > 0, np.asarray(result.mask) > 0
+    assert result.mask_kind == "old and new shape" and not (needed & ~asked).any()
+    assert needed.sum() < 0.8 * asked.sum()
+    after = np.asarray(result.image)
+    assert (after[~needed] == np.asarray(image)[~needed]).all()
+    assert needed[difference > 60].mean() > 0.97, "the object, if not its shadow"
+    assert (after != np.asarray(painted(requests[0].jobs[0]))).any()
+
+
 def test_the_best_round_is_kept(models, editor, image):
     ideal = ideal_edit(SCENE, 2, {"colour": "red"})
     result, painted = driven(models, editor, image, CUP, lambda job: ideal if job.seed == 2 else image)

@@ -41,15 +41,17 @@ def test_a_wide_feather_is_measured_in_a_smaller_picture():
     assert weight.dtype == np.float32 and (weight[~inside] == 0).all() and (weight == 1).any()
 
 
-@pytest.mark.parametrize("radius", [0.0, 3.0, 40.0])
-def test_laid_in_is_mixed_by_the_feather_and_nothing_else_changes(radius):
+@pytest.mark.parametrize("width", [0.0, 0.02, 0.2])
+def test_laid_in_is_mixed_by_the_feather_and_nothing_else_changes(width):
     rng = np.random.default_rng(3)
     before, after = (rng.integers(0, 256, (300, 400, 3), np.uint8) for _ in range(2))
-    mask, place = place_of_an_oval(400, 300), (40, 20, 320, 270)
-    x0, y0, x1, y1 = place
-    result = blend.lay_in(Image.fromarray(before), Image.fromarray(after[y0:y1, x0:x1]), mask, place, radius)
+    mask = place_of_an_oval(400, 300)
+    x0, y0, x1, y1 = place = blend.place_of(mask)
+    assert (x0 + 1, y0 + 1, x1 - 1, y1 - 1) == mask.getbbox()
+    result = blend.lay_in(Image.fromarray(before), Image.fromarray(after[y0:y1, x0:x1]), mask, width)
+    weight = blend.feather(mask.crop(place), width * min(x1 - x0 - 2, y1 - y0 - 2))
     expected = before.copy()
-    expected[y0:y1, x0:x1] = blend.mix(before[y0:y1, x0:x1], after[y0:y1, x0:x1], blend.feather(mask.crop(place), radius))
+    expected[y0:y1, x0:x1] = blend.mix(before[y0:y1, x0:x1], after[y0:y1, x0:x1], weight)
     np.testing.assert_array_equal(np.asarray(result), expected)
     outside = np.asarray(mask) == 0
     assert (np.asarray(result)[outside] == before[outside]).all() and not (expected == before).all()

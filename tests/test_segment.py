@@ -273,6 +273,20 @@ def test_the_outline_is_known_or_not(prompt, degrees):
 # --- how it is asked for -----------------------------------------------------------------------------------------
 
 
+def test_a_mask_is_narrowed_to_the_shapes_before_and_after():
+    mask, before, after = (Image.new("L", (40, 30)) for _ in range(3))
+    mask.paste(255, (5, 5, 35, 25))
+    before.paste(255, (0, 8, 12, 20))
+    after.paste(200, (20, 10, 30, 20))
+    after.paste(90, (30, 10, 33, 20))  # SAM is not sure
+    expected = np.zeros((30, 40), bool)
+    expected[8:20, 5:12] = expected[10:20, 20:30] = True
+    np.testing.assert_array_equal(np.asarray(segment.narrowed(mask, before, after)), 255 * expected)
+    nothing = Image.new("L", (40, 30))
+    for pair in ((None, after), (before, None), (nothing, nothing)):
+        assert segment.narrowed(mask, *pair) is mask
+
+
 def test_an_edit_by_the_shape_keeps_the_neighbours_and_is_made_again(models, scene, tmp_path):
     from textedit_lite.images import save_png
 

@@ -112,11 +112,8 @@ def paste_back(
     short sides of the mask's box, 0 to 0.5. start: what the painting started from; where it has hardly been changed, it
     stays just as it was (`keep_start`). Taught in notebook 04.
     """
-    x0, y0, x1, y1 = mask.getbbox()
-    radius = width * min(x1 - x0, y1 - y0)
-    # One pixel more on every side, so that the feather sees where the mask ends and where the picture does.
-    x0, y0, x1, y1 = max(x0 - 1, 0), max(y0 - 1, 0), min(x1 + 1, image.width), min(y1 + 1, image.height)
-    place, size = (x0, y0, x1, y1), (x1 - x0, y1 - y0)
+    x0, y0, x1, y1 = place = place_of(mask)
+    size = (x1 - x0, y1 - y0)
     scale = painted.width / (window[2] - window[0])
     part = tuple(scale * v for v in (x0 - window[0], y0 - window[1], x1 - window[0], y1 - window[1]))
     after = painted.resize(size, Image.Resampling.LANCZOS, part)
@@ -124,18 +121,27 @@ def paste_back(
         share = 255 * keep_start(np.asarray(painted), np.asarray(start.through), AROUND * scale * min(size))
         stays = Image.fromarray(np.rint(share).astype(np.uint8)).resize(size, Image.Resampling.BILINEAR, part)
         after = Image.composite(start.picture.crop(place), after, stays)
-    return lay_in(image, after, mask, place, radius)
+    return lay_in(image, after, mask, width)
 
 
-def lay_in(
-    image: Image.Image, after: Image.Image, mask: Image.Image, place: tuple[int, int, int, int], radius: float
-) -> Image.Image:
-    """The picture with `after` laid over its `place` (xyxy) where the mask is, feathered over `radius` pixels; all else is untouched.
+def place_of(mask: Image.Image) -> tuple[int, int, int, int]:
+    """The mask's box, xyxy, and a pixel more on every side, so that a feather sees where the mask ends and the picture does not.
 
-    Only where the feather fades are two pixels mixed (`mix`). after: RGB, as large as the place; mask: L, as the picture.
     Taught in notebook 03.
     """
-    alpha = feather(mask.crop(place), radius)
+    x0, y0, x1, y1 = mask.getbbox()
+    return max(x0 - 1, 0), max(y0 - 1, 0), min(x1 + 1, mask.width), min(y1 + 1, mask.height)
+
+
+def lay_in(image: Image.Image, after: Image.Image, mask: Image.Image, width: float = FEATHER) -> Image.Image:
+    """The picture with `after` laid over the mask's place (`place_of`), feathered; all outside of the mask is untouched.
+
+    Only where the feather fades are two pixels mixed (`mix`). after: RGB, as large as the place; mask: L, as the picture; width: of
+    the feather, in short sides of the mask's box. Taught in notebook 03.
+    """
+    place = place_of(mask)
+    x0, y0, x1, y1 = mask.getbbox()
+    alpha = feather(mask.crop(place), width * min(x1 - x0, y1 - y0))
     result = image.copy()
     result.paste(after, place, Image.fromarray((alpha == 1).astype(np.uint8) * 255))
     fading = (alpha > 0) & (alpha < 1)

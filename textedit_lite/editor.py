@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from .blend import FEATHER, check_feather
+from .blend import FEATHER, check_feather, lay_in, place_of
 from .boxes import GROW, iou, square_crop
 from .detect import Detections, check_threshold, detect_batch, reduced
 from .errors import ImageError, OutputError, PromptError, SettingsError
@@ -41,7 +41,7 @@ from .match import (
 )
 from .models import Models, load_models
 from .prompt import EditPrompt, check_words, parse
-from .segment import KINDS, check_kind, fit, shapes, silhouette
+from .segment import KINDS, check_kind, fit, narrowed, shapes, silhouette
 from .sketch import sketch
 from .straighten import straighten
 from .vocabulary import POSE_DEGREES, describe
@@ -102,7 +102,7 @@ class EditResult:
     margin: float = 0.0
     verified: bool = False
     rounds: int = 0
-    mask_kind: str = ""  # what the mask is: "box", "shape", "shape and its turn", "box without its neighbours", "given"
+    mask_kind: str = ""  # "given", "box", "shape", "shape and its turn", "box without its neighbours", "old and new shape"
     description: str = ""
     shown: float = 0.0  # probability, by CLIP, that the result shows the description
     settings: Settings | None = None
@@ -202,6 +202,9 @@ def algorithm_1(
         mask = straight.within(mask)
         upright = describe(target, **wanted | {"pose": "upright"})
         plain = replace(plain, image=straight.image, mask=straight.mask, description=upright, feather=0.0)
+    # Where the painter had to imagine the object, only what turns out to be it need stay painted.
+    imagined = own_mask is None and models.sketches and start is None and without != "silhouette"
+    was = silhouette(image, box, models) if imagined else None
     temperature = models.temperature if not start and without != "temperature" else 1.0
     best, seed = None, settings.seed
     for r in range(settings.rounds):  # several to choose from, finer, stronger and more various each round
@@ -224,14 +227,20 @@ def algorithm_1(
                 turned = image if painting.refused else straight.back(image, painting.image, mask, feather)
                 painting = replace(painting, image=turned)
             seen: Detections = yield Find(painting.image, None)
-            judged = _judge(painting, seen, box, mask, target, wanted, prompt.changes, models, contrary)
+            there = _there(seen, box, mask, target, models)
+            needed = mask
+            if was is not None and there is not None and not painting.refused:
+                needed = narrowed(mask, was, silhouette(painting.image, seen.boxes[there], models))
+                painting = replace(painting, image=lay_in(image, painting.image.crop(place_of(needed)), needed, feather))
+            judged = _judge(painting, needed, seen, there, target, wanted, prompt.changes, models, contrary)
             best = max(best or judged, judged, key=lambda verdict: verdict.rank)
         if best.verified:
             break
     status = "edited" if best.verified else "unverified"
+    kind = kind if best.mask is mask else "old and new shape"
     return replace(
         result, status=status, message=_outcome(best, description), image=None if best.painting.refused else best.painting.image,
-        mask=mask, mask_kind=kind, box=box, verified=best.verified, rounds=r + 1, description=description, shown=best.shown,
+        mask=best.mask, mask_kind=kind, box=box, verified=best.verified, rounds=r + 1, description=description, shown=best.shown,
     )  # fmt: skip
 
 
@@ -240,25 +249,30 @@ class _Verdict:
     """What DETR and CLIP say of one painting: `shown` is the probability of the description, `rank` orders paintings."""
 
     painting: Painting
+    mask: Image.Image  # what of the picture the painting replaces
     verified: bool
     shown: float
     rank: float
 
 
-def _judge(painting, seen, box, mask, category, wanted, changes, models: Models, contrary=None) -> _Verdict:
-    """Whether the change has happened: DETR still finds such an object there, and CLIP reads what was wanted.
+def _there(seen: Detections, box, mask: Image.Image, category: str, models: Models) -> int | None:
+    """Which of the detections in a painted picture is the object that was edited, if any is."""
+    # Where the object was, too: a mask of the user's own may be far larger or smaller than the object.
+    places = np.array([mask.getbbox(), box], np.float32)
+    overlaps = iou(seen.boxes, places).max(1)
+    good = [i for i, label in enumerate(seen.labels) if overlaps[i] > 0.3 and (label == category or category not in models.categories)]
+    return max(good, key=lambda i: overlaps[i], default=None)
+
+
+def _judge(painting, mask, seen: Detections, there: int | None, category, wanted, changes, models: Models, contrary=None) -> _Verdict:
+    """Whether the change has happened: DETR still finds such an object `there`, and CLIP reads what was wanted.
 
     What was to change must be what CLIP finds likeliest; of the rest, which the painter was not asked to touch and CLIP misreads
     more often than the painter spoils it, no more is asked than a share of DOUBTED.
     """
     if painting.refused:
-        return _Verdict(painting, False, 0.0, -1.0)
-    region = np.array(mask.getbbox(), np.float32)
-    # Where the object was, too: a mask of the user's own may be far larger or smaller than the object.
-    overlaps = iou(seen.boxes, np.stack([region, np.array(box, np.float32)])).max(1)
-    good = [i for i, label in enumerate(seen.labels) if overlaps[i] > 0.3 and (label == category or category not in models.categories)]
-    best = max(good, key=lambda i: overlaps[i], default=None)
-    box = region if best is None else seen.boxes[best]
+        return _Verdict(painting, mask, False, 0.0, -1.0)
+    box = np.array(mask.getbbox() if there is None else seen.boxes[there], np.float32)
     crop = [square_crop(painting.image, box)]
     reading = read_object(painting.image, box, category, models)
     nouns = list(dict.fromkeys([category, *models.categories]))
@@ -272,8 +286,9 @@ def _judge(painting, seen, box, mask, category, wanted, changes, models: Models,
     if contrary:
         shown *= float(contrast(image_features(crop, models), contrary, models)[0, 0])
         right = right and shown > 0.5
-    confidence = float(seen.scores[best]) if best is not None else 0.05
-    return _Verdict(painting, right and best is not None, shown, fuse(shown, confidence) + (right and best is not None))
+    confidence = 0.05 if there is None else float(seen.scores[there])
+    right = right and there is not None
+    return _Verdict(painting, mask, right, shown, fuse(shown, confidence) + right)
 
 
 def _under(mask: Image.Image, chosen: Match) -> Match:

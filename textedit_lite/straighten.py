@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageChops
 
-from .blend import FEATHER, lay_in
+from .blend import FEATHER, lay_in, place_of
 from .boxes import CONTEXT, GROW, crop, grow_box, rotated
 
 
@@ -44,12 +44,8 @@ class Straight:
         mask: of `within`; width: of the feather, in short sides of the mask's box. Every pixel outside of the mask is the
         picture's own, bit for bit. Taught in notebook 04.
         """
-        x0, y0, x1, y1 = mask.getbbox()
-        radius = width * min(x1 - x0, y1 - y0)
-        # One pixel more on every side, so that the feather sees where the mask ends and where the picture does.
-        part = max(x0 - 1, 0), max(y0 - 1, 0), min(x1 + 1, picture.width), min(y1 + 1, picture.height)
-        after = rotated(self._whole(painted), self.degrees).crop(self._of_window(part))
-        return lay_in(picture, after, mask, part, radius)
+        after = rotated(self._whole(painted), self.degrees).crop(self._of_window(place_of(mask)))
+        return lay_in(picture, after, mask, width)
 
     def _whole(self, picture: Image.Image) -> Image.Image:
         """`image`, or a picture of its size, in the middle of black as large as `window`."""

@@ -143,7 +143,7 @@ for prompt in ("the blue bus", "the zebra changes to a red zebra", ""):
 # %% [markdown]
 # ## 5. Until the edit is complete
 #
-# After each painting DETR and CLIP look at the result: is there still such an object in the mask, and does it show what was wished? If not, the next round paints more pictures, with more steps and stronger guidance ([04](04_inpainting.ipynb), section 4). The rounds are bounded, and the best painting is kept; if none convinces, the status says **unverified**. (From noise alone, as for a new view, the noise is cold and gets warmer each round, and a third of the steps is enough; [04](04_inpainting.ipynb), section 3. What leans is painted upright; section 6 there.)
+# After each painting DETR and CLIP look at the result: is there still such an object in the mask, and does it show what was wished? What was to change must be what CLIP finds likeliest. Of what the painter was not asked to touch, CLIP need only not be sure of the contrary: on right pictures it misreads that more often than the painter spoils it, and a right picture that is doubted costs a round, at the end of which a worse one may please more. If DETR or CLIP says no, the next round paints more pictures, with more steps and stronger guidance ([04](04_inpainting.ipynb), section 4). The rounds are bounded, and the best painting is kept; if none convinces, the status says **unverified**. (From noise alone, as for a new view, the noise is cold and gets warmer each round, and a third of the steps is enough; [04](04_inpainting.ipynb), section 3. What leans is painted upright; section 6 there.)
 #
 # To see it work we must make it fail first: with a single denoising step the painting is poor.
 
