@@ -215,7 +215,7 @@ except TextEditError as error:
 # |---|---|---|
 # | COLOR | stays | the shape $S$, dilated |
 # | TILT, UPDOWN | turns by $t$ (`turned`) | $S \cup R_t S$, dilated |
-# | FRONT | nobody knows | the box |
+# | FRONT | nobody knows | the box, and once it is painted what section 4 says |
 #
 # and from each the neighbours' shapes are taken away, which SAM sees in *their* boxes. Dilation by a radius $r$ adds all that is near: $\{p : |p - q| \le r \text{ for some } q \in S\}$.
 
@@ -264,6 +264,22 @@ for kind, result in by_kind.items():
     differs = (np.asarray(result.image) != np.asarray(crowd)).any(-1)
     print(f"{kind:13} {(differs & outside).sum()} pixels outside,"
           f" {(differs & others.any(0)).sum()} of the neighbours' changed")
+
+# %% [markdown]
+# A new view's outline nobody knows *before* it is painted. Afterwards SAM sees it: so of the painted box the editor keeps the shape that the object had and the shape that it has, dilated, and all the rest becomes what it was (`narrowed`). Without SAM, the box, and in it all that the painter thought of ground and neighbours:
+
+# %%
+room = scenes.render(scenes.make_scene(62))
+front = "the car changes to a car facing the front"
+views = {"box": editor.edit(room, front, ablate="silhouette"),
+         "narrowed": editor.edit(room, front)}
+for name, result in views.items():
+    print(f"{name:9} {result.mask_kind}")
+pictures = [room, *(result.image for result in views.values())]
+pictures += [stained(room, np.asarray(result.mask) > 0, nothing)
+             for result in views.values()]
+titles = ["before", *views, *(f"{name}: the mask" for name in views)]
+plots.image_grid(pictures, titles, side=2.2)
 
 # %% [markdown]
 # When would you still take the box? Where the segmenter is wrong, the edit is wrong with it: a shape with a hole leaves the old colour in the hole. `textedit-lite score masks` counts what it covers, `textedit-lite evaluate --editor ours` what comes of it.
@@ -696,7 +712,7 @@ edit_figure(edited)
 # | [`plots.py`](../textedit_lite/plots.py) | `relation_arrows` |
 # | [`prompt.py`](../textedit_lite/prompt.py) | `Relation`, `Mention`, `mentions` |
 # | [`relations.py`](../textedit_lite/relations.py) | `left_of`, `larger_than`, `next_to`, `relation`, `related`, `ordinal`, `place` |
-# | [`segment.py`](../textedit_lite/segment.py) | `shapes`, `silhouette`, `sam_shapes`, `query_shapes`, `plausible`, `shape_iou`, `filled`, `dilate`, `turned`, `fit`, `covered` |
+# | [`segment.py`](../textedit_lite/segment.py) | `shapes`, `silhouette`, `narrowed`, `sam_shapes`, `query_shapes`, `plausible`, `shape_iou`, `filled`, `dilate`, `turned`, `fit`, `covered` |
 # | [`training/mask2former.py`](../textedit_lite/training/mask2former.py) | `build`, `batch_maker`, `loss`, `train` |
 # | [`training/sam.py`](../textedit_lite/training/sam.py) | `build`, `shape_maps`, `jittered`, `batch_maker`, `focal`, `dice`, `loss`, `train` |
 # | [`training/score_masks.py`](../textedit_lite/training/score_masks.py) | `prompts`, `score_masks` |
