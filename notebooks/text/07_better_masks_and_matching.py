@@ -269,17 +269,19 @@ for kind, result in by_kind.items():
 # A new view's outline nobody knows *before* it is painted. Afterwards SAM sees it: so of the painted box the editor keeps the shape that the object had and the shape that it has, dilated, and all the rest becomes what it was (`narrowed`). Without SAM, the box, and in it all that the painter thought of ground and neighbours:
 
 # %%
-room = scenes.render(scenes.make_scene(62))
+room_scene = scenes.make_scene(62)
+room = scenes.render(room_scene)
+beside = scenes.visible_masks(room_scene)[1:] > 0  # all but the car
 front = "the car changes to a car facing the front"
 views = {"box": editor.edit(room, front, ablate="silhouette"),
          "narrowed": editor.edit(room, front)}
 for name, result in views.items():
     print(f"{name:9} {result.mask_kind}")
-pictures = [room, *(result.image for result in views.values())]
-pictures += [stained(room, np.asarray(result.mask) > 0, nothing)
+pictures = [result.image for result in views.values()]
+pictures += [stained(room, np.asarray(result.mask) > 0, beside)
              for result in views.values()]
-titles = ["before", *views, *(f"{name}: the mask" for name in views)]
-plots.image_grid(pictures, titles, side=2.2)
+titles = [*views, *(f"{name}: the mask" for name in views)]
+plots.image_grid(pictures, titles, columns=2, side=3.2)
 
 # %% [markdown]
 # When would you still take the box? Where the segmenter is wrong, the edit is wrong with it: a shape with a hole leaves the old colour in the hole. `textedit-lite score masks` counts what it covers, `textedit-lite evaluate --editor ours` what comes of it.
