@@ -471,7 +471,7 @@ edit_figure(edited)
 #
 # | file | taught here |
 # |---|---|
-# | [`blend.py`](../textedit_lite/blend.py) | `feather`, `ring`, `refine_boundary`, `mix`, `place_of`, `lay_in` |
+# | [`blend.py`](../textedit_lite/blend.py) | `feather`, `ring`, `refine_boundary`, `place_of`, `lay_in`, `mix` |
 # | [`boxes.py`](../textedit_lite/boxes.py) | `grow_box`, `crop` |
 # | [`mask.py`](../textedit_lite/mask.py) | `build_mask`, `box_mask`, `check_mask` |
 # | [`plots.py`](../textedit_lite/plots.py) | `mask_overlay` |
