@@ -139,7 +139,7 @@ def test_what_is_trained_is_small_and_edits(trained, models, part):
     mine = replace(models, optional={part: Source(str(trained / part))}, loaded={})
     assert mine.rival(part).scheduler.config.prediction_type == "v_prediction"
     edit = sdedit if part == "text2image" else instruct_pix2pix
-    result = edit(render(make_scene(3, size=96)), "the car changes to a red car", mine, steps=2)
+    result = edit(render(make_scene(3, size=96)), "the car changes to a red car", mine, steps=4)
     assert result.image.size == (96, 96)
 
 

@@ -183,7 +183,7 @@ for name, alpha in [("feather", weight), ("blurred", blurred)]:
     print(f"{name}: pixels changed outside of the mask:", told)
 
 # %% [markdown]
-# **That zero is the promise.** It holds bit for bit, at the picture's own size, whatever the painter returns, because a pixel outside is never written. How wide the feather should be is a matter of taste; move the slider.
+# **That zero is the promise.** It holds bit for bit, at the picture's own size, whatever the painter returns, because a pixel outside is never written. (`lay_in` pastes so: it looks at the mask's box and one pixel around it, `place_of`, copies the painting where the weight is 1, and computes a mixture only where it fades; of a photograph's twelve million pixels those are few.) How wide the feather should be is a matter of taste; move the slider.
 
 # %%
 import ipywidgets as widgets
