@@ -125,7 +125,7 @@ def paste_back(
 
 
 def place_of(mask: Image.Image) -> tuple[int, int, int, int]:
-    """The mask's box, xyxy, and a pixel more on every side, so that a feather sees where the mask ends and the picture does not.
+    """The mask's box, xyxy, and a pixel more on every side where the picture has one: there a feather fades, at its border not.
 
     Taught in notebook 03.
     """

@@ -231,6 +231,7 @@ def algorithm_1(
             needed = mask
             if was is not None and there is not None and not painting.refused:
                 needed = narrowed(mask, was, silhouette(painting.image, seen.boxes[there], models))
+            if needed is not mask:
                 painting = replace(painting, image=lay_in(image, painting.image.crop(place_of(needed)), needed, feather))
             judged = _judge(painting, needed, seen, there, target, wanted, prompt.changes, models, contrary)
             best = max(best or judged, judged, key=lambda verdict: verdict.rank)

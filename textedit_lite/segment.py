@@ -68,11 +68,12 @@ def silhouette(image: Image.Image, box, models) -> Image.Image | None:
 
 
 def narrowed(mask: Image.Image, before: Image.Image | None, after: Image.Image | None) -> Image.Image:
-    """What of a mask was needed, now that it is painted: where the object was, and where it is; the mask itself if SAM saw neither.
+    """What of a mask was needed, now that it is painted: where the object was, and where it is.
 
     Nobody knows a new view's outline before it is painted, so the mask is a box; afterwards SAM sees the outline, and what the
     painter made of the rest of the box, ground and neighbours, can be what it was. before, after: the object's `silhouette` in
-    the picture as it was and in the painting; mask: L, 255 = repainted. Taught in notebook 07.
+    the picture as it was and in the painting, None where SAM misses it, and then the mask stays; mask: L, 255 = repainted.
+    Taught in notebook 07.
     """
     if before is None or after is None:
         return mask
