@@ -191,7 +191,9 @@ def algorithm_1(
     # Stage 4: paint, from a sketch where the change can be sketched, until the edit is complete.
     sketched = own_mask is None and models.sketches if settings.sketch is None else settings.sketch
     can_be_sketched = sketched and not {"category", "text"} & prompt.changes.keys() and not turns(wanted, now)["view"]
-    shape = silhouette(image, box, models) if can_be_sketched and without != "silhouette" else None
+    # The object's shape serves the sketch; where there is none, it says afterwards what of the painting need not stay.
+    narrows = own_mask is None and models.sketches
+    shape = silhouette(image, box, models) if (can_be_sketched or narrows) and without != "silhouette" else None
     start = sketch(image, mask, box, now.values, wanted, shape) if can_be_sketched else None
     feather = FEATHER if settings.feather is None else settings.feather
     plain = Job(image, mask, description, settings.seed, start, feather, without == "crop")
@@ -202,9 +204,6 @@ def algorithm_1(
         mask = straight.within(mask)
         upright = describe(target, **wanted | {"pose": "upright"})
         plain = replace(plain, image=straight.image, mask=straight.mask, description=upright, feather=0.0)
-    # Where the painter had to imagine the object, only what turns out to be it need stay painted.
-    imagined = own_mask is None and models.sketches and start is None and without != "silhouette"
-    was = silhouette(image, box, models) if imagined else None
     temperature = models.temperature if not start and without != "temperature" else 1.0
     best, seed = None, settings.seed
     for r in range(settings.rounds):  # several to choose from, finer, stronger and more various each round
@@ -229,8 +228,8 @@ def algorithm_1(
             seen: Detections = yield Find(painting.image, None)
             there = _there(seen, box, mask, target, models)
             needed = mask
-            if was is not None and there is not None and not painting.refused:
-                needed = narrowed(mask, was, silhouette(painting.image, seen.boxes[there], models))
+            if narrows and shape and not start and there is not None and not painting.refused:
+                needed = narrowed(mask, shape, silhouette(painting.image, seen.boxes[there], models))
             if needed is not mask:
                 painting = replace(painting, image=lay_in(image, painting.image.crop(place_of(needed)), needed, feather))
             judged = _judge(painting, needed, seen, there, target, wanted, prompt.changes, models, contrary)
@@ -376,14 +375,14 @@ class Editor:
 
         image, mask: PIL, path, or array; the mask (L, same size, 255 = repaint) stands in for stage 3, or names how it is
         made there: "box" (the default), "sam", "mask2former", "detr" (`segment.shapes`, `segment.fit`). steps (from cold
-        noise half of them), guidance, threshold: of the stages, None for the defaults. select: "best", "left", ..., or a
+        noise a third of them), guidance, threshold: of the stages, None for the defaults. select: "best", "left", ..., or a
         candidate's index. match: what CLIP looks at, "crop" or "patches" (`match.candidate_features`).
         rounds: how often at most it paints. progress(step, steps) is called while it paints. grow, feather: of the mask,
         in longest and in short sides of its box. sketch: whether the painter starts from a sketch, by default not under
         a mask of your own. ablate: one of ABLATIONS, to do without: CLIP alone chooses ("fusion"), the painter sees the
         whole picture ("crop"), the boundary is not refined ("refine"), guidance or steps stay as they are, what starts from
-        noise starts from all of it ("temperature"), what leans is painted as it leans ("straighten"), a sketch does not know
-        the object's shape ("silhouette").
+        noise starts from all of it ("temperature"), what leans is painted as it leans ("straighten"), nobody asks SAM for
+        the object's shape, neither for the sketch nor to narrow a new view ("silhouette").
 
         Raises PromptError, UnknownWordError, ImageError, MaskError, SettingsError, each with one sentence. What is not
         there, or not clear, is no error but a status of the result. Taught in notebook 05.

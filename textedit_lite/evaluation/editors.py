@@ -31,7 +31,7 @@ ABLATED: dict[str, dict[str, Any]] = {
 IN_WORDS = {
     "fusion": "CLIP alone chooses", "crop": "on the whole picture", "refine": "boundary not refined", "guidance": "fixed guidance",
     "steps": "fixed steps", "temperature": "from all of the noise, in all steps", "straighten": "leaning ones as they lean",
-    "silhouette": "sketches by colour alone",
+    "silhouette": "without the outline by SAM",
     "threshold": "fixed threshold", "rounds": "one round only", "sketch": "without a sketch",
 }  # fmt: skip
 
