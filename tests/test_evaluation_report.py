@@ -60,6 +60,15 @@ def test_an_editor_that_chooses_nothing_has_no_share_of_right_choices():
     assert "target" not in table.figures([a_row(target=None)])
 
 
+def test_an_editor_is_right_of_itself_where_its_verdict_is_that_of_success():
+    looked = [a_row(shown=0.9), a_row(shown=0.9, success=False), a_row(shown=0.2, verified=False, success=False),
+              a_row(shown=0.0, verified=False, returned=False, success=False)]  # fmt: skip
+    found = table.figures(looked)
+    assert found["verified"][0] == 0.5 and found["right_of_itself"][0] == pytest.approx(2 / 3), "of the three that came back"
+    blind = table.figures([a_row(shown=0.0, verified=False, success=False)] * 3)
+    assert not {"verified", "right_of_itself"} & blind.keys(), "no verdict, so neither a wrong nor a right one"
+
+
 def test_a_figure_is_shown_with_its_interval():
     assert shown(OUTCOME[0], (0.5, 0.25, 0.75)) == "50 (25 to 75)"
     assert shown(OUTCOME[0], (1.0, 1.0, 1.0)) == "100"

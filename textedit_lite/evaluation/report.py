@@ -108,6 +108,8 @@ def _notes(runs: Sequence[Run]) -> str:
         "certainty. A measure of pixels counts only edits that came back.",
         '"A picture came back" is what the paper counts as success; "success" asks whether the change is there and the object '
         "still that object, by the oracle where the scene is known, else by colour histogram, DETR and CLIP.",
+        '"Right of itself": of the edits that came back, those of which the editor\'s own verdict ("editor says so") is that of '
+        '"success". An editor that does not look at what it made has no verdict.',
         '"Outside" is outside of the place where the edit may happen: the true box, grown as the editor grows its own. It is '
         "the same for every editor. The capped PSNR of an exact background is 100 dB.",
         "The paper's row is 1,000 images of COCO val2017, four tasks, full-size models, on an RTX A5000. Comparable with it are "

@@ -32,7 +32,7 @@ def percent(key: str, heading: str) -> Column:
 # Three tables, as one with all columns is wider than any page.
 OUTCOME = (
     percent("returned", "a picture came back"), percent("target", "right object"), percent("verified", "editor says so"),
-    percent("success", "success"), percent("success_by_models", "success by DETR, CLIP, colour"), percent("kept", "the rest kept"),
+    percent("success", "success"), percent("right_of_itself", "right of itself"), percent("success_by_models", "success by DETR, CLIP, colour"), percent("kept", "the rest kept"),
 )  # fmt: skip
 CHANGE = (
     Column("ssim_512", "SSIM, whole, 512"), Column("ssim_outside", "SSIM outside", "{:.4f}"),
@@ -65,7 +65,8 @@ def figures(rows: Sequence[dict[str, Any]], distances: dict[str, Any] | None = N
     A measure that no row has is left out. Taught in notebook 06.
     """
     found: dict[str, Any] = {"n": len(rows), "back": sum(row["returned"] for row in rows)}
-    rows = [_with_times(row) for row in rows]
+    looks = any(row.get("shown") for row in rows)
+    rows = [_completed(row, looks) for row in rows]
     for column in (*OUTCOME, *CHANGE, *COST):
         values = [float(row[column.key]) for row in rows if row.get(column.key) is not None]
         if values:
@@ -77,10 +78,12 @@ def figures(rows: Sequence[dict[str, Any]], distances: dict[str, Any] | None = N
     return found
 
 
-def _with_times(row: dict[str, Any]) -> dict[str, Any]:
+def _completed(row: dict[str, Any], looks: bool) -> dict[str, Any]:
+    """A row with what follows from it; where no edit was looked at by its editor, none of them has a verdict."""
     total = sum(row["seconds"].values()) if row["seconds"] else None
-    rounds = row["rounds"] or None
-    return row | {"total": total, "total_median": total, "rounds": rounds}
+    verdict = bool(row["verified"]) if looks else None
+    right = verdict == bool(row["success"]) if looks and row["returned"] else None
+    return row | {"total": total, "total_median": total, "rounds": row["rounds"] or None, "verified": verdict, "right_of_itself": right}
 
 
 def shown(column: Column, figure: tuple[float, float, float] | None) -> str:
