@@ -1,4 +1,4 @@
-# Everything that one types: demo, test, lab, lint, benchmark, clean. The first of them installs, the others find it done.
+# Everything that one types; `make help` lists it. The first target that one asks for installs, the others find it done.
 
 PYTHON    ?= python3
 # Colab has Python 3.13: name that, where it is at hand

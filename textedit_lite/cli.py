@@ -24,7 +24,10 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command and return its exit status: 0 done, 2 bad input, 3 not there or ambiguous, 130 interrupted.
+    """Run one command and return its exit status.
+
+    0 done; 1 looked, and found something amiss (`replay`, `doctor`), or declined (`fetch`); 2 bad input; 3 not there or
+    ambiguous; 130 interrupted.
 
     Taught in notebook 05.
     """
@@ -199,7 +202,7 @@ def stamp(args: argparse.Namespace) -> int:
 def grade(args: argparse.Namespace) -> int:
     missing = [name for name in ("nbval", "nbformat", "psutil") if not find_spec(name)]
     if missing:
-        raise SettingsError(f"Grading needs {', '.join(missing)}: pip install 'textedit-lite[dev]'.")
+        raise SettingsError(f"Grading needs {', '.join(missing)}: pip install nbval nbformat psutil.")
     from tqdm import tqdm
 
     from textedit_lite.grading.classroom import grade as grade_class
@@ -337,7 +340,7 @@ def build_parser() -> argparse.ArgumentParser:
         added.set_defaults(run=run)
         return added
 
-    weights = "lite (default), full, a folder with detr/, clip/ and inpaint/, or a .toml file that names them"
+    weights = "lite (default), full, a folder with detr/, clip/ and inpaint/, or a .toml or .json file that names them"
 
     one = command(edit, "Change one object of a picture and nothing else.",
                   epilog='Example: textedit-lite edit street.png "the left car changes to a red car"')  # fmt: skip
@@ -373,7 +376,8 @@ def build_parser() -> argparse.ArgumentParser:
     drawn.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder for images/ and the annotations")
 
     taught = command(train, "Train one of the lite models; stopped, the same command goes on.")
-    taught.add_argument("model", choices=("detr", "clip", "vae", "inpaint", "lcm", "sam", "mask2former", "text2image", "instruct-pix2pix"))
+    taught.add_argument("model", choices=("detr", "clip", "vae", "inpaint", "lcm", "sam", "mask2former", "text2image", "instruct-pix2pix"),
+                        help="which model")  # fmt: skip
     taught.add_argument("--minutes", metavar="M", type=float, required=True, help="how long, in all")
     taught.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder for checkpoints and the model")
     taught.add_argument("--seed", metavar="S", type=int, help="of the weights and batches (default: 0)")
@@ -381,11 +385,14 @@ def build_parser() -> argparse.ArgumentParser:
     taught.add_argument("--count", metavar="N", type=int, help="how many scenes to draw and train on")
     taught.add_argument("--init", metavar="DIR", type=Path, help="a trained model to go on from (detr, vae, inpaint, "
                         "mask2former, the rivals'), or to learn from (lcm)")  # fmt: skip
-    taught.add_argument("--vae", metavar="DIR", type=Path, help="the autoencoder to paint through (inpaint, lcm)")
-    taught.add_argument("--clip", metavar="DIR", type=Path, help="the CLIP to read captions with (inpaint, lcm)")
+    taught.add_argument("--vae", metavar="DIR", type=Path, help="the autoencoder to paint through (inpaint, lcm, the rivals'; "
+                        "default: lite's)")  # fmt: skip
+    taught.add_argument("--clip", metavar="DIR", type=Path, help="the CLIP to read captions with (inpaint, lcm, the rivals'; "
+                        "default: lite's)")  # fmt: skip
 
     measured = command(score, "Measure a lite model, the matching, or the whole editor, on test scenes.")
-    measured.add_argument("model", choices=("detr", "clip", "vae", "editor", "oracle", "matching", "masks"))
+    measured.add_argument("model", choices=("detr", "clip", "vae", "editor", "oracle", "matching", "masks"),
+                          help="what to measure")  # fmt: skip
     measured.add_argument("--count", metavar="N", type=int, default=1000, help="how many scenes (default: 1000)")
     measured.add_argument("--seed", metavar="S", type=int, default=0, help="of the test scenes (default: 0)")
     measured.add_argument("--weights", metavar="lite|DIR", default="lite", help="what to measure (default: lite)")
@@ -438,7 +445,7 @@ def build_parser() -> argparse.ArgumentParser:
     tuned.add_argument("rival", choices=("sdedit", "diffedit", "instruct-pix2pix"))
     tuned.add_argument("--images", metavar="N", type=int, default=16, help="of each task (default: 16)")
     tuned.add_argument("--seed", metavar="S", type=int, default=0, help="of the scenes and of the noise (default: 0)")
-    tuned.add_argument("--weights", metavar="lite|DIR", default="lite", help=weights)
+    tuned.add_argument("--weights", metavar="lite|DIR", default="lite", help="lite (default), or other models of the small world")
     tuned.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder for the rows and the table")
 
     table = command(report, "Put runs of `evaluate` side by side: tables in Markdown, CSV and LaTeX, and figures.")

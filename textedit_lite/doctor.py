@@ -21,7 +21,8 @@ from .resources import data_path
 OK, WARN, FAIL = "OK", "WARN", "FAIL"
 OLDEST = (3, 11)
 PACKAGE = "textedit-lite"
-INSTALL = "pip install -c constraints.txt -e '.[dev]'"
+CONSTRAINTS = Path(__file__).resolve().parents[1] / "constraints.txt"  # only a checkout has it
+INSTALL = "pip install -c constraints.txt -e '.[dev]'" if CONSTRAINTS.is_file() else "pip install --force-reinstall THE_WHEEL"
 ROOM = 1_000_000_000  # bytes of disk that drawing scenes and saving edits may take
 CONTEXT = 500_000_000  # bytes that CUDA itself takes
 
@@ -113,10 +114,9 @@ def _packages() -> Iterator[Check]:
 
 
 def _against_constraints(names: set[str]) -> Iterator[Check]:
-    path = Path(__file__).resolve().parents[1] / "constraints.txt"
-    if not path.is_file():
+    if not CONSTRAINTS.is_file():
         return
-    lines = [line.split("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    lines = [line.split("#")[0].strip() for line in CONSTRAINTS.read_text(encoding="utf-8").splitlines()]
     tested = dict(line.split("==") for line in lines if "==" in line)
     tested = {name.lower().replace("_", "-"): version for name, version in tested.items()}
     other = []

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from textedit_lite.errors import PromptError, SettingsError, UnknownWordError
 from textedit_lite.phrases import ARTICLES, ASPECTS, SOURCE, TAILS, TARGET, Phrase, read_phrase, scan
-from textedit_lite.vocabulary import POSES, TASKS, VIEWS, article, describe
+from textedit_lite.vocabulary import COLOURS, POSES, TASKS, VIEWS, article, describe
 
 MAX_CHARACTERS = 500
 SELECTORS = ("left", "right", "top", "bottom", "largest", "smallest")
@@ -362,4 +362,13 @@ def check_words(prompt: EditPrompt, known_words: Iterable[str]) -> None:
     known = list(known_words)
     if missing := unknown_words(prompt, known):
         words = ", ".join(f'"{word}"' for word in missing)
-        raise UnknownWordError(f"These models have never seen {words}: use what they know, {', '.join(known)}.")
+        raise UnknownWordError(f"These models have never seen {words}: use what they know, {'; '.join(_sorted_out(known))}.")
+
+
+def _sorted_out(known: Iterable[str]) -> list[str]:
+    """The known words as people look for them: the objects, the colours, views and poses, each a list of its own."""
+    lists: dict[str, list[str]] = {"things": [], "colours": [], "turns": []}
+    turns = {*VIEWS.values(), *POSES.values()}
+    for word in known:
+        lists["colours" if word in COLOURS else "turns" if word in turns else "things"].append(word)
+    return [", ".join(words) for words in lists.values() if words]

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..errors import SettingsError
 from ..exercises.exercise import Exercise
 from .course import Course
 
@@ -38,10 +39,12 @@ class Submission:
 def find(paths: Iterable[Path | str], course: dict[int, Course]) -> list[Submission]:
     """The submissions in files and folders, sorted. A folder may hold files, or a folder for each student.
 
-    Raises OSError for a path that is not there.
+    Raises SettingsError for a path that is not there.
     """
     found = []
     for path in map(Path, paths):
+        if not path.exists():
+            raise SettingsError(f'There is no file or folder "{path}": check its name.')
         if not path.is_dir():
             found.append(read(path, student_of(path, None, course), course))
             continue
