@@ -25,7 +25,7 @@ from PIL import Image
 from textedit_lite import editor as editing
 from textedit_lite.boxes import xyxy_to_cxcywh
 from textedit_lite.editor import Editor
-from textedit_lite.errors import SettingsError
+from textedit_lite.errors import SettingsError, WeightsError
 from textedit_lite.models import Models, load_models
 from textedit_lite.rivals import plain_edit
 from textedit_lite.training.card import machine
@@ -136,6 +136,19 @@ def planted(models: Models) -> Iterator[None]:
         handle.remove()
 
 
+@contextlib.contextmanager
+def whole_batch(models: Models, batch: int) -> Iterator[None]:
+    """Raises torch.OutOfMemoryError where a batch did not fit: the editor itself goes on with fewer at once, which is another rung."""
+    import torch
+
+    try:
+        yield
+    except WeightsError as error:  # not even one does
+        raise torch.OutOfMemoryError(str(error)) from error
+    if models.at_once < batch:
+        raise torch.OutOfMemoryError(f"{batch} pictures do not fit into the memory at once.")
+
+
 # --- how it is edited --------------------------------------------------------------------------------------------
 
 
@@ -158,10 +171,11 @@ class Bench:
         if not way.ours:
             return [plain_edit(self.pictures[0], self.prompt, models, steps=steps, guidance=way.guidance, strength=STRENGTH)]
         some = self.pictures[: way.batch]
-        return Editor(models).edit_batch(
-            some, [self.prompt] * len(some), list(range(len(some))), steps=steps, guidance=way.guidance, select="best", rounds=1,
-            ablate="guidance",  # the words' pull as it is, so that all are painted in one call
-        )  # fmt: skip
+        with whole_batch(models, way.batch):
+            return Editor(models).edit_batch(
+                some, [self.prompt] * len(some), list(range(len(some))), steps=steps, guidance=way.guidance, select="best", rounds=1,
+                ablate="guidance",  # the words' pull as it is, so that all are painted in one call
+            )  # fmt: skip
 
     @contextlib.contextmanager
     def state(self, way: Way) -> Iterator[None]:

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image, ImageChops
 
@@ -169,9 +175,132 @@ def test_bad_input_is_one_sentence_and_status_2(image, prompt, options, named, t
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_output_that_cannot_be_written_is_one_sentence(tmp_path, capsys):
-    assert cli.main(["edit", STREET, RECOLOUR, "--out", str(tmp_path / "no" / "folder" / "out.png")]) == 2
-    assert "folder" in one_sentence(capsys.readouterr().err)
+# ------------------------------------------------------------------------------- what is said before it is painted
+
+
+@pytest.fixture
+def unpainted(tmp_path, monkeypatch):
+    """A folder with street.png, street.mask.png and a folder, in which no models may be loaded."""
+    monkeypatch.setattr("textedit_lite.models.load_models", lambda *_, **__: pytest.fail("the models were loaded"))
+    monkeypatch.setattr("textedit_lite.editor.load_models", lambda *_, **__: pytest.fail("the models were loaded"))
+    shutil.copy(STREET, tmp_path / "street.png")
+    mask = Image.new("L", Image.open(STREET).size)
+    mask.paste(255, (40, 130, 140, 200))
+    mask.save(tmp_path / "street.mask.png")
+    (tmp_path / "folder.png").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+@pytest.mark.parametrize("option", ["--out", "--figure"])
+@pytest.mark.parametrize("name, words", [
+    ("no/folder/out.png", "no folder"), ("x.jpg", "ends in .png"), (".", "ends in .png"), ("", "ends in .png"), ("/", "ends in .png"),
+    ("notes.txt", "ends in .png"), ("photo.v2", "ends in .png"), ("folder.png", "is a folder"), ("street.png", "overwrite"),
+    ("folder.png/../street.png", "overwrite"), ("street.mask.png", "overwrite"), ("x" * 300 + ".png", "too long"),
+])  # fmt: skip
+def test_an_output_that_cannot_be_is_refused_before_anything_is_painted(unpainted, capsys, option, name, words):
+    before = contents(unpainted)
+    command = ["edit", "street.png", RECOLOUR, option, name, "--mask", "street.mask.png"]
+    assert cli.main(command) == 2
+    assert words in one_sentence(capsys.readouterr().err)
+    assert contents(unpainted) == before
+
+
+@pytest.mark.parametrize("place", [["--out", "out.png"], ["--figure", "out.png"], []], ids=["out", "figure", "default"])
+def test_a_place_without_rights_is_refused_before_anything_is_painted(unpainted, capsys, monkeypatch, place):
+    monkeypatch.setattr("textedit_lite.images.os.access", lambda *_, **__: False)
+    assert cli.main(["edit", "street.png", RECOLOUR, *place]) == 2
+    assert "takes no new files" in one_sentence(capsys.readouterr().err)
+
+
+def test_the_mask_beside_a_result_may_not_be_the_mask_that_was_given(unpainted, capsys):
+    for out, mask in (("street.png", None), ("street.png", "box"), ("new.png", "new.mask.png"), ("./new.png", "./new.mask.png")):
+        before = contents(unpainted)
+        if mask == "new.mask.png":
+            shutil.copy("street.mask.png", mask)
+            before = contents(unpainted)
+        command = ["edit", "street.png", RECOLOUR, "--out", out, *(["--mask", mask] if mask else [])]
+        assert cli.main(command) == 2
+        assert "overwrite" in one_sentence(capsys.readouterr().err) and contents(unpainted) == before
+
+
+@pytest.mark.parametrize("figure", ["out.png", "./out.png", "folder.png/../out.png", "out.mask.png"])
+def test_the_figure_may_not_be_what_else_is_written(unpainted, capsys, figure):
+    assert cli.main(["edit", "street.png", RECOLOUR, "--out", "out.png", "--figure", figure]) == 2
+    assert "overwrite" in one_sentence(capsys.readouterr().err)
+
+
+def test_a_mask_that_cannot_be_is_refused_before_anything_is_painted(unpainted, capsys):
+    Image.new("L", (9, 9), 255).save("small.png")
+    Image.new("L", Image.open(STREET).size).save("black.png")
+    for name, words in (("nowhere.png", "no file"), ("small.png", "9x9 pixels and the picture"), ("black.png", "empty")):
+        assert cli.main(["edit", "street.png", RECOLOUR, "--mask", name]) == 2
+        assert words in one_sentence(capsys.readouterr().err)
+
+
+def test_what_cannot_be_written_is_said_before_torch_is_loaded(unpainted):
+    code = "import sys; from textedit_lite import cli; print(cli.main(sys.argv[1:]), 'torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code, "edit", STREET, RECOLOUR, "--out", "x.jpg"], capture_output=True, text=True,
+                          env={**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[1])})  # fmt: skip
+    assert done.stdout.split() == ["2", "False"], done.stderr
+    assert "ends in .png" in one_sentence(done.stderr)
+
+
+@pytest.fixture
+def painted(unpainted):
+    """The PNG of an edit of street.png under street.mask.png, as far as its settings go."""
+    from textedit_lite.editor import EditResult, Settings
+
+    settings = Settings(RECOLOUR, image=str(unpainted / "street.png"), mask=str(unpainted / "street.mask.png"))
+    EditResult("edited", "", image=Image.open(STREET).convert("RGB"), settings=settings).save(unpainted / "out.png")
+    return unpainted / "out.png"
+
+
+@pytest.mark.parametrize("name, words", [("out.png", "overwrite"), ("street.png", "overwrite"), ("x.jpg", "ends in .png"), ("", ".png"),
+                                         ("no/folder.png", "no folder"), ("street.PNG", "overwrite")])  # fmt: skip
+def test_replay_says_it_before_it_paints_too(painted, capsys, name, words):
+    if name == "street.PNG":  # whose mask would be street.mask.png
+        assert not Path(name).exists()
+    before = contents(painted.parent)
+    assert cli.main(["replay", "out.png", "--out", name]) == 2
+    assert words in one_sentence(capsys.readouterr().err) and contents(painted.parent) == before
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", '"x"', '{"image": 5}'])
+def test_settings_that_cannot_be_read_are_complained_of_once(painted, capsys, text):
+    from textedit_lite.images import save_png
+
+    save_png(Image.open(STREET), painted, {"textedit-lite": text})
+    assert cli.main(["replay", "out.png", "--out", "again.png"]) == 2
+    assert "cannot be read" in one_sentence(capsys.readouterr().err)
+
+
+def test_a_rivals_picture_is_not_replayed_as_ours(unpainted, capsys):
+    from textedit_lite.editor import EditResult, Settings
+
+    settings = Settings(RECOLOUR, image=str(unpainted / "street.png"), editor="sdedit")
+    EditResult("edited", "", image=Image.open(STREET).convert("RGB"), settings=settings).save("out.png")
+    assert cli.main(["replay", "out.png"]) == 2
+    assert "made by sdedit" in one_sentence(capsys.readouterr().err)
+
+
+def test_names_at_home_and_with_spaces_are_found(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    shutil.copy(STREET, tmp_path / "my street.png")
+    mask = np.zeros(Image.open(STREET).size[::-1], np.uint8)
+    mask[130:200, 40:140] = 1
+    Image.fromarray(mask).save(tmp_path / "my mask.png")
+    command = ["edit", "~/my street.png", RECOLOUR, "--out", "~/my out.PNG", "--mask", "~/my mask.png", "--steps", "1", "--json"]
+    assert cli.main(command) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["output"] == str(tmp_path / "my out.PNG") and found["settings"]["mask"] == str(tmp_path / "my mask.png")
+    assert (np.asarray(Image.open(found["mask"])) == 255 * mask).all()
+    assert sorted(contents(tmp_path)) == ["my mask.png", "my out.PNG", "my out.json", "my out.mask.png", "my street.png"]
+    assert cli.main(["replay", "~/my out.PNG"]) == 0
 
 
 # ------------------------------------------------------------------------------------- scenes, training, scoring

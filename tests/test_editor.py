@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import math
+import re
 import subprocess
 import sys
 from itertools import product
@@ -16,9 +18,9 @@ import pytest
 from PIL import Image, ImageChops
 from PIL.PngImagePlugin import PngInfo
 
-from textedit_lite import editor as editing
+from textedit_lite import verify as verifying
 from textedit_lite.cli import main
-from textedit_lite.editor import METADATA, SEEDS, Editor, Find, Paint, algorithm_1, replay
+from textedit_lite.editor import METADATA, Editor, EditResult, Find, Paint, Settings, algorithm_1, replay
 from textedit_lite.errors import (
     ImageError,
     MaskError,
@@ -31,13 +33,19 @@ from textedit_lite.errors import (
 from textedit_lite.images import open_image
 from textedit_lite.inpaint import Painting
 from textedit_lite.match import ATTRIBUTES, Reading
+from textedit_lite.plan import SEEDS
 from textedit_lite.prompt import parse
+from textedit_lite.resources import data_path
 from textedit_lite.rivals import plain_edit
+from textedit_lite.rivals.settings import DEFAULTS
+from textedit_lite.rivals.whole import _whose
 from textedit_lite.training.score_editor import cases, measure
 from textedit_lite.vocabulary import TASKS
+from textedit_lite.wish import make_wish
 from textedit_lite.world.backgrounds import Background
 from textedit_lite.world.scenes import Scene, SceneObject, boxes, changed, ideal_edit, make_scene, render
 
+SAMPLES = data_path("samples")
 # What a trained painter must reach on a dozen fixed scenes, three of each task, one round each.
 DOZEN_SEED = 3
 VERIFIED_OF_12 = 8
@@ -181,19 +189,48 @@ def test_a_removed_object_is_not_verified(models, editor, image):
 def test_what_was_not_to_change_may_be_misread_but_not_flatly(models, editor, image, monkeypatch):
     """CLIP reads the new colour without doubt, and of the pose, which nobody asked to change, it is less and less sure."""
     ideal = ideal_edit(SCENE, 2, {"colour": "red"})
-    read = editing.read_object
+    read = verifying.read_object
 
     def verified(colour: float, pose: float) -> bool:
         sure = {"colour": {"red": colour, "green": 1 - colour}, "view": {"front": 1.0}, "pose": {"upright": pose, "tilted": 1 - pose}}
         shares = {name: {value: sure[name].get(value, 0.0) for value in values} for name, values in ATTRIBUTES.items()}
         joint = {words: math.prod(shares[name][word] for name, word in zip(ATTRIBUTES, words)) for words in product(*ATTRIBUTES.values())}
         after = Reading(shares, joint)
-        monkeypatch.setattr(editing, "read_object", lambda seen, *rest: read(seen, *rest) if seen is image else after)
+        monkeypatch.setattr(verifying, "read_object", lambda seen, *rest: read(seen, *rest) if seen is image else after)
         return driven(models, editor, image, CUP, lambda job: ideal, rounds=1)[0].verified
 
     assert verified(0.9, 0.9) and verified(0.9, 0.3)
     assert not verified(0.9, 0.05), "flatly something else"
     assert not verified(0.3, 0.9), "what was to change must be what is likeliest"
+
+
+def beyond_lite(models):
+    """The lite models as if they knew all words, as large ones do, and had not been taught to read views and poses."""
+    return dataclasses.replace(models, known_words=None, reads=("colour",), text_features={})
+
+
+def test_a_colour_beyond_the_palette_can_be_asked_for_and_judged(models, editor, image):
+    found = editor.detections(image)
+    wide = beyond_lite(models)
+    for prompt, caption in (("the green cup changes to a pink cup", "a pink cup"), ("the brown car changes to a blue car", "a blue car")):
+        wish = make_wish(image, found.boxes[0], parse(prompt), wide)
+        assert wish.description == caption
+        verdict = verifying.verify(Painting(image, 0), Image.new("L", image.size, 255), found, 0, wish, wide)
+        assert 0 <= verdict.shown <= 1
+
+
+@pytest.mark.parametrize(("prompt", "turned"), [
+    ("the car changes to a car facing the front", {"pose": None, "view": "front"}),
+    ("the car facing the front changes to a red car", {"pose": None, "view": None}),
+    ("the car changes to a car tilted slightly to the left", {"pose": "tilted", "view": None}),
+])  # fmt: skip
+def test_what_clip_cannot_read_is_a_turn_whenever_it_is_asked_for(models, image, prompt, turned):
+    """However the object is read now, front and tilted included: there must be room in the mask."""
+    wide = beyond_lite(models)
+    for thing in range(len(SCENE.objects)):
+        wish = make_wish(image, boxes(SCENE)[thing], parse(prompt), wide)
+        assert wish.turned == turned
+        assert wish.contrary is None if not any(turned.values()) else "tilted" not in wish.contrary and "front" not in wish.contrary
 
 
 def test_of_a_new_view_only_the_object_stays_painted(models, editor, image):
@@ -610,3 +647,137 @@ def test_the_plain_way_sees_nothing_below_its_threshold(models, image):
             plain_edit(image, CUP, models, **options)
     with pytest.raises(TextEditError):
         plain_edit(image, "the cup", models)
+
+
+def sample_prompts() -> list[tuple[str, str]]:
+    """(picture, prompt) of every line in the table of data/samples/README.md."""
+    lines = (SAMPLES / "README.md").read_text(encoding="utf-8").splitlines()
+    rows = [line.split("|") for line in lines if line.startswith("| `")]
+    return [(row[1].strip(" `"), prompt) for row in rows for prompt in re.findall(r'"(.+?)"', row[3])]
+
+
+@pytest.mark.parametrize(("picture", "prompt"), sample_prompts())
+def test_the_samples_can_be_edited_as_their_page_says(editor, picture, prompt):
+    result = editor.edit(SAMPLES / picture, prompt)
+    assert result.status == "edited", result.message
+
+
+def test_the_samples_page_knows_every_picture():
+    assert {picture for picture, _ in sample_prompts()} == {path.name for path in SAMPLES.glob("*.png")}
+
+
+# --- what saving must not spoil ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def made(photo, image, tmp_path):
+    """A result as if it had been painted, whose picture and mask lie in files."""
+    mask = box_mask(image.size, (50, 150, 110, 230))
+    mask.save(tmp_path / "out.mask.png")
+    settings = Settings(CUP, image=str(photo), mask=str(tmp_path / "out.mask.png"))
+    return EditResult("edited", "Done.", image=ImageChops.invert(image), mask=mask, box=(50.0, 150.0, 110.0, 230.0), settings=settings)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("name", ["photo.png", "out.png", "sub/../out.png", "link/photo.png", "out.PNG"])
+def test_an_edit_never_overwrites_what_it_was_made_from(made, tmp_path, name):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path)
+    before = files(tmp_path)
+    with pytest.raises(OutputError, match="overwrite"):
+        made.save(tmp_path / name)
+    assert files(tmp_path) == before
+    made.save(tmp_path / "other.png")
+    assert before.items() <= files(tmp_path).items()
+
+
+@pytest.mark.parametrize("name", ["x.jpg", "notes.txt", "photo.v2", "out", "", ".", "/", "nowhere/out.png", "folder.png"])
+def test_a_name_that_no_edit_can_have_is_refused_before_anything_is_written(made, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder.png").mkdir()
+    before = files(tmp_path)
+    with pytest.raises(OutputError) as caught:
+        made.save(name)
+    assert "\n" not in str(caught.value) and files(tmp_path) == before
+
+
+def test_a_result_without_a_mask_or_settings_is_saved_too(made, tmp_path):
+    bare = dataclasses.replace(made, mask=None, box=None, settings=dataclasses.replace(made.settings, editor="sdedit"))
+    names = bare.save(tmp_path / "bare.png")
+    assert names == {"output": str(tmp_path / "bare.png"), "mask": None}
+    assert not (tmp_path / "bare.mask.png").exists()
+    written = json.loads((tmp_path / "bare.json").read_text())
+    assert written["mask"] is None and written["settings"]["editor"] == "sdedit"
+    unknown = dataclasses.replace(bare, settings=None)
+    assert unknown.to_dict()["settings"] is None
+    unknown.save(tmp_path / "unknown.png")
+    assert Image.open(tmp_path / "unknown.png").tobytes() == made.image.tobytes()
+    with pytest.raises(ImageError, match="no settings"):
+        replay(tmp_path / "unknown.png")
+
+
+def test_only_our_own_edits_are_made_again(made, models, image, photo, tmp_path):
+    plain = plain_edit(photo, CUP, models, threshold=1.0)
+    assert plain.settings.editor == "plain" and Editor(models).settings(CUP).editor == "ours"
+    for rival, suited in DEFAULTS.items():
+        for settings in suited.values():
+            assert _whose(settings) == rival
+        whole = dataclasses.replace(made, settings=dataclasses.replace(made.settings, editor=rival))
+        whole.save(tmp_path / "whole.png")
+        with pytest.raises(ImageError, match=f"made by {rival}, not by Algorithm 1: give"):
+            replay(tmp_path / "whole.png", models)
+
+
+def test_where_a_picture_came_from_is_known_in_every_way_to_edit(editor, image, photo, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    digest = hashlib.sha256(photo.read_bytes()).hexdigest()
+    (tmp_path / "my mask.png").write_bytes(b"")
+    box_mask(image.size, (50, 150, 110, 230)).save(tmp_path / "my mask.png")
+    for given in (photo, str(photo), "~/photo.png"):
+        settings = editor.edit(given, CUP, mask="~/my mask.png", **QUICK).settings
+        assert (settings.image, settings.image_sha256) == (str(photo), digest)
+        assert settings.mask == str(tmp_path / "my mask.png") and len(settings.mask_sha256) == 64
+    together = editor.edit_batch([photo, image], [CUP, CUP], masks=[None, np.asarray(box_mask(image.size, (50, 150, 110, 230)))], **QUICK)
+    assert [one.settings.image for one in together] == [str(photo), None]
+    assert together[0].settings.mask_sha256 is None and len(together[1].settings.mask_sha256) == 64
+    every = editor.edit(photo, "the boat changes to a white boat", select="all")
+    assert (every.settings.image, every.settings.image_sha256) == (str(photo), digest)
+
+
+def test_a_picture_that_may_not_be_read_is_one_sentence(editor, photo, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("builtins.open", refuse)
+    monkeypatch.setattr(Image, "open", refuse)
+    with pytest.raises(ImageError, match="Permission denied.*your rights"):
+        editor.edit(photo, CUP)
+
+
+def test_a_mask_of_ones_is_a_mask(editor, image):
+    drawn = box_mask(image.size, (50, 150, 110, 230))
+    ones = np.asarray(drawn) // 255
+    for mask in (ones, ones.astype(np.int64), Image.fromarray(ones), Image.fromarray(ones.astype(np.float32))):
+        assert editor.edit(image, CUP, mask=mask, **QUICK).mask.tobytes() == drawn.tobytes()
+    with pytest.raises(MaskError, match="empty"):
+        editor.edit(image, CUP, mask=Image.fromarray((300 * (np.asarray(drawn) > 0)).astype(np.uint16)))
+
+
+@pytest.mark.parametrize("size", [(800, 16), (16, 800)])
+def test_the_thinnest_picture_that_opens_is_edited_or_said_to_show_nothing(editor, size):
+    strip = open_image(Image.new("RGB", size, "teal"))
+    assert isinstance(editor.detections(strip).labels, tuple)
+    assert editor.edit(strip, CUP, threshold=1.0).status == "not_found"
+
+
+def test_a_picture_in_another_colour_space_keeps_its_background(editor, image, tmp_path):
+    from test_images import WIDE
+
+    image.save(tmp_path / "wide.png", icc_profile=WIDE)
+    result = editor.edit(tmp_path / "wide.png", CUP, seed=4, **QUICK)
+    opened = open_image(tmp_path / "wide.png")
+    assert differs(result, opened).any() and not (differs(result, opened) & (np.asarray(result.mask) == 0)).any()
+    assert opened.tobytes() != image.tobytes()

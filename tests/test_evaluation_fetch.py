@@ -106,6 +106,32 @@ def test_the_set_is_fetched_once_and_unpacked(archives, server):
     assert coco_folder(archives=archives) == folder and len(server.asked) == 2
 
 
+def test_what_was_fetched_is_not_fetched_again_where_the_unpacking_was_stopped(archives, server, monkeypatch):
+    copy = fetch.shutil.copyfileobj
+
+    def stopped(source, file):
+        file.write(source.read(1))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fetch.shutil, "copyfileobj", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        coco_folder(yes=True, archives=archives)
+    there = fetch.cache_folder() / "coco"
+    assert not (there / archives[0].members).exists(), "a half-written member looks like a whole one"
+    monkeypatch.setattr(fetch.shutil, "copyfileobj", copy)
+    folder = coco_folder(yes=True, archives=archives)
+    assert (folder / archives[0].members).read_text() == "{}" and not list(folder.rglob("*.part"))
+    assert len(server.asked) == 2, "each archive once"
+
+
+def test_a_file_in_the_archives_place_is_looked_at_before_it_is_believed(server, tmp_path):
+    archive = serve(server, "one.zip", b"abc" * 3000)
+    for wrong in (b"xyz" * 3000, b"abc"):
+        (tmp_path / "one.zip").write_bytes(wrong)
+        assert download(archive, tmp_path / "one.zip").read_bytes() == b"abc" * 3000
+    assert download(archive, tmp_path / "one.zip").exists() and len(server.asked) == 2
+
+
 def test_nothing_is_fetched_without_a_yes(archives, server, monkeypatch):
     with pytest.raises(SettingsError, match="--yes"):
         coco_folder(archives=archives)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from textedit_lite.evaluation import rows as kept
 from textedit_lite.evaluation import run as running
 from textedit_lite.evaluation.cases import choose_cases
 from textedit_lite.evaluation.editors import ABLATED, EDITORS, IN_WORDS, Request, attempt, check_editor, make_editor
-from textedit_lite.evaluation.manifest import read_manifest
+from textedit_lite.evaluation.manifest import read_manifest, weights_of
 from textedit_lite.evaluation.measure import make_rows, mask_iou, request_of
 from textedit_lite.evaluation.run import evaluate, process
 from textedit_lite.evaluation.sets import open_set
@@ -120,6 +121,36 @@ def test_another_run_in_the_same_folder_is_refused(change, reference, models):
     with pytest.raises(SettingsError, match="another --out"):
         run(reference, models, **change)
     assert (reference / "run.json").read_text() == text
+
+
+@pytest.fixture
+def named(tmp_path) -> Path:
+    """A weights file that names the lite models, of which the detector lies in a folder where it may be exchanged."""
+    lite = data_path("models", "lite")
+    shutil.copytree(lite / "detr", tmp_path / "mine")
+    path = tmp_path / "weights.toml"
+    path.write_text('detr = "mine"\n' + "".join(f"{part} = {json.dumps(str(lite / part))}\n" for part in ("clip", "inpaint")))
+    return path
+
+
+def test_the_weights_of_a_weights_file_are_known_by_their_sums(named):
+    sums = weights_of("lite")
+    assert weights_of(str(named)) == sums and len(sums) == 5
+    with open(named, "a", encoding="utf-8") as file:
+        file.write(f"sam = {json.dumps(str(data_path('models', 'lite') / 'sam'))}\n")
+    assert weights_of(str(named)).keys() - sums.keys() == {"sam/model.safetensors"}
+    listed = (data_path("models", "lite") / "SHA256SUMS").read_text().splitlines()
+    assert sums.items() <= {name: digest for digest, name in (line.split(maxsplit=1) for line in listed)}.items()
+
+
+def test_a_run_with_exchanged_weights_is_refused(named, models, tmp_path):
+    own = replace(models, name=str(named))
+    run(tmp_path / "run", own, editor="copy", ablate=None)
+    run(tmp_path / "run", own, editor="copy", ablate=None)
+    with open(tmp_path / "mine" / "model.safetensors", "ab") as file:
+        file.write(b"!")
+    with pytest.raises(SettingsError, match="with weights_sha256 .*another --out"):
+        run(tmp_path / "run", own, editor="copy", ablate=None)
 
 
 # --- killed, and shared ------------------------------------------------------------------------------------------

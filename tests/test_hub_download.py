@@ -98,11 +98,16 @@ def served(tmp_path_factory):
 
 
 def fetch(address: str, home: Path, *words: str) -> subprocess.CompletedProcess:
-    """`textedit-lite fetch` in a process of its own, as the client reads its settings only once."""
+    """`textedit-lite fetch` in a process of its own."""
+    return python(address, home, "-m", "textedit_lite", "fetch", *words)
+
+
+def python(address: str, home: Path, *words: str) -> subprocess.CompletedProcess:
+    """Python in a process of its own, as the client reads its settings only once."""
     settings = {"HF_ENDPOINT": address, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1", "HF_HUB_OFFLINE": "0", "NO_PROXY": "127.0.0.1"}
     inherited = {name: value for name, value in os.environ.items() if name not in ("HF_HUB_CACHE", "HF_TOKEN")}
     return subprocess.run(
-        [sys.executable, "-m", "textedit_lite", "fetch", *words], env=inherited | settings, capture_output=True, text=True,
+        [sys.executable, *words], env=inherited | settings, capture_output=True, text=True,
         timeout=300, check=False, stdin=subprocess.DEVNULL,
     )  # fmt: skip
 
@@ -118,6 +123,17 @@ def test_fetch_downloads_what_is_needed_and_nothing_else(served, tmp_path):
     assert not names & {"pytorch_model.bin", "sd-v1-5-inpainting.ckpt"}
     again = fetch("http://127.0.0.1:9", tmp_path, "full")  # where nobody answers: all is there, and nobody is asked
     assert again.returncode == 0 and again.stdout == done.stdout
+
+
+def test_loading_says_so_before_it_downloads_and_not_where_all_is_there(served, tmp_path):
+    load = ("-c", "from textedit_lite import load_models; load_models('full', device='cpu')")
+    first = python(served, tmp_path, *load)
+    assert first.returncode == 0, first.stderr[-2000:]
+    told = first.stderr.splitlines()[0]
+    assert re.fullmatch(r"Downloading \d+ MB \(.*\) into .*; `textedit-lite fetch full` does this ahead of time\.", told), told
+    assert all(source.path in told for source in FULL.values()) and first.stdout == ""
+    again = python(served, tmp_path, *load)
+    assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
 
 
 def test_a_file_that_arrives_changed_is_not_believed(served, tmp_path, monkeypatch):

@@ -236,6 +236,21 @@ def test_no_pickle_and_no_other_variant_is_ever_fetched():
         "model.safetensors", "vocab.json", "merges.txt"]  # fmt: skip
 
 
+def test_the_sums_of_what_a_weights_file_names_on_the_hub_are_the_caches(offline, tmp_path):
+    from textedit_lite.evaluation.manifest import weights_of
+
+    whole = weights_of("full")
+    folders = {part: hub.snapshot(source) for part, source in FULL.items()}
+    blobs = {f"{part}/{path.relative_to(folder).as_posix()}": path.resolve().name
+             for part, folder in folders.items() for path in folder.rglob("*.safetensors")}  # fmt: skip
+    assert whole == blobs and len(whole) == 6
+    path = tmp_path / "weights.json"
+    path.write_text(json.dumps({"clip": {"revision": FULL["clip"].revision}}))
+    assert weights_of(str(path)) == whole
+    path.write_text(json.dumps({"clip": "nobody/nothing"}))
+    assert weights_of(str(path))["clip/nobody/nothing@None"] == "not in the cache"
+
+
 # --- what goes wrong ---------------------------------------------------------------------------------------------
 
 
@@ -299,6 +314,32 @@ def test_a_download_that_the_disk_cannot_hold_does_not_begin(empty, monkeypatch)
     with pytest.raises(WeightsError, match=r"needs 1000000.0 GB and .* free: make room") as caught:
         hub.fetch(FULL["clip"], "clip")
     one_sentence(caught)
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_a_download_in_the_midst_of_an_edit_is_told_of_before_it_begins(empty, monkeypatch, tmp_path, capsys, own):
+    import huggingface_hub
+
+    from textedit_lite.models import OPTIONAL
+
+    def begun(*arguments, **options):
+        assert "Downloading" in capsys.readouterr().err, "nobody was told"
+        raise ConnectionError("and broke off")
+
+    files = [SimpleNamespace(rfilename="model.safetensors", size=375_000_000)]
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", lambda *arguments, **options: SimpleNamespace(siblings=files))
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", begun)
+    models = load_models("lite", device="cpu")
+    models.loaded, models.optional, models.name = {}, {"sam": Source("a/b") if own else OPTIONAL["sam"]}, str(tmp_path / "w.toml")
+    with pytest.raises(WeightsError, match="cannot be reached"):
+        models.segmenter("sam")
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *arguments, **options: pytest.fail("it began"))
+    monkeypatch.setattr(hub, "fetch", lambda source, part: tmp_path)
+    with pytest.raises(WeightsError):
+        models.segmenter("sam")
+    line, name = capsys.readouterr().err, models.name if own else "sam"
+    assert line.startswith(f"Downloading 375 MB ({models.optional['sam']}) into ") and line.count("\n") == 1
+    assert line.endswith(f"; `textedit-lite fetch {name}` does this ahead of time.\n")
 
 
 def test_fetch_asks_before_it_downloads(empty, monkeypatch):

@@ -12,11 +12,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image, ImageCms, ImageDraw
 
 from textedit_lite import images
 from textedit_lite.errors import ImageError, OutputError, TextEditError
-from textedit_lite.images import MAX_PIXELS, MIN_SIDE, open_image, read_metadata, save_png, write_text
+from textedit_lite.images import (
+    MAX_ASPECT,
+    MAX_PIXELS,
+    MIN_SIDE,
+    check_output,
+    open_image,
+    read_metadata,
+    result_files,
+    save_png,
+    write_text,
+)
 
 WIDTH, HEIGHT = 48, 32
 
@@ -210,10 +220,45 @@ def test_of_an_animation_the_first_frame_is_taken(tmp_path, kind):
     assert open_image(tmp_path / "p").getpixel((9, 9)) == (250, 0, 0)
 
 
-@pytest.mark.parametrize("size", [(17, 23), (257, 255), (16, 3000), (3000, 16), (16, 16)])
+@pytest.mark.parametrize("size", [(17, 23), (257, 255), (16, 800), (800, 16), (16, 16)])
 def test_odd_sizes_and_extreme_aspects_are_kept(tmp_path, size):
     Image.new("RGB", size, "teal").save(tmp_path / "p.png")
     assert open_image(tmp_path / "p.png").size == size
+
+
+def test_a_path_may_begin_at_home_and_have_spaces(picture, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "my pictures").mkdir()
+    save_png(picture, tmp_path / "my pictures" / "a photo.png", {"key": "value"})
+    for source in ("~/my pictures/a photo.png", Path("~/my pictures/a photo.png")):
+        assert (pixels(open_image(source)) == pixels(picture)).all() and read_metadata(source) == {"key": "value"}
+    save_png(picture, tmp_path / "~photo.png")
+    monkeypatch.chdir(tmp_path)
+    assert open_image("~photo.png").size == picture.size, "no home of a user called photo.png"
+
+
+@pytest.mark.parametrize("top", [1.0001, 1.07, 1.4])
+def test_floats_that_leave_their_range_a_little_are_clipped(top):
+    values = np.full((20, 30, 3), 0.5)
+    values[3, 4], values[5, 6] = top, -0.05
+    for given in (values, Image.fromarray(values[:, :, 0].astype(np.float32))):
+        opened = open_image(given)
+        assert opened.getpixel((0, 0)) == (128, 128, 128)
+        assert opened.getpixel((4, 3)) == (255, 255, 255) and opened.getpixel((6, 5)) == (0, 0, 0)
+    assert values.max() == top, "the array that was given stays"
+
+
+def test_a_bicubic_resize_stays_the_picture_that_it_was(picture):
+    grey = Image.fromarray(np.asarray(picture.convert("L"), np.float32) / 255)
+    larger = grey.resize((96, 64), Image.Resampling.BICUBIC)
+    assert np.asarray(larger).max() > 1 or np.asarray(larger).min() < 0.1
+    expected = picture.convert("L").resize((96, 64), Image.Resampling.BICUBIC)
+    assert np.abs(pixels(open_image(np.asarray(larger)))[:, :, 0] - pixels(expected)).max() <= 1
+
+
+@pytest.mark.parametrize("largest", [1.6, 2.0, 60.0])
+def test_floats_beyond_that_are_of_255(largest):
+    assert open_image(np.full((20, 30), largest)).getpixel((0, 0)) == (round(largest),) * 3
 
 
 @pytest.mark.parametrize(
@@ -237,6 +282,156 @@ def test_odd_sizes_and_extreme_aspects_are_kept(tmp_path, size):
 def test_arrays(array, expected):
     opened = open_image(array)
     assert opened.mode == "RGB" and opened.size == (30, 20) and opened.getpixel((4, 4)) == expected
+
+
+# ------------------------------------------------------------------------------------------------- colour profiles
+def fixed(*values: float) -> bytes:
+    return b"".join(struct.pack(">i", round(65536 * value)) for value in values)
+
+
+def profile(space: bytes, between: bytes, tags: dict[bytes, bytes]) -> bytes:
+    """An ICC profile written by hand, as ImageCms makes none of a wide gamut, of grey or of ink."""
+    table, data, at = struct.pack(">I", len(tags)), b"", 128 + 4 + 12 * len(tags)
+    for name, body in tags.items():
+        table += struct.pack(">4sII", name, at + len(data), len(body))
+        data += body + b"\0" * (-len(body) % 4)
+    head = struct.pack(">I4sI4s4s4s12s4s", at + len(data), b"none", 0x02400000, b"mntr", space, between, b"\0" * 12, b"acsp")
+    return (head + b"\0" * 28 + fixed(0.9642, 1, 0.8249)).ljust(128, b"\0") + table + data
+
+
+def gamma(value: float) -> bytes:
+    return struct.pack(">4sIIH", b"curv", 0, 1, round(256 * value))
+
+
+def xyz(*values: float) -> bytes:
+    return b"XYZ " + b"\0" * 4 + fixed(*values)
+
+
+# The primaries of Display P3, seen under D50, a column a channel.
+P3 = np.array([[0.51512, 0.29198, 0.15710], [0.24120, 0.69225, 0.06657], [-0.00105, 0.04189, 0.78407]])
+SRGB = np.array([[0.43607, 0.38515, 0.14307], [0.22249, 0.71687, 0.06061], [0.01392, 0.09708, 0.71410]])
+WIDE = profile(b"RGB ", b"XYZ ", {b"wtpt": xyz(0.9642, 1, 0.8249)}
+               | {name + b"XYZ": xyz(*column) for name, column in zip((b"r", b"g", b"b"), P3.T)}
+               | {name + b"TRC": gamma(2.2) for name in (b"r", b"g", b"b")})  # fmt: skip
+LINEAR_GREY = profile(b"GRAY", b"XYZ ", {b"wtpt": xyz(0.9642, 1, 0.8249), b"kTRC": gamma(1)})
+# An ink of which the first, cyan by name, prints red: Lab (127, 178, 170) of 255; without ink there is white.
+LADDERS = bytes(range(256))
+INK = profile(b"CMYK", b"Lab ", {b"wtpt": xyz(0.9642, 1, 0.8249), b"A2B0": struct.pack(">4sI4B", b"mft1", 0, 4, 3, 2, 0)
+              + fixed(1, 0, 0, 0, 1, 0, 0, 0, 1) + 4 * LADDERS
+              + b"".join(bytes((127, 178, 170)) if corner & 8 else bytes((255, 128, 128)) for corner in range(16))
+              + 3 * LADDERS})  # fmt: skip
+
+
+def as_srgb(colour, primaries=P3, exponent: float = 2.2) -> np.ndarray:
+    """A colour of other primaries as sRGB has it, by its definition."""
+    linear = np.linalg.solve(SRGB, primaries @ (np.array(colour) / 255) ** exponent).clip(0, 1)
+    return 255 * np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP"])
+def test_a_wide_gamut_comes_in_as_srgb(picture, tmp_path, kind):
+    colour = (180, 120, 60)
+    Image.new("RGB", (32, 32), colour).save(tmp_path / "p", format=kind, icc_profile=WIDE, quality=100, lossless=True)
+    opened = open_image(tmp_path / "p")
+    assert np.abs(opened.getpixel((9, 9)) - as_srgb(colour)).max() <= 3
+    assert max(abs(a - b) for a, b in zip(opened.getpixel((9, 9)), colour)) > 5
+    assert opened.info == {} and opened.mode == "RGB"
+    assert (pixels(open_image(opened)) == pixels(opened)).all(), "once, and not once more"
+
+
+def test_every_way_in_knows_profiles(picture, tmp_path):
+    picture.save(tmp_path / "p.png", icc_profile=WIDE)
+    expected = pixels(open_image(tmp_path / "p.png"))
+    with open(tmp_path / "p.png", "rb") as file, Image.open(tmp_path / "p.png") as image:
+        assert image.info["icc_profile"] == WIDE
+        for source in (file, image, image.convert("RGB"), image.convert("RGBA")):
+            assert (pixels(open_image(source)) == expected).all()
+        assert image.info["icc_profile"] == WIDE, "the source stays as it is"
+    assert not (expected == pixels(picture)).all()
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_photograph_is_turned_and_its_colours_are_too(picture, tmp_path, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    picture.save(tmp_path / "p.png", icc_profile=WIDE, exif=exif)
+    opened = open_image(tmp_path / "p.png")
+    assert opened.size == ((WIDTH, HEIGHT) if orientation == 1 else (HEIGHT, WIDTH))
+    assert opened.info == {} and dict(opened.getexif()) == {}
+    assert {tuple(colour) for _, colour in opened.getcolors()} != {tuple(colour) for _, colour in picture.getcolors()}
+
+
+def test_white_and_black_stay_under_what_is_transparent(tmp_path):
+    image = Image.new("RGBA", (32, 32), (180, 120, 60, 255))
+    image.paste((0, 0, 0, 0), (0, 0, 16, 32))
+    image.save(tmp_path / "p.png", icc_profile=WIDE)
+    assert open_image(tmp_path / "p.png").getpixel((3, 3)) == (255, 255, 255)
+    assert open_image(tmp_path / "p.png", under="black").getpixel((3, 3)) == (0, 0, 0)
+    assert np.abs(open_image(tmp_path / "p.png").getpixel((30, 3)) - as_srgb((180, 120, 60))).max() <= 3
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "I;16"])
+def test_a_profile_of_grey_is_followed(tmp_path, mode):
+    value = {"L": 55, "LA": (55, 255), "I;16": 55 * 257}[mode]
+    Image.new(mode, (32, 32), value).save(tmp_path / "p.png", icc_profile=LINEAR_GREY)
+    expected = as_srgb((55, 55, 55), SRGB, 1)[0]
+    assert expected > 120 and np.abs(pixels(open_image(tmp_path / "p.png")) - expected).max() <= 2
+
+
+@pytest.mark.parametrize("mode", ["L", "P"])
+def test_grey_and_palettes_may_have_a_profile_of_a_screen(tmp_path, mode):
+    image = Image.new("L", (32, 32), 60) if mode == "L" else Image.new("RGB", (32, 32), (180, 120, 60)).quantize(2)
+    image.save(tmp_path / "p.png", icc_profile=WIDE)
+    expected = as_srgb((60, 60, 60) if mode == "L" else (180, 120, 60))
+    assert np.abs(pixels(open_image(tmp_path / "p.png")) - expected).max() <= 3
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
+def test_ink_prints_what_its_profile_says(tmp_path, kind):
+    image = Image.new("CMYK", (32, 32), (255, 0, 0, 0))
+    image.paste((0, 0, 0, 0), (16, 0, 32, 32))
+    image.save(tmp_path / "p", format=kind, icc_profile=INK, quality=100)
+    opened = open_image(tmp_path / "p")
+    red, green, blue = opened.getpixel((4, 4))
+    assert red > 150 and green < 110 and blue < 110 and opened.info == {}
+    assert min(opened.getpixel((28, 4))) > 250
+
+
+def test_lab_is_a_picture_too(picture, tmp_path):
+    lab = ImageCms.profileToProfile(picture, ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), outputMode="LAB")
+    lab.save(tmp_path / "p.tif")
+    for source in (tmp_path / "p.tif", lab, Image.merge("LAB", lab.split())):
+        assert np.abs(pixels(open_image(source)) - pixels(picture)).max() <= 8
+
+
+@pytest.mark.parametrize("name", ["sRGB by name", "sRGB by numbers"])
+def test_what_is_srgb_already_stays_to_the_bit(picture, tmp_path, name):
+    own = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    if name == "sRGB by numbers":  # the curve of sRGB, in a table of cameras' own
+        t = np.linspace(0, 1, 1024)
+        curve = np.where(t <= 0.04045, t / 12.92, ((t + 0.055) / 1.055) ** 2.4)
+        table = struct.pack(">4sII", b"curv", 0, 1024) + np.round(65535 * curve).astype(">u2").tobytes()
+        own = profile(b"RGB ", b"XYZ ", {name + b"XYZ": xyz(*column) for name, column in zip((b"r", b"g", b"b"), SRGB.T)}
+                      | {b"wtpt": xyz(0.9642, 1, 0.8249)} | {name + b"TRC": table for name in (b"r", b"g", b"b")})  # fmt: skip
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8))
+    noise.save(tmp_path / "p.png", icc_profile=own)
+    assert (pixels(open_image(tmp_path / "p.png")) == pixels(noise)).all()
+
+
+@pytest.mark.parametrize("spoilt", [b"", b"no profile", WIDE[:200], WIDE[:-40], b"\0" * 500, INK, LINEAR_GREY,
+                                    WIDE.replace(b"rXYZ", b"rxyz")], ids=range(8))  # fmt: skip
+def test_a_profile_that_is_damaged_or_of_something_else_says_nothing(picture, tmp_path, spoilt):
+    picture.save(tmp_path / "p.png", icc_profile=spoilt)
+    picture.convert("CMYK").save(tmp_path / "p.tif", icc_profile=spoilt if spoilt is not INK else WIDE)
+    assert (pixels(open_image(tmp_path / "p.png")) == pixels(picture)).all()
+    assert (pixels(open_image(tmp_path / "p.tif")) == pixels(picture)).all()
+
+
+def test_without_a_profile_nobody_looks_for_one(picture, tmp_path, monkeypatch):
+    monkeypatch.setattr(ImageCms, "buildTransform", lambda *_, **__: pytest.fail("a transform was built"))
+    picture.save(tmp_path / "p.png")
+    for source in (tmp_path / "p.png", picture, picture.convert("CMYK"), np.asarray(picture)):
+        open_image(source)
 
 
 # ------------------------------------------------------------------------------------------------- what is refused
@@ -376,6 +571,27 @@ def test_tiny_pictures_are_refused(tmp_path, size):
     one_sentence(error)
     with pytest.raises(ImageError, match="both sides"):
         open_image(Image.new("RGB", size))
+
+
+@pytest.mark.parametrize("size", [(20_000, 16), (16, 20_000), (817, 16), (100, 100 * MAX_ASPECT + 1)])
+def test_a_thread_of_a_picture_is_refused(tmp_path, size):
+    Image.new("1", size).save(tmp_path / "p.png")
+    for source in (tmp_path / "p.png", Image.new("1", size), np.zeros(size[::-1], bool)):
+        with pytest.raises(ImageError, match=f"{size[0]}x{size[1]} pixels, one side more than {MAX_ASPECT} times the other") as error:
+            open_image(source)
+        one_sentence(error)
+
+
+@pytest.mark.parametrize("edges", [(192, 384), (800, 1333)], ids=["lite", "full"])
+@pytest.mark.parametrize("size", [(800, 16), (16, 800), (20_000, 400)])
+def test_the_longest_that_opens_is_not_too_long_for_the_detectors(size, edges):
+    from transformers.models.detr.image_processing_pil_detr import DetrImageProcessorPil
+
+    from textedit_lite.detect import reduced
+
+    processor = DetrImageProcessorPil(size=dict(zip(("shortest_edge", "longest_edge"), edges)))
+    image = reduced(open_image(Image.new("RGB", size)), processor)
+    assert min(processor(images=image, return_tensors="pt")["pixel_values"].shape[-2:]) >= 8
 
 
 @pytest.mark.parametrize("side", [10_001, 12_000, 30_000, 60_000])
@@ -518,6 +734,14 @@ def test_a_missing_folder_is_named(output, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["x" * 300 + ".png", "a\0b.png"])
+def test_a_name_that_cannot_be_is_refused(output, tmp_path, name):
+    for write in (output, check_output):
+        with pytest.raises(OutputError, match="cannot be written") as error:
+            write(tmp_path / name)
+        one_sentence(error)
+
+
 def test_a_folder_is_no_file_to_write(output, tmp_path):
     with pytest.raises(OutputError, match="is a folder") as error:
         output(tmp_path)
@@ -553,6 +777,77 @@ def test_a_folder_without_rights_is_refused(output, tmp_path, monkeypatch, numbe
     with pytest.raises(OutputError, match=f"cannot be written .{os.strerror(number)}") as error:
         output(tmp_path / "out.png")
     one_sentence(error)
+
+
+# ------------------------------------------------------------------------------------------------- before it goes out
+@pytest.mark.parametrize("name", ["out.png", "out.PNG", "v1.2.png", "a b.png", "out.mask.png"])
+def test_a_good_name_is_a_path(tmp_path, name):
+    assert check_output(str(tmp_path / name)) == tmp_path / name
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_names_begin_at_home_or_here(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert check_output("~/out.png") == tmp_path / "out.png" and check_output("out.png") == Path("out.png")
+
+
+@pytest.mark.parametrize("name", ["", ".", "/", "..", "out", "out.jpg", "notes.txt", "photo.v2", ".png", "png", "out.json", "out.png.bak"])
+def test_a_name_that_is_none_of_a_png_is_refused(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    for check in (check_output, result_files):
+        with pytest.raises(OutputError, match="ends in .png") as error:
+            check(name)
+        one_sentence(error)
+        with pytest.raises(OutputError, match="ends in .png"):
+            check(Path(name))
+
+
+def test_a_place_that_cannot_be_written_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "file").touch()
+    for path, words in ((tmp_path / "no" / "out.png", "no folder .*no"), (tmp_path / "folder.png", "is a folder"),
+                        (tmp_path / "file" / "out.png", "folder|cannot")):  # fmt: skip
+        with pytest.raises(OutputError, match=words) as error:
+            check_output(path)
+        one_sentence(error)
+    monkeypatch.setattr(images.os, "access", lambda place, how: Path(place) != tmp_path)
+    with pytest.raises(OutputError, match="takes no new files: write somewhere else") as error:
+        check_output(tmp_path / "out.png")
+    one_sentence(error)
+
+
+@pytest.mark.parametrize("beside", ["out.json", "out.mask.png"])
+def test_what_goes_beside_a_result_is_checked_too(tmp_path, beside):
+    assert result_files(tmp_path / "out.png") == tuple(tmp_path / name for name in ("out.png", "out.json", "out.mask.png"))
+    (tmp_path / beside).mkdir()
+    with pytest.raises(OutputError, match=f"{beside}. is a folder"):
+        result_files(tmp_path / "out.png")
+    with pytest.raises(OutputError, match="mask.png. cannot be written"):
+        result_files(tmp_path / ("x" * 250 + ".png"))
+
+
+@pytest.mark.parametrize("kept", ["out.png", "out.json", "out.mask.png"])
+@pytest.mark.parametrize("way", ["itself", "link", "dots", "home"])
+def test_what_is_to_be_kept_is_not_overwritten(tmp_path, monkeypatch, kept, way):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "folder").mkdir()
+    (tmp_path / kept).write_text("old")
+    out = tmp_path / "out.png"
+    if way == "link":
+        (tmp_path / "folder" / kept).symlink_to(tmp_path / kept)
+        out = tmp_path / "folder" / "out.png"
+    elif way == "dots":
+        out = tmp_path / "folder" / ".." / "out.png"
+    keep = [Path("~") / kept] if way == "home" else [tmp_path / "other.png", tmp_path / kept]
+    with pytest.raises(OutputError, match=f"{kept}. would overwrite .*: choose another name") as error:
+        result_files(out, keep)
+    one_sentence(error)
+    result_files(tmp_path / "else.png", keep)
+    (tmp_path / kept).unlink()
+    if way != "link":
+        with pytest.raises(OutputError, match="overwrite"):  # though it is not there yet
+            result_files(out, keep)
 
 
 def test_a_full_disk_leaves_the_old_file_and_nothing_else(output, tmp_path):

@@ -195,6 +195,23 @@ def test_the_painter_is_called_as_often_as_said_and_is_as_before_afterwards(benc
     assert gpu_ladder.editing.PAINTED_AT_ONCE != 2
 
 
+@pytest.mark.parametrize("most", [0, 1])
+def test_a_batch_that_the_editor_had_to_cut_up_is_no_rung(bench, monkeypatch, most):
+    import torch
+
+    paint = gpu_ladder.editing.inpaint_batch
+
+    def painted(jobs, *arguments, **options):
+        if len(jobs) > most:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return paint(jobs, *arguments, **options)
+
+    monkeypatch.setattr(gpu_ladder.editing, "inpaint_batch", painted)
+    way = gpu_ladder.Way("ours", half=False, steps=1, batch=2)
+    with bench.state(way), pytest.raises(torch.OutOfMemoryError):
+        bench.edit(way)
+
+
 def test_the_gpu_ladder_runs_from_end_to_end(tmp_path, capsys):
     page = tmp_path / "speed.md"
     page.write_text("<!-- gpu ladder -->\n<!-- end of gpu ladder -->\n")

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from textedit_lite.blend import Start, feather, paste_back, refine_boundary
-from textedit_lite.errors import MaskError, SettingsError
+from textedit_lite.errors import ImageError, MaskError, SettingsError
 from textedit_lite.mask import build_mask, check_mask
 
 
@@ -76,6 +76,78 @@ def test_masks_of_all_modes_are_read_alike(mode):
     else:
         given = drawn.convert("RGB").convert(mode) if mode == "CMYK" else drawn.convert(mode)
     assert check_mask(given, (20, 20)).tobytes() == drawn.tobytes()
+
+
+ONES = np.pad(np.ones((4, 4), int), ((5, 11), (5, 11)))  # of box_mask((20, 20), (5, 5, 9, 9))
+
+
+@pytest.mark.parametrize("kind", ["bool", "uint8", "int8", "uint16", "int32", "int64", "float32", "float64"])
+def test_arrays_of_0_and_1_are_masks(kind):
+    drawn = box_mask((20, 20), (5, 5, 9, 9)).tobytes()
+    assert check_mask(ONES.astype(kind), (20, 20)).tobytes() == drawn
+    assert check_mask(ONES.astype(kind)[:, :, None], (20, 20)).tobytes() == drawn
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "I", "I;16", "F"])
+@pytest.mark.parametrize("as_file", [True, False])
+def test_pictures_of_0_and_1_are_masks(tmp_path, mode, as_file):
+    if mode in ("I", "I;16", "F"):
+        given = Image.fromarray(ONES.astype({"I": np.int32, "I;16": np.uint16, "F": np.float32}[mode]))
+    else:
+        given = Image.fromarray(ONES.astype(np.uint8)).convert(mode)
+    assert given.mode == mode
+    if as_file:
+        given.save(tmp_path / "mask.tif")
+    assert check_mask(tmp_path / "mask.tif" if as_file else given, (20, 20)).tobytes() == box_mask((20, 20), (5, 5, 9, 9)).tobytes()
+
+
+@pytest.mark.parametrize("value", [2, 100, 127])
+def test_what_is_dark_is_not_white(value):
+    for kind in (np.uint8, np.int64):
+        with pytest.raises(MaskError, match="empty"):
+            check_mask((value * ONES).astype(kind), (20, 20))
+
+
+@pytest.mark.parametrize("value", [2, 300, 32000])
+def test_sixteen_bits_are_scaled_before_they_are_made_hard(tmp_path, value):
+    deep = Image.fromarray((value * ONES).astype(np.uint16))
+    deep.save(tmp_path / "mask.png")
+    for given in (deep, tmp_path / "mask.png", (value * ONES).astype(np.uint16)):
+        with pytest.raises(MaskError, match="empty"):
+            check_mask(given, (20, 20))
+    bright = Image.fromarray((33000 * ONES).astype(np.uint16))
+    assert check_mask(bright, (20, 20)).getbbox() == (5, 5, 9, 9)
+
+
+def test_a_float_mask_may_overshoot():
+    soft = Image.fromarray((1.02 * ONES).astype(np.float32))
+    assert check_mask(soft, (20, 20)).getbbox() == check_mask(1.02 * ONES - 0.01, (20, 20)).getbbox() == (5, 5, 9, 9)
+
+
+def test_a_mask_in_a_file_is_turned_as_its_picture_is(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    box_mask((30, 20), (5, 2, 9, 4)).save(tmp_path / "mask.png", exif=exif)
+    assert check_mask(tmp_path / "mask.png", (20, 30)).getbbox() == (16, 5, 18, 9)
+
+
+def test_a_profile_means_nothing_to_a_mask(tmp_path):
+    from test_images import LINEAR_GREY
+
+    soft = Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16))
+    soft.save(tmp_path / "mask.png", icc_profile=LINEAR_GREY)
+    assert check_mask(tmp_path / "mask.png", (16, 16)).tobytes() == check_mask(soft, (16, 16)).tobytes()
+
+
+def test_what_is_no_mask_is_said(tmp_path):
+    with pytest.raises(ImageError, match="no file"):
+        check_mask(tmp_path / "nowhere.png", (20, 20))
+    with pytest.raises(MaskError, match="3x4 pixels and the picture 20x20"):
+        check_mask(Image.new("L", (3, 4), 255), (20, 20))
+    with pytest.raises(MaskError, match="3x4 pixels and the picture 20x20"):
+        check_mask(np.ones((4, 3)), (20, 20))
+    with pytest.raises(ImageError, match="no picture"):
+        check_mask(np.zeros((0, 20)), (20, 20))
 
 
 def test_what_is_transparent_in_a_mask_is_not_repainted():

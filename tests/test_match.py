@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from textedit_lite.match import (
     image_features,
     inside_crop,
     match,
+    match_features,
     patch_features,
     pool_patches,
     read_attributes,
@@ -218,7 +220,7 @@ def test_an_object_is_read_close_and_from_further_away(models):
 def test_two_crops_that_contradict_each_other_leave_a_reading(models, monkeypatch):
     words = list(read_attributes([square_crop(render(SCENE), boxes(SCENE)[0])], ["car"], models)[0].joint)
     sure = [sys.modules[read_object.__module__]._reading({one: float(one == certain) for one in words}) for certain in words[:2]]
-    monkeypatch.setattr(sys.modules[read_object.__module__], "read_attributes", lambda crops, categories, models: sure)
+    monkeypatch.setattr(sys.modules[read_object.__module__], "read_attributes", lambda *asked: sure)
     both = read_object(render(SCENE), boxes(SCENE)[0], "car", models)
     assert both.joint[words[0]] == pytest.approx(0.5, abs=1e-3) == both.joint[words[1]]
 
@@ -430,3 +432,28 @@ def test_the_score_is_a_table_by_kind_and_way(models):
     assert all(way in as_table(figures) for way in WAYS) and json.dumps(figures)
     with pytest.raises(SettingsError, match="--count 1"):
         score_matching(models, 0)
+
+
+def test_a_noun_that_says_more_than_its_category_is_read_against_its_like(models, monkeypatch):
+    """Two persons, alike to DETR: CLIP tells the woman from the man, and "the person" is a question."""
+    features = np.eye(4, dtype=np.float32)[:2]
+    vectors = {"a woman": features[0], "a man": features[1]}
+    monkeypatch.setattr(sys.modules[read_object.__module__], "text_features", lambda captions, models: np.stack(
+        [vectors.get(caption, np.eye(4, dtype=np.float32)[2]) for caption in captions]))  # fmt: skip
+    wide = replace(models, known_words=None, categories=("person", "dog"))
+    seen = Detections(np.array([[0, 0, 9, 9], [20, 0, 29, 9]], np.float32), np.full(2, 0.9, np.float32), ("person", "person"), 0.5)
+    for noun, index in (("woman", 0), ("man", 1)):
+        assert match_features(features, seen, parse(f"the {noun} changes to a red {noun}"), wide).index == index
+    assert match_features(features, seen, parse("the person changes to a red person"), wide).status == "ambiguous"
+
+
+def test_words_beyond_noun_and_attributes_make_likelier_what_clip_finds_nearer_to_them(models, monkeypatch):
+    features = np.eye(4, dtype=np.float32)[:2]
+    vectors = {"a car with a striped roof": features[1]}
+    monkeypatch.setattr(sys.modules[read_object.__module__], "text_features", lambda captions, models: np.stack(
+        [vectors.get(caption, np.eye(4, dtype=np.float32)[2]) for caption in captions]))  # fmt: skip
+    wide = replace(models, known_words=None, categories=("car", "dog"))
+    seen = Detections(np.array([[0, 0, 9, 9], [20, 0, 29, 9]], np.float32), np.full(2, 0.9, np.float32), ("car", "car"), 0.5)
+    prompt = parse("the car with a striped roof changes to a red car")
+    assert prompt.unknown
+    assert match_features(features, seen, prompt, wide).index == 1

@@ -5,13 +5,21 @@ from __future__ import annotations
 import ctypes
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from textedit_lite import Editor, cli
 from textedit_lite.errors import SettingsError, WeightsError
+from textedit_lite.inpaint import inpaint_batch
+from textedit_lite.memory import in_portions
 from textedit_lite.models import CHECKSUMS, check_sums, load_models, write_sums
 from textedit_lite.resources import data_path
+from textedit_lite.rivals.whole import Outcome, edit_whole
 from textedit_lite.vocabulary import COCO_IDS, COLOURS
 
 LITE = data_path("models", "lite")
@@ -166,6 +174,46 @@ def test_a_device_that_is_not_there():
         load_models("lite", device="toaster")
 
 
+@pytest.mark.parametrize(
+    ("device", "words"),
+    [("mps", "no MPS device, .*: give cpu"), ("xpu", "no device 'xpu': give cpu, cuda or mps"), ("cuda", "no CUDA device: give cpu")],
+)  # fmt: skip
+def test_a_device_that_this_machine_lacks_is_one_sentence(device, words, monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(SettingsError, match=words):
+        load_models("lite", device=device)
+
+
+def test_a_device_is_counted_from_nought(monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(SettingsError, match="no device 'cuda:9', as this torch sees 2 and counts from cuda:0: give cuda"):
+        load_models("lite", device="cuda:9")
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    with pytest.raises(SettingsError, match="no device 'mps:1'"):
+        load_models("lite", device="mps:1")
+    assert load_models("lite", device="cpu:3").device == "cpu"
+
+
+def test_an_edit_is_asked_for_on_a_device_and_in_low_memory(monkeypatch):
+    asked = []
+
+    def load(*arguments):
+        asked.append(arguments)
+        raise WeightsError("That is enough.")
+
+    monkeypatch.setattr("textedit_lite.models.load_models", load)
+    words = ["edit", str(data_path("samples", "street.png")), "the left car changes to a red car"]
+    for more in ([], ["--device", "cuda:1", "--low-memory"]):
+        assert cli.main([*words, *more]) == 2
+    assert asked == [("lite", None, None), ("lite", "cuda:1", True)]
+
+
 def test_a_copy_in_another_folder_is_loaded_under_its_own_name(copied, models):
     other = load_models(copied, device="cpu")
     assert other.name == str(copied) and other.categories == models.categories
@@ -227,3 +275,59 @@ def test_a_small_machine_gets_low_memory_by_itself_and_a_wish_decides(monkeypatc
     assert models.low_memory and models.painter.unet.dtype == torch.bfloat16
     models = load_models("lite", device="cpu", low_memory=False)
     assert not models.low_memory and models.painter.unet.dtype == torch.float32
+
+
+# --- memory that runs out while it paints ------------------------------------------------------------------------
+
+
+def no_more_than(most: int, paint, asked: list[int]):
+    """A painter for whose GPU more than so many at once are too many; `asked` is how many each call was for."""
+    import torch
+
+    def painted(some, *arguments, **options):
+        asked.append(len(some))
+        if len(some) > most:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return paint(some, *arguments, **options)
+
+    return painted
+
+
+def test_what_is_too_much_at_once_is_halved_until_it_fits_and_stays_so():
+    asked, models = [], SimpleNamespace(at_once=8, low_memory=False)
+    double = no_more_than(3, lambda some: [2 * one for one in some], asked)
+    assert in_portions(range(11), models, double) == [2 * i for i in range(11)]
+    assert asked == [8, 4, 2, 2, 2, 2, 2, 1] and models.at_once == 2
+    assert in_portions([], models, double) == []
+    assert in_portions(range(3), models, double) == [0, 2, 4] and asked[8:] == [2, 1]
+
+
+@pytest.mark.parametrize(("low", "words"), [(False, "--low-memory`, `load_models.low_memory=True.`"), (True, "close other .* use lite")])
+def test_memory_for_not_even_one_painting_is_one_sentence(low, words):
+    asked, models = [], SimpleNamespace(at_once=4, low_memory=low)
+    with pytest.raises(WeightsError, match=words) as caught:
+        in_portions(range(3), models, no_more_than(0, list, asked))
+    assert asked == [3, 1] and "smaller picture would not help" in str(caught.value) and str(caught.value).endswith("size.")
+
+
+def test_an_edit_goes_on_one_by_one_where_the_memory_runs_out(models, monkeypatch):
+    street, prompts = data_path("samples", "street.png"), ["the left car changes to a red car", "the left car changes to a green car"]
+    together = Editor(models).edit_batch([street] * 2, prompts, rounds=1)
+    asked = []
+    monkeypatch.setattr("textedit_lite.editor.inpaint_batch", no_more_than(1, inpaint_batch, asked))
+    alone = Editor(replace(models)).edit_batch([street] * 2, prompts, rounds=1)
+    assert asked == [2, 1, 1]
+    for one, other in zip(together, alone, strict=True):
+        assert np.abs(np.asarray(one.image, int) - np.asarray(other.image, int)).max() <= 1
+
+
+def test_a_rival_goes_on_one_by_one_where_the_memory_runs_out(models):
+    asked, sizes = [], [(64, 64), (128, 64), (32, 32), (96, 96)]
+    pictures = [Image.new("RGB", size, (i, 0, 0)) for i, size in enumerate(sizes)]
+    paint = no_more_than(1, lambda jobs: [Outcome(job.picture) for job in jobs], asked)
+    settings = {"steps": 1, "guidance": 1.0}
+    prompt = ["the car changes to a red car"] * 4
+    done = edit_whole(pictures, prompt, range(4), replace(models), models.painter, settings, paint)
+    assert asked == [3, 1, 1, 1, 1]
+    assert [(result.image.size, result.image.getpixel((0, 0))[0], result.settings.seed) for result in done] == [
+        (size, i, i) for i, size in enumerate(sizes)]  # fmt: skip

@@ -57,6 +57,13 @@ def test_the_floors_are_kept():
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
+def test_the_citation_is_of_this_version():
+    cited = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    project = PROJECT["project"]
+    assert f"version: {project['version']}\n" in cited and f"license: {project['license']}\n" in cited
+    assert project["urls"]["Repository"] in cited
+
+
 def test_every_folder_of_code_is_in_the_wheel():
     folders = {path.parent.relative_to(ROOT) for path in (ROOT / "textedit_lite").rglob("*.py")}
     packages = {".".join(folder.parts) for folder in folders}

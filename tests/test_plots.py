@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+import tracemalloc
 from types import SimpleNamespace
 
 import numpy as np
@@ -126,3 +127,82 @@ def test_extreme_aspects(size):
     image, mask = Image.new("RGB", size), Image.new("L", size, 255)
     result = edited(source=image, image=image, mask=mask, candidates=(), index=None)
     assert plots.png(plots.edit_figure(result)).startswith(b"\x89PNG")
+
+
+# --- pictures of many megapixels ---------------------------------------------------------------------------------
+
+
+def enlarged(times: int) -> EditResult:
+    """The edit of a picture `times` as wide and high."""
+    size = (times * IMAGE.width, times * IMAGE.height)
+    boxes = [tuple(times * v for v in box) for box in BOXES]
+    some = tuple(Candidate(box, "bus", 0.9, 0.8, 0.85, fit) for box, fit in zip(boxes, (True, False)))
+    mask = MASK.resize(size, Image.Resampling.NEAREST)
+    return edited(source=IMAGE.resize(size), image=IMAGE.rotate(3).resize(size), mask=mask, box=boxes[0], candidates=some)
+
+
+def outline(ax) -> np.ndarray:
+    """The box, xyxy, of a mask's outline in the coordinates of the Axes."""
+    points = np.concatenate([path.vertices for path in ax.collections[-1].get_paths()])
+    return np.concatenate([points.min(0), points.max(0)])
+
+
+def test_of_a_large_picture_no_more_is_drawn_than_can_be_seen():
+    figure = plots.edit_figure(enlarged(20))
+    drawn = [np.asarray(image.get_array()).shape for ax in figure.axes for image in ax.images]
+    assert len(drawn) == 5 and all(max(shape) == plots.LARGEST for shape in drawn)
+
+
+def test_the_figure_of_a_large_picture_looks_like_that_of_a_small_one():
+    large, small = enlarged(20), enlarged(10)  # 1200 pixels wide, and drawn as they are
+    axes = [plots.edit_figure(result).axes for result in (large, small)]
+    for ax, other in zip(*axes):
+        np.testing.assert_allclose((np.array(ax.get_xlim()) + 0.5, np.array(ax.get_ylim()) + 0.5),
+                                   (2 * (np.array(other.get_xlim()) + 0.5), 2 * (np.array(other.get_ylim()) + 0.5)))  # fmt: skip
+        assert texts(ax) == texts(other)
+        for text, twin in zip(ax.texts, other.texts):
+            np.testing.assert_allclose(text.get_position(), 2 * np.array(twin.get_position()))
+    np.testing.assert_allclose(outline(axes[0][2]), 20 * np.array([20, 20, 60, 60]), atol=2)
+    pixels = [np.asarray(Image.open(io.BytesIO(plots.png(plots.edit_figure(one)))).convert("L"), int) for one in (large, small)]
+    assert pixels[0].shape == pixels[1].shape and np.abs(pixels[0] - pixels[1]).mean() < 0.5
+
+
+def test_a_picture_of_ordinary_size_is_drawn_as_it_is():
+    size = (plots.LARGEST, 300)
+    image, mask = Image.effect_noise(size, 90), Image.new("L", size)
+    mask.paste(255, (100, 50, 300, 200))
+    ax = plots.mask_overlay(image, mask)
+    assert (np.asarray(ax.images[0].get_array()) == np.asarray(image)).all() and ax.images[1].get_array().shape == (300, 1200, 4)
+    np.testing.assert_array_equal(outline(ax), [99.5, 49.5, 299.5, 199.5])
+    assert (np.asarray(plots.difference_map(image, image.rotate(90)).images[0].get_array()).shape) == (300, 1200)
+
+
+def test_twelve_megapixels_are_drawn_in_little_memory():
+    result = enlarged(34)  # 4080 x 2720: as floats, four a pixel, 355 MB
+    plots.png(plots.edit_figure(edited()))  # fonts and the like are loaded
+    tracemalloc.start()
+    plots.png(plots.edit_figure(result))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 150e6
+
+
+@pytest.mark.parametrize("shape", [(1500, 40), (1500, 40, 1), (1500, 40, 3)])
+@pytest.mark.parametrize("kind", [np.uint8, np.float64, bool])
+def test_large_arrays_of_any_kind_are_drawn(shape, kind):
+    ax = plots.show((np.arange(np.prod(shape)).reshape(shape) % 2).astype(kind))
+    assert plots.png(ax).startswith(b"\x89PNG") and ax.get_ylim() == (1499.5, -0.5)
+
+
+def test_a_large_difference_is_black_where_nothing_changed():
+    before = Image.new("RGB", (3000, 2000), "teal")
+    after = before.copy()
+    after.paste((255, 255, 255), (600, 600, 900, 900))
+    mask = Image.new("L", before.size)
+    mask.paste(255, (500, 500, 1000, 1000))
+    ax = plots.difference_map(before, after, mask)
+    drawn = np.asarray(ax.images[0].get_array())
+    assert drawn.shape == (800, 1200) and drawn[250:350, 250:350].min() == pytest.approx(np.sqrt(255))
+    drawn[238:362, 238:362] = 0
+    assert not drawn.any()
+    np.testing.assert_allclose(outline(ax), [500, 500, 1000, 1000], atol=2)

@@ -479,19 +479,322 @@ def test_what_is_counted_and_related_must_be_said_in_full(prompt, reason):
         parse(prompt)
 
 
+# ------------------------------------------------------------------------------------------------- ordinary English
+def reading(prompt: str) -> dict:
+    """All that a prompt means, without its own words."""
+    return dataclasses.asdict(dataclasses.replace(parse(prompt), text=""))
+
+
+@pytest.mark.parametrize(
+    ("prompt", "told", "changes", "target", "unknown"),
+    [
+        ("the left car changes to a red car", "left car", "colour=red", "a red car", ""),
+        ("the car changes to a car tilted slightly to the left", "car", "pose=tilted", "a car tilted slightly to the left", ""),
+        ("the car changes to a car facing the front", "car", "view=front", "a car facing the front", ""),
+        ("the car changes to an upside-down car", "car", "pose=upside down", "a car upside down", ""),
+        ("change the car's colour to red", "car", "colour=red", "a red car", ""),
+        ("the car should be red", "car", "colour=red", "a red car", ""),
+        ("make the car look red", "car", "colour=red", "a red car", ""),
+        ("paint the car in red", "car", "colour=red", "a red car", ""),
+        ("the car becomes a red car", "car", "colour=red", "a red car", ""),
+        ("car->red", "car", "colour=red", "a red car", ""),
+        ("tilt the car slightly to the left", "car", "pose=tilted", "a car tilted slightly to the left", ""),
+        ("flip the car over", "car", "pose=upside down", "a car upside down", ""),
+        ("turn the car to face the front", "car", "view=front", "a car facing the front", ""),
+        ("make the car red, upside-down", "car", "colour=red, pose=upside down", "a red car upside down", ""),
+        ("replace the mug with a teddy bear", "cup", "category=teddy bear", "a teddy bear", ""),
+        ("make the car look like a tank", "car", "category=tank", "a tank", ""),
+        ("the woman changes to a man", "person", "category=man", "a man", ""),
+        ("make the car old and rusty", "car", "text=an old and rusty car", "an old and rusty car", "old rusty"),
+        ("make the car rusty with a flat tyre", "car",
+         "text=a rusty car with a flat tyre", "a rusty car with a flat tyre", "rusty with flat tyre"),
+        ("a man -> a man wearing a blue hat", "person",
+         "text=a man wearing a blue hat", "a man wearing a blue hat", "wearing blue hat"),
+        ("tilt the car to the right", "car", "text=a car tilted to the right", "a car tilted to the right", "tilted to right"),
+        ("flip the bus horizontally", "bus",
+         "text=a bus flipped horizontally", "a bus flipped horizontally", "flipped horizontally"),
+        ("the car from blue changes to a red car", "blue car", "colour=red", "a red car", ""),
+        ("the black and white car changes to a red car", "car", "colour=red", "a red car", "black white"),
+        ("the car parked on the left changes to a red car", "left car", "colour=red", "a red car", "parked"),
+        ("the car behind the bus changes to a red car", "car", "colour=red", "a red car", "behind bus"),
+        ("the car over there changes to a red car", "car", "colour=red", "a red car", "over there"),
+        ("the second hand car changes to a red car", "car", "colour=red", "a red car", "second hand"),
+        ("the car with blue doors changes to a red car", "car", "colour=red", "a red car", "with blue doors"),
+        ("make the car on the left side of the image red", "left car", "colour=red", "a red car", ""),
+        ("the lamp becomes a clock", "lamp", "category=clock", "a clock", ""),
+        ("make the car door red", "car door", "colour=red", "a red car door", ""),
+        ("the orange changes to a red orange", "orange", "colour=red", "a red orange", ""),
+        ("make the blue cup upside down", "blue cup", "pose=upside down", "a blue cup upside down", ""),
+        ("the second bus from the left changes to a red bus", "left 2 bus", "colour=red", "a red bus", ""),
+        ("the third largest car becomes red", "largest 3 car", "colour=red", "a red car", ""),
+        ("the cup left of the car and above the chair becomes green", "cup left of car and above chair",
+         "colour=green", "a green cup", ""),
+        ("turn the cup that is smaller than the car green", "cup smaller than car", "colour=green", "a green cup", ""),
+        ("the second cup from the left below the left car becomes green", "left 2 cup below car",
+         "colour=green", "a green cup", ""),
+        ("the cup left of the car changes to a red cup left of the car", "cup left of car", "colour=red", "a red cup", ""),
+        ("make the teddy bear black", "teddy bear", "colour=black", "a black teddy bear", ""),
+        ("the car becomes gold-plated", "car", "colour=gold, text=gold plated", "gold plated", "plated"),
+    ],
+)  # fmt: skip
+def test_ordinary_prompts_mean_what_they_always_did(prompt, told, changes, target, unknown):
+    read = parse(prompt)
+    related = " and ".join(f"{relation.name} {relation.anchor.source}" for relation in read.relations)
+    which = (read.selector, read.rank if read.rank > 1 else None, read.colour, read.view, read.pose)
+    assert " ".join(str(word) for word in (*which, read.category or read.noun, related) if word) == told
+    assert ", ".join(f"{key}={value}" for key, value in read.changes.items()) == changes
+    assert (read.target, read.unknown) == (target, tuple(unknown.split()))
+
+
+@pytest.mark.parametrize(
+    ("words", "category", "unknown"),
+    [
+        ("the cat inside the car", "cat", "inside car"), ("the cat inside a car", "cat", "inside car"),
+        ("the cat outside the house", "cat", "outside house"), ("the chair against the wall", "chair", "against wall"),
+        ("the cup that contains the spoon", "cup", "contains spoon"), ("the cup that contains a spoon", "cup", "contains spoon"),
+        ("the cup which contains the spoon", "cup", "which contains spoon"), ("the dog that barks", "dog", "barks"),
+        ("the man who wears a hat", "person", "who wears hat"), ("the dog around the corner", "dog", "around corner"),
+        ("the car across the street", "car", "across street"), ("the boat along the shore", "boat", "along shore"),
+        ("the dog running through the field", "dog", "running through field"), ("the man hugs the dog", "person", "hugs dog"),
+        ("the man holding a cup", "person", "holding cup"), ("the umbrella held by the man", "umbrella", "held by man"),
+        ("the umbrella the man is holding", "umbrella", "man holding"), ("the chair where the cat sleeps", "chair", "where cat sleeps"),
+        ("the car between the bus and the truck", "car", "between bus truck"), ("the cup that is full of coffee", "cup", "full of coffee"),
+        ("the woman in blue jeans", "person", "in blue jeans"), ("the car that has blue doors", "car", "with blue doors"),
+        ("the cat that looks like a dog", "cat", "looks like dog"), ("the car that I parked", "car", "i parked"),
+    ],
+)  # fmt: skip
+def test_the_first_noun_is_the_object_and_a_second_one_describes_it(words, category, unknown):
+    for prompt in (f"{words} changes to red", f"make {words} red", f"change {words} to red", f"turn {words} red"):
+        check(prompt, category=category, changes=RED, unknown=tuple(unknown.split()))
+    assert parse(f"change {words} to a bench").changes == {"category": "bench"}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "the car nearest the bus", "the car nearest to the bus", "the car closest to the bus", "the car closest the bus",
+        "the car that is nearest the bus", "the nearest car to the bus", "the closest car to the bus",
+        "the car adjacent to the bus",
+    ],
+)  # fmt: skip
+def test_the_nearest_is_next_to_it(words):
+    for prompt in (f"{words} changes to a red car", f"make {words} red", f"change {words} to a red car", f"turn {words} red"):
+        read = parse(prompt)
+        assert as_text(read) == "car (next to bus)" and (read.changes, read.unknown) == (RED, ())
+
+
+def test_the_nearest_of_none_is_unknown():
+    check("the nearest car becomes red", category="car", changes=RED, unknown=("nearest",))
+    check("change the closest car to a bus", category="car", changes={"category": "bus"}, unknown=("closest",))
+    assert as_text(parse("the cup left of the nearest car becomes red")) == "cup (left of car)"
+    assert as_text(parse("the cup atop the bus becomes red")) == "cup (above bus)"
+
+
+@pytest.mark.parametrize(
+    ("words", "plainly"),
+    [
+        ("the car that is blue", "the blue car"), ("the car that's blue", "the blue car"), ("the cup which is blue", "the blue cup"),
+        ("the car, which is blue,", "the blue car"), ("the car whose colour is blue", "the blue car"),
+        ("the car that is dark blue", "the dark blue car"), ("the car that was blue", "the blue car"),
+        ("the cars that are blue", "the blue cars"), ("a car that is blue", "a blue car"), ("car that is blue", "blue car"),
+        ("the car that is on the left", "the left car"), ("the man who is on the right", "the right man"),
+        ("the car that is the largest", "the largest car"), ("the car that is big", "the big car"),
+        ("the largest car that is blue", "the largest blue car"), ("the cup on the left that is blue", "the blue cup on the left"),
+        ("the second car from the left that is blue", "the second blue car from the left"),
+        ("the car that is second from the left", "the second car from the left"),
+        ("the cup that is upside down", "the upside down cup"), ("the car that is tilted", "the tilted car"),
+        ("the car which is facing the front", "the front view car"), ("the car that is blue and tilted", "the blue and tilted car"),
+        ("the car that is old and rusty", "the old and rusty car"), ("the teddy bear that is brown", "the brown teddy bear"),
+        ("the car that is blue and on the left", "the left blue car"), ("the car that is on the left and is blue", "the left blue car"),
+        ("the car that is left of the bus", "the car left of the bus"),
+        ("the car that is bigger than the bus", "the car bigger than the bus"),
+        ("the cup left of the car that is blue", "the cup left of the blue car"),
+        ("the cup that is left of the car and is above the chair", "the cup left of the car and above the chair"),
+        ("the largest of the three cars", "the largest cars"), ("the leftmost one of the cups", "the leftmost cups"),
+        ("the car in the picture", "the car"), ("the car furthest to the left", "the left car"),
+    ],
+)  # fmt: skip
+def test_a_clause_means_what_its_adjective_does(words, plainly):
+    assert parse(f"{words} changes to red").unknown == parse(f"{plainly} changes to red").unknown
+    forms = ["{} changes to red", "make {} red", "change {} to red", "turn {} into a red bottle", "{} becomes red", "I want {} to be red"]
+    for form in forms:
+        read, expected = reading(form.format(words)), reading(form.format(plainly))
+        if "picture" in words:
+            read["source"] = expected["source"]
+        assert read == expected, form
+
+
+def test_clauses_of_the_target():
+    check("the car changes to a car that is red", category="car", changes=RED, target="a red car", unknown=())
+    check("change the car to one that is red", category="car", changes=RED, target="a red car", unknown=())
+    assert parse("the man changes to a man who is wearing a hat").target == "a man wearing a hat"
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "can you make the car red?", "Could you please change the car to a red car?", "would you paint the car red",
+        "please could you turn the car red, thanks", "I want the car to be red", "I'd like the car to be red", "I want the car red",
+        "I would like to make the car red", "I want you to paint the car red", "I need the car to become red",
+        "we want the car to look red", "can the car be red?", "let's make the car red", "now make the car red", "make the car red now",
+        "hi, can you make the car red for me?", "show me the car in red", "help me make the car red", "the car is now red",
+        "now the car is red", "the car needs to be red", "the car ought to be red", "edit the car to be red", "modify the car to red",
+        "set the car's colour to red", "change the car so that it is red", "make the car completely red", "paint the car with red",
+        "paint the car in a red colour", "give the car a red colour", "the car is replaced with a red car", "make the car red again",
+        "swap the car for a red car", "make the car red in the picture", "make the car a shade of red", "first make the car red",
+    ],
+)  # fmt: skip
+def test_polite_and_wordy_prompts_say_the_same(prompt):
+    check(prompt, source="car", category="car", task="color", changes=RED, target="a red car", text=prompt, unknown=())
+
+
+@pytest.mark.parametrize(
+    ("prompt", "plainly"),
+    [
+        ("I'd like the dog to become a cat", "the dog becomes a cat"),
+        ("can you turn the second bus from the left upside down, please?", "turn the second bus from the left upside down"),
+        ("I'd like you to flip the cup", "flip the cup"), ("I would like to see the car from the front", "make the car face the front"),
+        ("the bus is now upside down", "make the bus upside down"), ("put the cup upside down", "make the cup upside down"),
+        ("stand the cup upright", "make the cup upright"), ("straighten the cup", "make the cup upright"),
+        ("turn the car over", "flip the car"), ("rotate the car by 180 degrees", "flip the car"),
+        ("put the mug on its head", "flip the mug"),
+        ("tilt the mug on the left", "tilt the left mug"), ("lean the mug to the left", "tilt the mug"),
+        ("the car should face forward", "make the car face the front"), ("first car from the left becomes red", "the left car becomes red"),
+        ("the car changes from blue to red", "the blue car changes to red"), ("the car goes from blue to red", "the blue car becomes red"),
+        ("change the car's colour from blue to red", "the blue car becomes red"),
+        ("the chair should be replaced by a couch", "replace the chair with a couch"),
+        ("the car is turned into a bus", "turn the car into a bus"), ("exchange the car for a bus", "replace the car with a bus"),
+        ("swap the car with a bus", "replace the car with a bus"),
+        ("make the car upside down and then red", "make the car upside down and red"),
+        ("make the cup larger than a car red", "the cup larger than a car becomes red"),
+        ("make the man wearing a red hat a woman", "the man wearing a red hat becomes a woman"),
+        ("make the car red & upside down", "make the car red and upside down"),
+        ("make the car blue instead of red", "make the red car blue"), ("paint the car blue rather than red", "make the red car blue"),
+        ("the car becomes blue instead of red", "the red car becomes blue"), ("instead of red make the car blue", "make the red car blue"),
+        ("change the colour of the car to blue instead of red", "make the red car blue"),
+        ("a blue car instead of the red car", "the red car changes to a blue car"),
+        ("I want a blue car instead of the red one", "the red car changes to a blue car"),
+        ("I want a bus instead of the car", "replace the car with a bus"),
+        ("make the blue car red instead of green", "make the blue car red"), ("replace the car with a red one instead", "make the car red"),
+        ("make the dog a cat instead of a wolf", "make the dog a cat"),
+    ],
+)  # fmt: skip
+def test_other_words_for_the_same_edit(prompt, plainly):
+    assert reading(prompt) == reading(plainly)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "target"),
+    [
+        ("make the car dark red", "a dark red car"), ("the car becomes light blue", "a light blue car"),
+        ("make the lamp matte black", "a matte black lamp"), ("make the car a bit darker", "a bit darker car"),
+        ("make the car made of wood", "a car made of wood"), ("make the car look like it is made of gold", "a car made of gold"),
+        ("make the car face left", "a car facing left"), ("make the car seen from behind", "a car seen from behind"),
+        ("make the man wear a hat", "a man wearing a hat"), ("make the dog eat a banana", "a dog eating a banana"),
+        ("give the man a hat", "a man with a hat"), ("the man should have a hat", "a man with a hat"),
+        ("make the man smile", "a smiling man"),
+        ("make the cat on the couch", "a cat on the couch"), ("make the cup left of the car rusty", "a rusty cup"),
+        ("make the car as big as the bus", "a car as big as the bus"),
+        ("make the car red like a fire truck", "a red car like a fire truck"),
+        ("turn the lamp off", "a lamp off"),
+    ],
+)  # fmt: skip
+def test_what_the_painter_is_told_is_english(prompt, target):
+    read = parse(prompt)
+    assert read.target == read.changes["text"] == target and "category" not in read.changes
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "remove the car", "delete the car", "erase the dog on the left", "Please remove the car.", "can you delete the bus?",
+        "add a red car",
+        "insert a cat next to the dog", "add a hat to the dog", "put a hat on the man", "swap the car and the bus",
+        "exchange the car with the bus",
+        "move the car to the left", "get rid of the car", "hide the car", "duplicate the car", "draw a cat", "I want to remove the car",
+        "make the car disappear", "the car disappears", "the car should be removed", "replace the car with nothing", "make the car vanish",
+    ],
+)  # fmt: skip
+def test_what_this_editor_does_not_do_is_said_plainly(prompt):
+    with pytest.raises(PromptError, match="changes an object in its place, it does not remove, add, move or swap") as error:
+        parse(prompt)
+    assert str(error.value).endswith(f": {GRAMMAR}.") and ". " not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "turn the car around", "rotate the car", "turn the car", "spin the car", "turn the car to the left", "turn the car left",
+        "turn the car to the right", "turn the left car sideways", "rotate the car 90 degrees", "the bus turns around",
+        "turn the car the other way", "turn the car back",
+    ],
+)  # fmt: skip
+def test_a_turn_that_is_not_known_names_those_that_are(prompt):
+    with pytest.raises(PromptError, match="turn that this editor does not know") as error:
+        parse(prompt)
+    text = str(error.value)
+    assert all(turn in text for turn in (*VIEWS.values(), *POSES.values())) and text.endswith(".") and ". " not in text
+    assert [parse(example).task for example in text.split('"')[1::2]] == ["front", "updown"]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "reason"),
+    [
+        ("make the car red or blue", "leaves a choice"), ("the car or the bus becomes red", "leaves a choice"),
+        ("make the car a different colour", "does not say which colour"),
+        ("make the car the colour of the bus", "does not say which colour"),
+        ("make the car red and the dog blue", "two objects"), ("make the car red and turn the dog blue", "more than one change"),
+        ("make the car red and remove the bus", "more than one change"), ("make the car no longer red", "should not be"),
+        ("change the view of the bus to front and its colour to red", "more than one change"),
+        ("the two cars become red", "several objects"),
+        ("the car nearest becomes red", "what the car is next to"), ("I want a red car", "nothing about the car"),
+    ],
+)  # fmt: skip
+def test_the_reason_is_the_right_one(prompt, reason):
+    with pytest.raises(PromptError, match=reason):
+        parse(prompt)
+
+
+@pytest.mark.parametrize(
+    ("words", "category", "name"),
+    [
+        ("the woman", "person", "woman"), ("the left women", "person", "woman"), ("the puppy", "dog", "puppy"),
+        ("the kittens", "cat", "kitten"),
+        ("the lady", "person", "lady"), ("the kids", "person", "kid"), ("the table", "dining table", "table"),
+        ("the people", "person", "person"),
+        ("the mugs", "cup", "cup"), ("the dog", "dog", "dog"), ("the lamp", None, "lamp"), ("the coffee pot", None, "coffee pot"),
+    ],
+)  # fmt: skip
+def test_the_name_to_paint_it_under(words, category, name):
+    for prompt in (f"{words} changes to upside down", f"make {words} upside down"):
+        read = parse(prompt)
+        assert (read.category, read.name, read.target) == (category, name, describe(name, pose="upside down"))
+    assert parse(f"{words} becomes a bench").name == name
+
+
+@pytest.mark.parametrize(
+    "unit", ["that is blue ", "the car that is ", "nearest the ", "instead of ", "the car which is blue and ", "from blue to "]
+)
+def test_long_clauses_are_read_quickly(unit):
+    for head in ("make the car ", "the car becomes ", ""):
+        start = time.perf_counter()
+        with contextlib.suppress(PromptError):
+            parse((head + unit * MAX_CHARACTERS)[: MAX_CHARACTERS - 4] + " red")
+        assert time.perf_counter() - start < 1
+
+
 # ------------------------------------------------------------------------------------------------- what is refused
 @pytest.mark.parametrize(
     ("prompt", "reason"),
     [
         ("", "no words"), ("   \n", "no words"), ("...!?", "no words"), ("🚗", "no words"), ("🚗🔴👍🏽 ❤️", "no words"),
-        ("the car", "no change"), ("a nice picture of a car", "no change"), ("remove the car", "no change"),
+        ("the car", "no change"), ("a nice picture of a car", "no change"),
         ("the car is red", "no change"), ("hello world", "no change"), ("to", "no change"), ("change", "no change"),
         ("change the car", "no change"), ("change the car to the left", "no change"),
         ("change the car red", "no change"),
         ("make the car", "nothing about the car"), ("make a cat", "nothing about the cat"),
         ("change the car to", "nothing about the car"), ("the car changes to", "nothing about the car"),
         ("the car ->", "nothing about the car"), ("make the car 🔴", "nothing about the car"),
-        ("turn the car to the left", "nothing about the car"),
         ("the car changes to a car", "nothing about the car"),
         ("the red car changes to a car", "nothing about the car"),
         ("the red car changes to a red car", "nothing about the car"),
@@ -693,7 +996,7 @@ def test_unknown_words_are_named(prompt, unknown):
     with pytest.raises(UnknownWordError) as error:
         check_words(parse(prompt), iter(KNOWN))
     text = str(error.value)
-    assert all(f'"{word}"' in text for word in unknown) and ", ".join(KNOWN) in text
+    assert all(f'"{word}"' in text for word in unknown) and all(word in text for word in KNOWN)
     assert text.endswith(".") and ". " not in text and error.value.exit_code == 2
 
 

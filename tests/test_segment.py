@@ -10,14 +10,19 @@ from PIL import Image
 torch = pytest.importorskip("torch")
 
 from textedit_lite import segment  # noqa: E402
-from textedit_lite.editor import Editor, outline, replay  # noqa: E402
+from textedit_lite.boxes import context_window  # noqa: E402
+from textedit_lite.detect import Detections  # noqa: E402
+from textedit_lite.editor import Editor, replay  # noqa: E402
 from textedit_lite.errors import SettingsError, WeightsError  # noqa: E402
 from textedit_lite.hub import Source  # noqa: E402
+from textedit_lite.mask import build_mask  # noqa: E402
 from textedit_lite.match import Reading  # noqa: E402
 from textedit_lite.models import SEGMENTERS, lone_segmenter  # noqa: E402
+from textedit_lite.plan import make_mask  # noqa: E402
 from textedit_lite.prompt import parse  # noqa: E402
 from textedit_lite.segment import shape_iou  # noqa: E402
 from textedit_lite.training.score_masks import score_masks  # noqa: E402
+from textedit_lite.wish import make_wish, outline  # noqa: E402
 from textedit_lite.world.scenes import boxes, make_scene, render, visible_masks  # noqa: E402
 
 
@@ -89,6 +94,15 @@ def test_a_sam_that_sees_whole_pictures_answers_as_the_library_alone_does():
     expected = processor.post_process_masks(output.pred_masks, inputs["original_sizes"], inputs["reshaped_input_sizes"])[0][:, 0].numpy()
     assert np.array_equal(segment.sam_shapes(image, np.array(asked), model, processor), expected)
     assert 0 < expected.mean() < 1 and not np.array_equal(expected[0], expected[1])
+
+
+def test_the_masks_of_a_whole_picture_are_enlarged_one_at_a_time(monkeypatch):
+    """All of a crowd's in float32, at the picture's size, would fill the memory."""
+    model, processor = full_sam()
+    sizes, enlarge = [], processor.post_process_masks
+    monkeypatch.setattr(processor, "post_process_masks", lambda masks, *given: sizes.append(masks.shape[:2]) or enlarge(masks, *given))
+    found = segment.sam_shapes(render(make_scene(0)), np.array([[20, 30, 90, 120], [100, 10, 180, 80], [0, 0, 200, 130]]), model, processor)
+    assert found.shape == (3, 256, 256) and sizes == [(1, 1)] * 3
 
 
 def test_without_boxes_there_are_no_shapes():
@@ -247,6 +261,52 @@ def test_shapes_are_compared_by_their_overlap():
     a, b = block(0, 0, 10, 10), block(0, 5, 10, 15)
     assert shape_iou(a, b) == pytest.approx(1 / 3) and shape_iou(255 * a.astype(np.uint8), a) == 1
     assert shape_iou(a & ~a, b & ~b) == 0 == shape_iou(a, a & ~a)
+
+
+@pytest.mark.parametrize("degrees", [0.0, 24.0, -180.0, None])
+def test_no_shape_beyond_reach_matters_to_the_mask(degrees):
+    """Shapes that fill their windows, the most that they can: what is out of reach takes nothing of the mask away."""
+    rng, left_out = np.random.default_rng(5), 0
+    for _ in range(20):
+        corners = rng.integers(0, (250, 170), (8, 2))
+        found = np.concatenate([corners, corners + rng.integers(4, 60, (8, 2))], 1).clip(0, (300, 200, 300, 200)).astype(np.float32)
+        shapes = [segment.filled(context_window(tuple(box), (300, 200)), (300, 200)) for box in found]
+        mask = build_mask((300, 200), found[0], "tilted" if degrees else None, grow=0.0)
+        near = segment.within_reach(found, 0, mask, degrees)
+        told, all_told = (segment.fit(mask, found[0], shapes[0], [shapes[i] for i in some if i], degrees)[0] for some in (near, range(8)))
+        assert near == sorted(near) and near[0] == 0 and told.tobytes() == all_told.tobytes()
+        left_out += 8 - len(near)
+    assert left_out > 20, "or nothing is won"
+
+
+@pytest.mark.parametrize("prompt", ["make the {} upside down", "the {} changes to a red {}", "the {} -> a {} facing the front"])
+def test_the_mask_of_an_edit_is_that_of_all_shapes(models, prompt):
+    for number, size in ((66, (256, 256)), (3, (700, 500))):
+        scene = make_scene(number, "test", 0, size=size)
+        image = render(scene)
+        found = Detections(boxes(scene), np.ones(len(scene.objects), np.float32), tuple(one.category for one in scene.objects), 0.0)
+        every = segment.shapes(image, found.boxes, "sam", models)
+        for index, thing in enumerate(scene.objects):
+            wish = make_wish(image, found.boxes[index], parse(prompt.format(thing.category, thing.category)), models)
+            others = [shape for i, shape in enumerate(every) if i != index]
+            mask = build_mask(image.size, found.boxes[index], **wish.turned)
+            expected, kind = segment.fit(mask, found.boxes[index], every[index], others, wish.degrees)
+            made, own_kind = make_mask(image, found, index, wish, models, "sam")
+            assert kind == own_kind and shape_iou(made, expected) > 0.995, "what is computed together decides the last digits"
+
+
+def test_only_what_may_touch_the_mask_is_asked_for(models, monkeypatch):
+    asked = []
+
+    def seen(image, some, *given):
+        asked.append(some)
+        return np.zeros((len(some), image.height, image.width), bool)
+
+    monkeypatch.setattr("textedit_lite.plan.shapes", seen)
+    found = Detections(np.array([[300, 10, 380, 80], [20, 20, 60, 60], [50, 10, 90, 60]], np.float32), np.ones(3), ("car",) * 3, 0.0)
+    image = Image.new("RGB", (400, 100))
+    make_mask(image, found, 1, make_wish(image, found.boxes[1], parse("make the car red"), models), models, "sam")
+    assert np.array_equal(asked[0], found.boxes[1:])
 
 
 def test_what_a_mask_covers_of_its_neighbours():

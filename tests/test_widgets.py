@@ -7,7 +7,9 @@ import datetime
 import io
 import threading
 import time
+import tracemalloc
 from collections import Counter
+from dataclasses import replace
 from types import SimpleNamespace
 
 import ipywidgets
@@ -23,7 +25,8 @@ from textedit_lite.detect import detect
 from textedit_lite.errors import ImageError, OutputError, PromptError, SettingsError, UnknownWordError
 from textedit_lite.inpaint import inpaint
 from textedit_lite.mask import build_mask
-from textedit_lite.match import FUSION, match
+from textedit_lite.match import FUSION, candidate_features, match
+from textedit_lite.plots import LARGEST
 from textedit_lite.prompt import parse
 from textedit_lite.rivals import diffedit, instruct_pix2pix, sdedit
 from textedit_lite.widgets import (
@@ -35,6 +38,8 @@ from textedit_lite.widgets import (
     RivalPanel,
     controls,
     editor_panel,
+    history,
+    painting,
     rival_panel,
     stages,
 )
@@ -111,6 +116,49 @@ def test_boxes_are_drawn_and_the_picture_is_left_alone(street):
     assert edge.size == street.size
 
 
+def test_texts_lie_on_top_of_all_boxes(street):
+    text, one = "car 0.93", np.array([[40, 130, 140, 200]], np.float32)
+    alone = np.asarray(numbered(street, one, [text], side=384))[110:130, 40:100]
+    across = numbered(street, np.array([*one, [60, 20, 300, 120]], np.float32), [text, ""], side=384)  # through the first one's text
+    assert (np.asarray(across)[110:130, 40:100] == alone).all()
+
+
+LARGE = (4000, 3000)
+
+
+def test_a_large_picture_is_tinted_as_a_small_one_and_in_little_memory(street):
+    large, box = street.resize(LARGE), (500, 1000, 2500, 2500)
+    mask = build_mask(LARGE, box)
+    pixels, weight = np.asarray(large, np.float32), feather(mask, 120)
+    full = pixels + 0.5 * weight[..., None] * (np.array([214, 51, 108], np.float32) - pixels)
+    full = np.asarray(scaled(Image.fromarray(np.rint(full).astype(np.uint8))), int)
+    width = 120 / min(mask.getbbox()[2] - mask.getbbox()[0], mask.getbbox()[3] - mask.getbbox()[1])
+    tracemalloc.start()
+    shown = tinted(large, stages.fading(mask, width))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 30e6  # as floats the picture alone is 144 MB
+    for one in (shown, tinted(large, weight)):
+        assert one.size == (640, 480) and np.abs(np.asarray(one, int) - full).mean() < 0.5
+    hard = np.abs(np.asarray(tinted(large, mask), int) - np.asarray(tinted(large, np.asarray(mask) / 255), int))
+    assert hard.max() <= 1
+
+
+def test_the_fade_of_a_mask_of_ordinary_size_is_that_of_the_paste():
+    for size, box in (((LARGEST, 700), (50, 60, 800, 500)), ((300, 200), (40, 30, 90, 120))):
+        mask = build_mask(size, box)
+        x0, y0, x1, y1 = mask.getbbox()
+        assert np.array_equal(stages.fading(mask, 0.2), feather(mask, 0.2 * min(x1 - x0, y1 - y0)))
+
+
+@pytest.mark.parametrize("box", [(1001, 700, 1002, 701), (1000, 0, 1001, 3000), (0, 0, 4000, 3000)])
+def test_no_mask_of_a_large_picture_vanishes(box):
+    mask = Image.new("L", LARGE)
+    mask.paste(255, box)
+    assert 0 < stages.fading(mask, 0.0).mean() <= 1 and stages.fading(mask, 0.1).max() > 0
+    assert not stages.fading(Image.new("L", LARGE), 0.1).any()
+
+
 def test_a_difference_is_black_where_nothing_changed(street):
     after = street.copy()
     after.paste((255, 255, 255), (50, 60, 90, 80))
@@ -118,6 +166,9 @@ def test_a_difference_is_black_where_nothing_changed(street):
     assert shown.shape == (256, 384) and (shown[60:80, 50:90] > 0).any()
     shown[60:80, 50:90] = 0
     assert not shown.any() and not np.asarray(differing(street, street, 384)).any()
+    other = Image.fromarray(np.random.default_rng(1).integers(0, 256, (256, 384, 3), np.uint8))
+    gap = np.abs(np.asarray(other, int) - np.asarray(street, int)).max(-1)
+    np.testing.assert_array_equal(np.asarray(differing(street, other, 384)), np.minimum(4 * gap, 255))
 
 
 # --- parts -------------------------------------------------------------------------------------------------------
@@ -135,6 +186,21 @@ def test_history_goes_back_and_forth():
     for number in range(2 * LONGEST):
         history.push(number)
     assert len(history) == LONGEST and history.current == 2 * LONGEST - 1
+
+
+def test_a_history_forgets_the_oldest_but_never_the_first():
+    kept = History("first", 3)
+    for number in range(5):
+        kept.push(number)
+    assert (len(kept), kept.current, kept.undo(), kept.undo(), kept.can_undo) == (3, 4, 3, "first", False)
+    kept.push("other")
+    assert (len(kept), kept.undo()) == (2, "first")
+
+
+def test_of_large_pictures_fewer_are_kept():
+    many = [history._how_many(SimpleNamespace(width=width, height=width)) for width in (384, 4000, 10_000, 30_000)]
+    assert many[0] == LONGEST and many[2:] == [2, 2]
+    assert 2 < many[1] < LONGEST and many[1] * 5 * 4000**2 <= history.HEAVIEST
 
 
 def test_uploads_of_both_generations_of_ipywidgets():
@@ -250,7 +316,7 @@ def test_detect_panel_shows_what_detect_finds_and_looks_once(models, street, mon
 
 def test_match_panel_shows_what_match_chooses(models, monkeypatch):
     calls = Counter()
-    monkeypatch.setattr(stages, "match", lambda *args, **options: calls.update(match=1) or match(*args, **options))
+    monkeypatch.setattr(stages, "candidate_features", lambda *args: calls.update(looked=1) or candidate_features(*args))
     kitchen = open_image(KITCHEN)
     panel = MatchPanel(kitchen, "the left cup becomes red", models, strict=True)
     tries = (("the clock becomes red", "found"), ("the boat becomes red", "not_found"), ("the cup becomes red", "ambiguous"))
@@ -261,12 +327,30 @@ def test_match_panel_shows_what_match_chooses(models, monkeypatch):
         assert [c.score for c in panel.chosen.candidates] == pytest.approx([c.score for c in truth.candidates])
         texts = [f"{c.label} {c.score:.2f}" for c in truth.candidates]
         assert same(panel, numbered(kitchen, panel.found.boxes, texts, truth.index))
-    assert calls["match"] == 4
+    assert calls["looked"] == 4
     panel.selector.value = "right"
     assert panel.chosen.index == match(kitchen, panel.found, parse("the right cup becomes red"), models).index
     panel.weight.value = 1.0
     assert [c.score for c in panel.chosen.candidates] == pytest.approx([c.clip_score for c in panel.chosen.candidates])
-    assert calls["match"] == 4 and FUSION != 1.0  # nobody looked again
+    assert calls["looked"] == 4 and FUSION != 1.0  # nobody looked again
+
+
+@pytest.mark.parametrize(
+    "text", ["the car below the fire hydrant becomes red", "the bus becomes red", "the second car from the left becomes red"]
+)
+def test_match_panel_weighs_as_match_does(models, street, text):
+    panel = MatchPanel(street, text, models, strict=True)
+    for weight in (0.0, 0.3, 1.0):
+        panel.weight.value = weight
+        assert panel.chosen == match(street, panel.found, parse(text), models, weight=weight)
+    none = MatchPanel(street, text, models, detect(street, models.detr, models.detr_processor, 1.0), strict=True)
+    assert none.chosen.status == "not_found" and "nothing that the detector knows" in none.status.text
+
+
+def test_who_counts_too_far_is_told_how_many_there_are(models, street):
+    text = "the third car from the left becomes red"
+    for panel in (MatchPanel(street, text, models), EditorPanel(models, prompt=text)):
+        assert panel.status.kind == "unsure" and 'Only 2 of "car" can be found' in panel.status.text
 
 
 def test_match_panel_tells_and_raises_errors(models, street):
@@ -288,6 +372,20 @@ def test_mask_panel_shows_what_build_mask_makes(street):
         assert panel.mask.tobytes() == mask.tobytes()
         x0, y0, x1, y1 = mask.getbbox()
         assert same(panel, tinted(street, feather(mask, width * min(x1 - x0, y1 - y0))))
+
+
+def test_mask_panel_on_a_large_picture_tells_shares_that_can_be(street):
+    panel = MaskPanel(street.resize(LARGE), (501, 1003, 2500, 2502), strict=True)
+    panel.feather.value = 0.0
+    share, full = (int(part.strip("%")) for part in panel.status.text.split() if part.endswith("%"))
+    assert share == full and shown(panel).size == (640, 480)
+
+
+@pytest.mark.parametrize("size", [(384, 256), (300, 900), (40, 2000), (2000, 40)])
+def test_no_picture_is_stretched_beyond_what_is_shown_of_it(size):
+    """Where the panel gives it room, a tall picture must not be as wide as a wide one: it would be many screens tall."""
+    panel = MaskPanel(Image.effect_noise(size, 50).convert("RGB"), (5, 5, 30, 30), strict=True)
+    assert panel.picture.layout.max_width == f"{shown(panel).width}px" and max(shown(panel).size) == 640
 
 
 def test_paint_panel_shows_what_inpaint_paints(models, street):
@@ -338,7 +436,7 @@ def test_each_slider_runs_its_own_stage_and_those_after_it_alone(panel, monkeypa
         monkeypatch.setattr(module, name, lambda *args, **options: calls.update({name: 1}) or real(*args, **options))
 
     counted(editor_module, "detect_batch")
-    for name in ("match", "read_object", "build_mask"):
+    for name in ("match", "make_wish", "build_mask"):
         counted(editor_panel, name)
 
     def ran(control, value) -> list[str]:
@@ -348,10 +446,10 @@ def test_each_slider_runs_its_own_stage_and_those_after_it_alone(panel, monkeypa
         return sorted(calls)
 
     assert ran(panel.grow, 0.3) == ["build_mask"]
-    assert ran(panel.choice, 2) == ["build_mask", "read_object"]
-    assert ran(panel.prompt, "the right car becomes blue") == ["build_mask", "match", "read_object"]
-    assert ran(panel.threshold, 0.9) == ["build_mask", "detect_batch", "match", "read_object"]
-    assert ran(panel.dynamic, True) == ["build_mask", "match", "read_object"]  # DETR has looked before
+    assert ran(panel.choice, 2) == ["build_mask", "make_wish"]
+    assert ran(panel.prompt, "the right car becomes blue") == ["build_mask", "make_wish", "match"]
+    assert ran(panel.threshold, 0.9) == ["build_mask", "detect_batch", "make_wish", "match"]
+    assert ran(panel.dynamic, True) == ["build_mask", "make_wish", "match"]  # DETR has looked before
     for control, value in ((panel.feather, 0.2), (panel.seed, 7), (panel.steps, 3), (panel.guidance, 5.0), (panel.wipe, 0.3)):
         assert ran(control, value) == []
     calls.clear()
@@ -424,6 +522,52 @@ def test_what_nobody_foresaw_is_never_swallowed(models, monkeypatch):
         panel.grow.value = 0.5
 
 
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("error", [ZeroDivisionError("unforeseen"), SettingsError("A foreseen one.")])
+def test_after_an_error_the_next_click_paints(models, monkeypatch, strict, error):
+    panel = EditorPanel(models, strict=strict)
+
+    def fails(*args, **options):
+        raise error
+
+    for again in (panel.start, panel.paint):
+        with monkeypatch.context() as patch:
+            patch.setattr(panel.editor, "edit", fails)
+            panel.start()
+            until(lambda: not panel.painting, what="the failure")
+        assert panel.status.kind == "bad"
+        before = len(panel.history)
+        again()
+        panel.wait(60)
+        assert len(panel.history) == before + 1 and panel.status.kind == "good"
+
+
+def test_ctrl_c_stops_painting_as_the_button_does(panel, monkeypatch):
+    def interrupted(*args, progress, **options):
+        progress(1, 12)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(panel.editor, "edit", interrupted)
+        assert panel.paint() is None
+    assert panel.status.kind == "ready" and "Stopped" in panel.status.text and len(panel.history) == 1
+    assert not panel.paint_button.disabled and panel.stop_button.disabled
+    assert panel.paint() is not None
+
+
+def test_ctrl_c_while_a_rival_edits_is_told_and_raised(models, street, monkeypatch):
+    panel = RivalPanel(street, RED, models)
+    before = panel.picture.value
+
+    def interrupted(*args, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(rival_panel.RIVALS, "sdedit", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        panel.seed.value = 9
+    assert panel.status.kind == "ready" and "Stopped" in panel.status.text and panel.picture.value == before
+
+
 def test_upload_replaces_the_picture(panel):
     picture = open_image(data_path("samples", "kitchen.png"))
     data = io.BytesIO()
@@ -467,6 +611,18 @@ def test_stop_stops_and_changes_nothing(panel, monkeypatch):
     assert len(panel.history) == 2
 
 
+def test_stop_is_heard_after_the_last_step(panel, monkeypatch):
+    edit = panel.editor.edit
+
+    def stopped_while_looking(*args, **options):
+        result = edit(*args, **options)
+        panel.stop()
+        return result
+
+    monkeypatch.setattr(panel.editor, "edit", stopped_while_looking)
+    assert panel.paint() is None and "Stopped" in panel.status.text and len(panel.history) == 1
+
+
 def test_painting_twice_at_once_is_painting_once(panel):
     panel.start()
     thread = panel._thread
@@ -484,6 +640,30 @@ def test_the_bar_and_the_status_say_how_far_it_is(panel):
     panel.bar.observe(lambda change: bars.append(change["new"]), names="value")
     panel.paint()
     assert bars[:4] == [1, 2, 3, 4] and "Painting, round 1: step 3 of 4." in said
+
+
+def test_a_round_that_is_painted_in_parts_is_one_round(models, monkeypatch):
+    panel, said, verify = EditorPanel(replace(models, at_once=1), strict=True), [], editor_module.verify
+    monkeypatch.setattr(editor_module, "verify", lambda *args: replace(verify(*args), verified=False))  # so that it tries on
+    panel.status.observe(lambda change: said.append(panel.status.text), names="value")
+    panel.steps.value = 1
+    panel.paint()
+    rounds = [text.split(":")[0] for text in said if text.startswith("Painting") and "step 1 of" in text]
+    parts = ["round 1", *(f"round 2, part {k} of 2" for k in (1, 2)), *(f"round 3, part {k} of 4" for k in (1, 2, 3, 4))]
+    assert rounds == [f"Painting, {part}" for part in parts]
+
+
+@pytest.mark.parametrize("at_once, calls", [(32, "1 2 3 4"), (2, "1 2 3a 3b 4a 4b"), (3, "1 2 3a 3b 4a 4b")])
+def test_the_round_of_each_call(at_once, calls):
+    for number, name in enumerate(calls.split(), 1):
+        part = f", part {'ab'.index(name[1]) + 1} of 2" if name[1:] else ""
+        assert painting._which(number, at_once) == f"round {name[0]}{part}"
+
+
+def test_a_scheduler_that_takes_one_step_more_is_not_beyond_the_last(panel):
+    for step in range(1, 6):  # as PNDM, with which Stable Diffusion 1.5 comes, when it is asked for four
+        panel._progress(step, 4)
+        assert panel.status.text == f"Painting, round 1: step {min(step, 4)} of 4." and panel.bar.value == min(step, 4)
 
 
 @pytest.mark.parametrize("prompt", [RED, "the left car changes to a car facing the front"])
@@ -516,6 +696,36 @@ def test_undo_and_redo(panel, street):
     panel.redo_button.click()
     assert same(panel, scaled(second.image)) and panel.redo_button.disabled
     assert panel.step.image.tobytes() == street.tobytes()
+
+
+def test_a_picture_that_is_edited_often_is_kept_once(panel, models, monkeypatch):
+    first = panel.paint()
+    assert first.source is panel.step.image and panel.step.result is first
+    panel.load(open_image(STREET))  # no file
+    assert panel.paint().source is panel.step.image
+    panel.go_on()
+    panel.prompt.value = "the right car becomes blue"
+    assert panel.paint().source is panel.step.image
+    monkeypatch.setattr(history, "HEAVIEST", 3 * 5 * 384 * 256)
+    panel.load(STREET)
+    for seed in range(3):
+        panel.seed.value = seed
+        panel.paint()
+    assert len(panel.history) == 3 and panel.step.result.settings.seed == 2
+    panel.undo()
+    assert panel.step.result.settings.seed == 1
+    panel.undo()
+    assert panel.step.result is None and panel.undo_button.disabled
+
+
+def test_a_file_that_changed_since_it_was_opened_is_not_taken_for_the_old_one(panel, tmp_path, street):
+    street.save(tmp_path / "mine.png")
+    panel.load(tmp_path / "mine.png")
+    changed = street.copy()
+    changed.putpixel((5, 5), (0, 0, 0))
+    changed.save(tmp_path / "mine.png")
+    assert panel.paint().source.tobytes() == changed.tobytes() and panel.step.image.tobytes() == street.tobytes()
+    assert not editor_panel._same(street, street.crop((0, 0, 100, 100)))
 
 
 def test_going_on_from_a_result(panel, street):
@@ -578,6 +788,31 @@ def test_rival_panel_shows_what_the_rivals_make(models, street, monkeypatch):
     with pytest.raises(UnknownWordError):
         panel.prompt.value = "the zebra becomes red"
     assert panel.status.kind == "bad" and "zebra" in panel.status.text
+
+
+def test_rival_panel_remembers_a_number_of_edits_the_last_ones(models, street, monkeypatch):
+    monkeypatch.setattr(rival_panel, "_how_many", lambda picture: 2)
+    calls = Counter()
+    monkeypatch.setitem(rival_panel.RIVALS, "sdedit", lambda *args, seed, **o: calls.update([seed]) or sdedit(*args, seed=seed, **o))
+    panel = RivalPanel(street, RED, models, strict=True)
+    for seed in (1, 0, 2, 0, 1):  # 0 was looked at after 1, so it is 1 that is forgotten when 2 comes
+        panel.seed.value = seed
+        assert len(panel._made) <= 2 and panel.result.source is street
+    assert calls == {0: 1, 1: 2, 2: 1}
+
+
+def test_rival_panel_whose_place_is_all_of_the_picture(models, street):
+    panel = RivalPanel(street, RED, models, Image.new("L", street.size, 255), strict=True)
+    assert "changed 0% of the pixels outside" in panel.status.text and "by 0.0 of" in panel.status.text
+
+
+def test_rival_panel_goes_on_after_words_that_were_wrong(models, street):
+    panel = RivalPanel(street, RED, models)
+    before, said = panel.picture.value, panel.status.text
+    panel.prompt.value = "the zebra becomes red"
+    assert panel.status.kind == "bad"
+    panel.prompt.value = RED
+    assert (panel.picture.value, panel.status.text) == (before, said)
 
 
 # --- for everyone ------------------------------------------------------------------------------------------------

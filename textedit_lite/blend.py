@@ -21,7 +21,7 @@ CHANGED = 40.0  # a change (of 255) from which on the painting, not its start, h
 def feather(mask: Image.Image, radius: float) -> np.ndarray:
     """The weight of the painted picture: float32 [H, W], 0 outside of the mask, 1 deeper than `radius` pixels inside.
 
-    w = smoothstep(d / radius), d the distance to the nearest pixel outside. The feather runs inwards only, so a pixel
+    w = smoothstep(d / (radius + 1)), d the distance to the nearest pixel outside. The feather runs inwards only, so a pixel
     outside of the mask keeps its value exactly; where the mask meets the picture's border it does not fade. A feather of many
     pixels is measured in a smaller picture, whose pixels are a sixteenth of it or less. Taught in notebook 03.
     """

@@ -57,22 +57,30 @@ def complain(sentence: str, status: int) -> int:
 
 
 def edit(args: argparse.Namespace) -> int:
-    from textedit_lite.images import open_image
+    from textedit_lite.images import check_output, open_image, result_files
+    from textedit_lite.mask import check_mask
     from textedit_lite.prompt import parse
 
-    parse(args.prompt)  # these two before torch is loaded, so that a wrong name or word is answered at once
-    open_image(args.image)
+    # All this before torch is loaded, so that a wrong name or word is answered at once, and nothing is painted for nothing.
+    own = [args.mask] if isinstance(args.mask, Path) else []
+    out = Path(f"{args.image.stem}-edited.png") if args.out is None else args.out
+    out, *beside = result_files(out, [args.image, *own])
+    figure = None if args.figure is None else check_output(args.figure, keep=[args.image, *own, out, *beside])
+    parse(args.prompt)
+    size = open_image(args.image).size
+    for drawn in own:
+        check_mask(drawn, size)
 
     from textedit_lite.editor import Editor
     from textedit_lite.models import load_models
 
-    editor = Editor(load_models(args.weights))
+    editor = Editor(load_models(args.weights, args.device, args.low_memory))
     with painting() as progress:
         result = editor.edit(
             args.image, args.prompt, seed=args.seed, steps=args.steps, guidance=args.guidance,
             threshold=args.threshold, select=args.select, mask=args.mask, match=args.match, progress=progress,
         )  # fmt: skip
-    return tell(result, args.out or Path(f"{args.image.stem}-edited.png"), args.figure, args.json)
+    return tell(result, out, figure, args.json)
 
 
 def tell(result, out: Path, figure: Path | None, as_json: bool) -> int:
@@ -126,19 +134,34 @@ def painting() -> Iterator[Callable[[int, int], None]]:
         yield progress
 
 
+def _made_from(path: Path) -> list[str]:
+    """The files that an edited PNG says it was made from; what cannot be read there, `replay` itself complains of."""
+    from textedit_lite.editor import METADATA
+    from textedit_lite.images import read_metadata
+
+    try:
+        settings = json.loads(read_metadata(path).get(METADATA, "{}"))
+    except ValueError:
+        return []
+    files = [settings.get(name) for name in ("image", "mask")] if isinstance(settings, dict) else []
+    return [file for file in files if isinstance(file, str)]
+
+
 def replay(args: argparse.Namespace) -> int:
     from PIL import ImageChops
 
     from textedit_lite.editor import replay as make_again
-    from textedit_lite.images import open_image
+    from textedit_lite.images import open_image, result_files
     from textedit_lite.models import load_models
 
     before = open_image(args.image)
+    if args.out is not None:
+        result_files(args.out, [args.image, *_made_from(args.image)])
     with painting() as progress:
         result = make_again(args.image, load_models(args.weights) if args.weights else None, progress)
     if result.image is None:
         return tell(result, args.image, None, False)
-    if args.out:
+    if args.out is not None:
         result.save(args.out)
     if ImageChops.difference(before, result.image).getbbox():
         return complain(f"{args.image} was made again, but not bit for bit: weights, machine or versions differ.", 1)
@@ -348,6 +371,9 @@ def build_parser() -> argparse.ArgumentParser:
     one.add_argument("prompt", metavar="PROMPT", help='e.g. "make the cup blue", "turn the bus upside down"')
     one.add_argument("--out", metavar="FILE", type=Path, help="the PNG to write (default: IMAGE-edited.png here)")
     one.add_argument("--weights", metavar="lite|full|DIR", default="lite", help=weights)
+    one.add_argument("--device", metavar="cpu|cuda|mps", help="what computes (default: the best that is there)")
+    one.add_argument("--low-memory", action="store_true", default=None,
+                     help="paint slower, in half precision and one picture at a time (default: where nothing else would fit)")  # fmt: skip
     one.add_argument("--seed", metavar="N", type=int, default=0, help="another seed paints it another way (default: 0)")
     one.add_argument("--select", metavar="WHICH", type=lambda text: int(text) if text.isdecimal() else text,
                      help="which of several: best, left, right, top, bottom, largest, smallest, all, or the index of a "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
+import os
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Sequence
@@ -16,45 +16,32 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from .blend import FEATHER, check_feather, lay_in, place_of
-from .boxes import GROW, iou, square_crop
+from .blend import check_feather
+from .boxes import iou
 from .detect import Detections, check_threshold, detect_batch, reduced
-from .errors import ImageError, OutputError, PromptError, SettingsError
-from .images import open_image, read_metadata, save_png, write_text
-from .inpaint import Job, Painting, check_settings, guidance_scale, inpaint_batch, step_schedule
-from .mask import build_mask, check_grow, check_mask
+from .errors import ImageError, PromptError, SettingsError
+from .images import open_image, read_metadata, result_files, save_png, write_text
+from .inpaint import Painting, check_settings, inpaint_batch
+from .mask import check_grow, check_mask
 from .match import (
-    ATTRIBUTES,
     FUSION,
     MATCHES,
     Candidate,
     Match,
-    Reading,
     check_match,
     check_select,
-    contrast,
-    fuse,
-    image_features,
     match,
-    read_categories,
-    read_object,
 )
+from .memory import in_portions
 from .models import Models, load_models
+from .plan import ROUNDS, Paint, make_mask, make_plan
 from .prompt import EditPrompt, check_words, parse
-from .segment import KINDS, check_kind, fit, narrowed, shapes, silhouette
-from .sketch import sketch
-from .straighten import straighten
-from .vocabulary import POSE_DEGREES, describe
+from .segment import KINDS, check_kind
+from .verify import Verdict, find_again, verify
+from .wish import make_wish
 
-COLD_STEPS = 1 / 3  # of the steps, where a painting starts from cold noise, which has less to be smoothed out,
-FEW_STEPS = 4  # but no fewer than these; a painter that is made for so few takes them all
-SEEDS = (1, 2, 4)  # paintings a round: the first try alone, then several at once
-ROUNDS = len(SEEDS)
-STRENGTHS = (0.1, 0.3, 0.5)  # how much of a sketch each round paints over; without a sketch it is 1, all of it
 # What an edit can do without, to see what it is worth.
 ABLATIONS = ("fusion", "crop", "refine", "guidance", "steps", "temperature", "straighten", "silhouette")
-SURE = 0.5  # an attribute that CLIP reads with less is left out of the description
-DOUBTED = 0.1  # what an edit leaves as it was may be read as something else, but with no less than this share of its probability
 METADATA = "textedit-lite"  # the key of the settings in the PNG
 PAINTED_AT_ONCE = 16
 DETECTED_AT_ONCE = 8
@@ -81,6 +68,7 @@ class Settings:
     sketch: bool | None = None  # whether the painter starts from a sketch; None: if the models' world has sketches, no own mask
     ablate: str | None = None  # one of ABLATIONS
     match: str = MATCHES[0]  # what CLIP looks at, one of MATCHES
+    editor: str = "ours"  # or the rival that made the edit, as `evaluate` calls it
 
 
 @dataclass
@@ -115,24 +103,25 @@ class EditResult:
             "status": self.status, "verified": self.verified, "message": self.message,
             "box": [round(v, 2) for v in self.box] if self.box else None, "index": self.index,
             "candidates": [candidate.to_dict() for candidate in self.candidates], "margin": round(self.margin, 4),
-            "rounds": self.rounds, "mask_kind": self.mask_kind, "description": self.description, "settings": self.settings.__dict__,
+            "rounds": self.rounds, "mask_kind": self.mask_kind, "description": self.description,
+            "settings": vars(self.settings) if self.settings else None,
             "timings_ms": {stage: round(ms, 1) for stage, ms in self.timings_ms.items()},
         }  # fmt: skip
 
-    def save(self, path: Path | str) -> dict[str, str]:
-        """Write the picture (PNG, its settings inside), and beside it PATH.json and PATH.mask.png; returns their names.
+    def save(self, path: Path | str) -> dict[str, str | None]:
+        """Write the picture (PNG, its settings inside), beside it PATH.json, and PATH.mask.png if there is a mask; returns their names.
 
-        Raises OutputError where that cannot be written, SettingsError where there is no picture. Taught in notebook 05.
+        Raises OutputError, before anything is written, where that cannot be written or is what the edit was made from, and
+        SettingsError where there is no picture. Taught in notebook 05.
         """
         if self.image is None:
             raise SettingsError(f"There is no edited picture to save: {self.message}")
-        path = Path(path)
-        if path.suffix.lower() == ".json":
-            raise OutputError(f'"{path}" is where the settings would go: give the picture a name that ends in .png.')
-        beside, mask = path.with_suffix(".json"), path.with_suffix(".mask.png")
-        save_png(self.image, path, {METADATA: json.dumps(self.settings.__dict__)})
-        save_png(self.mask, mask)
-        names = {"output": str(path), "mask": str(mask)}
+        made_from = [file for file in (self.settings.image, self.settings.mask) if file] if self.settings else []
+        picture, beside, mask = result_files(path, made_from)
+        save_png(self.image, picture, {METADATA: json.dumps(vars(self.settings))} if self.settings else None)
+        if self.mask is not None:
+            save_png(self.mask, mask)
+        names = {"output": str(picture), "mask": None if self.mask is None else str(mask)}
         write_text(beside, json.dumps(self.to_dict() | names, indent=2) + "\n")
         return names
 
@@ -144,15 +133,6 @@ class Find:
     threshold: float | None
 
 
-@dataclass(frozen=True)
-class Paint:
-    jobs: tuple[Job, ...]
-    steps: int
-    guidance: float
-    strength: float = 1.0
-    refine: bool = True
-
-
 def algorithm_1(
     image: Image.Image, prompt: EditPrompt, models: Models, settings: Settings, own_mask: Image.Image | None = None,
     found: Detections | None = None,
@@ -161,134 +141,43 @@ def algorithm_1(
 
     found: the objects, if they are known already. Taught in notebook 05.
     """
-    without = settings.ablate
     # Stage 1: find all objects.
     if found is None:
         found = yield Find(image, settings.threshold)
     # Stage 2: pick the one that the words mean.
-    chosen = match(image, found, prompt, models, settings.select, 1.0 if without == "fusion" else FUSION, settings.match)
+    weight = 1.0 if settings.ablate == "fusion" else FUSION
+    chosen = match(image, found, prompt, models, settings.select, weight, settings.match)
     if own_mask is not None:  # the user has shown the place, whatever else would fit the words
         chosen = _under(own_mask, chosen)
     result = EditResult(chosen.status, _why(chosen, prompt), candidates=chosen.candidates, index=chosen.index, margin=chosen.margin)
     if chosen.index is None and own_mask is None:
         return result
     box = chosen.candidates[chosen.index].box if chosen.index is not None else tuple(map(float, own_mask.getbbox()))
-    # What is to be seen: what CLIP reads on the object now, and the change in it.
-    noun = prompt.category or prompt.noun
-    now = read_object(image, box, noun, models)
-    wanted = wished(prompt, now, models.reads)
-    target = prompt.changes.get("category", noun)
-    description = prompt.changes.get("text") or describe(target, **wanted)
-    # In words of the user's own, the wish must beat what was there before.
-    contrary = (description, describe(noun, **now.values)) if "text" in prompt.changes else None
+    wish = make_wish(image, box, prompt, models)
     # Stage 3: the mask.
-    mask = own_mask or build_mask(image.size, box, grow=GROW if settings.grow is None else settings.grow, **turns(wanted, now))
-    kind = "box" if own_mask is None else "given"
-    if own_mask is None and settings.mask not in (None, "box"):  # by the shapes of the object and of its neighbours
-        found_shapes = shapes(image, found.boxes, settings.mask, models)
-        others = [shape for i, shape in enumerate(found_shapes) if i != chosen.index]
-        mask, kind = fit(mask, box, found_shapes[chosen.index], others, outline(prompt, wanted, now, models.reads))
-    # Stage 4: paint, from a sketch where the change can be sketched, until the edit is complete.
-    sketched = own_mask is None and models.sketches if settings.sketch is None else settings.sketch
-    can_be_sketched = sketched and not {"category", "text"} & prompt.changes.keys() and not turns(wanted, now)["view"]
-    # The object's shape serves the sketch; where there is none, it says afterwards what of the painting need not stay.
-    narrows = own_mask is None and models.sketches
-    shape = silhouette(image, box, models) if (can_be_sketched or narrows) and without != "silhouette" else None
-    start = sketch(image, mask, box, now.values, wanted, shape) if can_be_sketched else None
-    feather = FEATHER if settings.feather is None else settings.feather
-    plain = Job(image, mask, description, settings.seed, start, feather, without == "crop")
-    # What leans is painted upright, if it is to be seen from another side.
-    lean = leaning(wanted, now, models) if own_mask is None and without not in ("straighten", "crop") else 0.0
-    straight = straighten(image, box, lean, GROW if settings.grow is None else settings.grow) if lean else None
-    if straight:
-        mask = straight.within(mask)
-        upright = describe(target, **wanted | {"pose": "upright"})
-        plain = replace(plain, image=straight.image, mask=straight.mask, description=upright, feather=0.0)
-    temperature = models.temperature if not start and without != "temperature" else 1.0
-    best, seed = None, settings.seed
-    for r in range(settings.rounds):  # several to choose from, finer, stronger and more various each round
-        warmer = min(1.0, (r + 1) * temperature)
-        jobs = tuple(replace(plain, seed=seed + k, temperature=warmer) for k in range(SEEDS[min(r, len(SEEDS) - 1)]))
-        seed += len(jobs)
-        steps = step_schedule(0 if without == "steps" else r, settings.steps)
-        if temperature < 1:
-            steps = min(steps, max(FEW_STEPS, math.ceil(COLD_STEPS * steps)))
-        # In halves, so that edits of much the same guidance can be painted in one batch.
-        guidance = round(2 * guidance_scale(settings.guidance, now.probability(wanted), r)) / 2
-        guidance = settings.guidance if without == "guidance" else guidance
-        strength = STRENGTHS[min(r, len(STRENGTHS) - 1)] if start else 1.0
-        if models.steps <= FEW_STEPS:  # made for few from noise, it takes one of more where the sketch leaves little to paint
-            steps = max(steps, math.ceil(1 / strength))
-        strength = max(strength, min(1.0, 1.001 / steps))  # however few the steps, one of them must be taken
-        paintings = yield Paint(jobs, steps, guidance, strength, without != "refine")
-        for painting in paintings:
-            if straight:
-                turned = image if painting.refused else straight.back(image, painting.image, mask, feather)
-                painting = replace(painting, image=turned)
+    if own_mask is not None:
+        mask, kind = own_mask, "given"
+    else:
+        mask, kind = make_mask(image, found, chosen.index, wish, models, settings.mask, settings.grow)
+    # Stage 4: paint, until the edit is complete.
+    plan = make_plan(image, mask, box, wish, settings, models, own=own_mask is not None)
+    best = None
+    for r in range(settings.rounds):
+        for painting in (yield plan.round(r)):
+            painting = plan.turned_back(painting)
             seen: Detections = yield Find(painting.image, None)
-            there = _there(seen, box, mask, target, models)
-            needed = mask
-            if narrows and shape and not start and there is not None and not painting.refused:
-                needed = narrowed(mask, shape, silhouette(painting.image, seen.boxes[there], models))
-            if needed is not mask:
-                painting = replace(painting, image=lay_in(image, painting.image.crop(place_of(needed)), needed, feather))
-            judged = _judge(painting, needed, seen, there, target, wanted, prompt.changes, models, contrary)
-            best = max(best or judged, judged, key=lambda verdict: verdict.rank)
+            there = find_again(seen, box, plan.mask, wish.category, models)
+            painting, needed = plan.narrowed(painting, None if there is None else seen.boxes[there])
+            verdict = verify(painting, needed, seen, there, wish, models)
+            best = max(best or verdict, verdict, key=lambda one: one.rank)
         if best.verified:
             break
-    status = "edited" if best.verified else "unverified"
-    kind = kind if best.mask is mask else "old and new shape"
     return replace(
-        result, status=status, message=_outcome(best, description), image=None if best.painting.refused else best.painting.image,
-        mask=best.mask, mask_kind=kind, box=box, verified=best.verified, rounds=r + 1, description=description, shown=best.shown,
+        result, status="edited" if best.verified else "unverified", message=_outcome(best, wish.description),
+        image=None if best.painting.refused else best.painting.image, mask=best.mask,
+        mask_kind=kind if best.mask is plan.mask else "old and new shape", box=box, verified=best.verified, rounds=r + 1,
+        description=wish.description, shown=best.shown,
     )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class _Verdict:
-    """What DETR and CLIP say of one painting: `shown` is the probability of the description, `rank` orders paintings."""
-
-    painting: Painting
-    mask: Image.Image  # what of the picture the painting replaces
-    verified: bool
-    shown: float
-    rank: float
-
-
-def _there(seen: Detections, box, mask: Image.Image, category: str, models: Models) -> int | None:
-    """Which of the detections in a painted picture is the object that was edited, if any is."""
-    # Where the object was, too: a mask of the user's own may be far larger or smaller than the object.
-    places = np.array([mask.getbbox(), box], np.float32)
-    overlaps = iou(seen.boxes, places).max(1)
-    good = [i for i, label in enumerate(seen.labels) if overlaps[i] > 0.3 and (label == category or category not in models.categories)]
-    return max(good, key=lambda i: overlaps[i], default=None)
-
-
-def _judge(painting, mask, seen: Detections, there: int | None, category, wanted, changes, models: Models, contrary=None) -> _Verdict:
-    """Whether the change has happened: DETR still finds such an object `there`, and CLIP reads what was wanted.
-
-    What was to change must be what CLIP finds likeliest; of the rest, which the painter was not asked to touch and CLIP misreads
-    more often than the painter spoils it, no more is asked than a share of DOUBTED.
-    """
-    if painting.refused:
-        return _Verdict(painting, mask, False, 0.0, -1.0)
-    box = np.array(mask.getbbox() if there is None else seen.boxes[there], np.float32)
-    crop = [square_crop(painting.image, box)]
-    reading = read_object(painting.image, box, category, models)
-    nouns = list(dict.fromkeys([category, *models.categories]))
-    categories = dict(zip(nouns, read_categories(crop, nouns, models)[0].tolist()))
-    shown = reading.probability(wanted) * categories[category]
-    tables = reading.probabilities | {"category": categories}
-    right = all(
-        tables[name][value] >= (1.0 if name in changes else DOUBTED) * max(tables[name].values())
-        for name, value in (wanted | {"category": category}).items()
-    )
-    if contrary:
-        shown *= float(contrast(image_features(crop, models), contrary, models)[0, 0])
-        right = right and shown > 0.5
-    confidence = 0.05 if there is None else float(seen.scores[there])
-    right = right and there is not None
-    return _Verdict(painting, mask, right, shown, fuse(shown, confidence) + right)
 
 
 def _under(mask: Image.Image, chosen: Match) -> Match:
@@ -296,41 +185,6 @@ def _under(mask: Image.Image, chosen: Match) -> Match:
     overlaps = [float(iou(candidate.box, mask.getbbox())[0, 0]) for candidate in chosen.candidates]
     best = max(range(len(overlaps)), key=overlaps.__getitem__, default=None)
     return replace(chosen, index=best if best is not None and overlaps[best] > 0.1 else None, status="found")
-
-
-def wished(prompt: EditPrompt, now: Reading, reads: Sequence[str] = tuple(ATTRIBUTES)) -> dict[str, str]:
-    """Colour, view and pose after the edit: as the prompt says, else as it names them, else as CLIP is sure of them.
-
-    reads: the attributes that this CLIP was taught to read (`Models.reads`). Taught in notebook 05.
-    """
-    sure = {name: value for name, value in now.values.items() if name in reads and now.probabilities[name][value] >= SURE}
-    named = {name: value for name in ("colour", "view", "pose") if (value := getattr(prompt, name))}
-    changes = {name: value for name, value in prompt.changes.items() if name in ("colour", "view", "pose")}
-    return sure | named | changes
-
-
-def turns(wanted: dict[str, str], now: Reading) -> dict[str, str | None]:
-    """The pose and the view that the object changes to, None where it keeps its own. Taught in notebook 05."""
-    return {name: wanted.get(name) if wanted.get(name) != now.values[name] else None for name in ("pose", "view")}
-
-
-def leaning(wanted: dict[str, str], now: Reading, models: Models) -> float:
-    """By how many degrees an object leans that is to be seen from another side; 0 for any other change, and for photographs.
-
-    Taught in notebook 04.
-    """
-    return POSE_DEGREES.get(wanted.get("pose"), 0.0) if models.sketches and turns(wanted, now)["view"] else 0.0
-
-
-def outline(prompt: EditPrompt, wanted: dict[str, str], now: Reading, reads: Sequence[str] = tuple(ATTRIBUTES)) -> float | None:
-    """By how many degrees the object's outline turns, 0 where it stays as it is, None where nobody knows the new one.
-
-    For `segment.fit`; reads: see `wished`. Taught in notebook 07.
-    """
-    turn = turns(wanted, now)
-    if turn["view"] or {"category", "text"} & prompt.changes.keys() or (turn["pose"] and "pose" not in reads):
-        return None
-    return POSE_DEGREES[turn["pose"]] - POSE_DEGREES[now.values["pose"]] if turn["pose"] else 0.0
 
 
 def _why(chosen, prompt: EditPrompt) -> str:
@@ -347,7 +201,7 @@ def _why(chosen, prompt: EditPrompt) -> str:
     return ""
 
 
-def _outcome(best: _Verdict, description: str) -> str:
+def _outcome(best: Verdict, description: str) -> str:
     if best.painting.refused:
         return "The safety checker blackened every painting: change the words or the seed."
     if best.verified:
@@ -389,7 +243,6 @@ class Editor:
         """
         kind, mask = (mask, None) if _is_kind(mask) else (None, mask)
         settings = self.settings(prompt, seed, steps, guidance, threshold, select, grow, rounds, feather, sketch, ablate, kind, match)
-        settings = replace(settings, **_origin("image", image), **_origin("mask", mask))
         if select == "all":
             return self._edit_all(image, settings, mask, progress)
         return self._drive([self._start(image, settings, mask)], progress)[0]
@@ -399,6 +252,7 @@ class Editor:
         if mask is not None:
             raise SettingsError("A mask of your own and --select all exclude each other: leave one of them out.")
         source = open_image(image)
+        settings = replace(settings, **_origin("image", image))
         prompt = self.parse(settings.prompt)
         found = self.detections(source, settings.threshold)
         chosen = match(source, found, prompt, self.models, "best", by=settings.match)
@@ -492,11 +346,11 @@ class Editor:
 
     def _start(self, image, settings: Settings, mask, found: Detections | None = None):
         prompt = self.parse(settings.prompt)
-        image = open_image(image)
-        if mask is not None and not isinstance(mask, Image.Image):
-            mask = open_image(mask, under="black")
-        own = None if mask is None else check_mask(mask, image.size)
-        return algorithm_1(image, prompt, self.models, settings, own, found), settings, image
+        source = open_image(image)
+        own = None if mask is None else check_mask(mask, source.size)
+        # Only now, as what cannot be opened has been refused in words of its own.
+        settings = replace(settings, **_origin("image", image), **_origin("mask", mask, own))
+        return algorithm_1(source, prompt, self.models, settings, own, found), settings, source
 
     def _drive(self, running, progress=None) -> list[EditResult]:
         """Run the algorithms side by side: whoever waits for the same model is served in the same batch."""
@@ -547,13 +401,12 @@ class Editor:
 
     def _paint(self, requests: list[Paint], progress) -> list[list[Painting]]:
         jobs = [job for request in requests for job in request.jobs]
-        first = requests[0]
-        painted = []
-        for at in range(0, len(jobs), self.models.at_once):  # as many as the memory holds
-            painted += inpaint_batch(
-                jobs[at : at + self.models.at_once], self.models.painter, first.steps, first.guidance, first.strength,
-                progress=progress, refine=first.refine,
-            )  # fmt: skip
+        first, painter = requests[0], self.models.painter
+
+        def paint(some: Sequence) -> list[Painting]:
+            return inpaint_batch(some, painter, first.steps, first.guidance, first.strength, progress=progress, refine=first.refine)
+
+        painted = in_portions(jobs, self.models, paint)
         return [[painted.pop(0) for _ in request.jobs] for request in requests]
 
     def _key(self, request: Find) -> tuple:
@@ -581,20 +434,21 @@ def _is_kind(mask) -> bool:
     return isinstance(mask, str) and mask in KINDS
 
 
-def _origin(name: str, given) -> dict[str, str]:
+def _origin(name: str, given, opened: Image.Image | None = None) -> dict[str, str]:
     """Where a picture was read from, so that the edit can be made again."""
-    if isinstance(given, (str, Path)) and Path(given).is_file():
-        path = Path(given).resolve()
-        return {name: str(path), f"{name}_sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
-    if name == "mask" and given is not None:  # one in memory leaves a trace, so that nothing is replayed without it
-        return {"mask_sha256": hashlib.sha256(open_image(given, under="black").tobytes()).hexdigest()}
+    if isinstance(given, (str, os.PathLike)):
+        path = Path(os.path.expanduser(given)).resolve()
+        with open(path, "rb") as file:
+            return {name: str(path), f"{name}_sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+    if opened is not None:  # a mask in memory leaves a trace, so that nothing is replayed without it
+        return {f"{name}_sha256": hashlib.sha256(opened.tobytes()).hexdigest()}
     return {}
 
 
 def replay(path: Path | str, models: Models | None = None, progress=None) -> EditResult:
     """Make an edited PNG again from the settings that it carries: the same pixels on the same machine.
 
-    Raises ImageError where the PNG carries none, or its source picture has moved or changed. Taught in notebook 05.
+    Raises ImageError where the PNG carries none, a rival made it, or its source picture has moved or changed. Taught in notebook 05.
     """
     text = read_metadata(path).get(METADATA)
     if not text:
@@ -603,6 +457,8 @@ def replay(path: Path | str, models: Models | None = None, progress=None) -> Edi
         settings = Settings(**json.loads(text))
     except (TypeError, ValueError) as error:
         raise ImageError(f"The settings in {path} cannot be read: give a PNG that this version wrote.") from error
+    if settings.editor != "ours":
+        raise ImageError(f"{path} was made by {settings.editor}, not by Algorithm 1: give a PNG that `textedit-lite edit` wrote.")
     for name in ("image", "mask"):
         source, digest = getattr(settings, name), getattr(settings, f"{name}_sha256")
         if name == "mask" and digest is None and (source is None or _is_kind(source)):

@@ -11,7 +11,6 @@ import json
 import math
 import re
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -128,11 +127,11 @@ def cached(source: Source, part: str) -> Path | None:
 # --- fetching ----------------------------------------------------------------------------------------------------
 
 
-def fetch(source: Source, part: str, say: Callable[[str], None] | None = None) -> Path:
+def fetch(source: Source, part: str) -> Path:
     """The folder of a part: its own, or the cache's, after a download where it is not there yet.
 
-    The client's progress bars show the download. say: gets a sentence before it begins.
-    Raises WeightsError where it cannot be had, with one sentence that says what to do. Taught in notebook 01.
+    The client's progress bars show the download. Raises WeightsError where it cannot be had, with one sentence that says
+    what to do. Taught in notebook 01.
     """
     if source.local:
         return Path(source.path)
@@ -140,10 +139,7 @@ def fetch(source: Source, part: str, say: Callable[[str], None] | None = None) -
         return folder
     from huggingface_hub import snapshot_download
 
-    size = download_size(source, part)
-    check_space(size)
-    if say:
-        say(f"Fetching {source}, {gigabytes(size)}, into {cache_folder()}.")
+    check_space(download_size(source, part))
     try:
         folder = Path(snapshot_download(source.path, revision=source.revision, allow_patterns=patterns(part, source.variant)))
     except Exception as error:  # the client's transport has changed the base of its errors more than once

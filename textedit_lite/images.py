@@ -3,44 +3,81 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import secrets
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageChops, ImageOps
 
 from textedit_lite.errors import ImageError, OutputError
 
 MAX_PIXELS = 100_000_000
 MIN_SIDE = 16
+MAX_ASPECT = 50  # of the longer to the shorter side; the detector makes the longer one 384 or 1333 pixels, and needs some of the shorter
+OVERSHOOT = 0.5  # by which floats may leave 0 to 1 and are clipped: a bicubic resize makes such ones, and no range of 0 to 255 is so small
 
 ImageSource = str | os.PathLike | BinaryIO | Image.Image | np.ndarray
 
 
-def open_image(source: ImageSource, under: str = "white") -> Image.Image:
+def open_image(source: ImageSource, under: str = "white", mask: bool = False) -> Image.Image:
     """Opens a picture from a path, a binary file, a PIL image or an array, as PIL RGB of its own size.
 
-    EXIF rotation is applied; what is transparent shows the colour `under`; of an animation the first frame is taken; 16
-    and 32 bit are scaled to 8, not clipped. Arrays are [height, width] or [height, width, 1 to 4], of booleans,
-    integers, or floats from 0 to 1 or 0 to 255. The result shares no memory with the source.
+    EXIF rotation is applied; colours are brought to sRGB by the profile that comes with them; what is transparent shows
+    the colour `under`; of an animation the first frame is taken; 16 and 32 bit are scaled to 8, not clipped. Arrays are
+    [height, width] or [height, width, 1 to 4], of booleans, integers, or floats from 0 to 1 (a little beyond is clipped)
+    or 0 to 255. A path may begin with ~. The result shares no memory with the source.
+
+    mask: what is opened is a mask: a largest value of 1 is white, profiles say nothing, and it may be as small as it likes.
 
     Raises ImageError for what is no picture, is damaged, has more than MAX_PIXELS (read in the header, before a pixel
-    is decoded) or a side shorter than MIN_SIDE pixels. Taught in notebook 01.
+    is decoded), a side shorter than MIN_SIDE pixels, or one MAX_ASPECT times as long as the other. Taught in notebook 01.
     """
     if isinstance(source, Image.Image):
-        return _decoded(source, "The picture", under)
+        return _decoded(source, "The mask" if mask else "The picture", under, mask)
     if isinstance(source, np.ndarray):
-        return _from_array(source, under)
+        return _from_array(source, under, mask)
     if hasattr(source, "read"):
         with _opened(source, "The file") as image:
-            return _decoded(image, "The file", under)
+            return _decoded(image, "The file", under, mask)
     path = _picture_path(source)
     with _opened(path, f'"{path}"') as image:
-        return _decoded(image, f'"{path}"', under)
+        return _decoded(image, f'"{path}"', under, mask)
+
+
+def check_output(path: str | os.PathLike, suffix: str = ".png", keep: Iterable[str | os.PathLike] = ()) -> Path:
+    """The path of a file that can be written, with ~ as your home, so that what takes minutes is not made for nothing.
+
+    keep: files that it must not overwrite, as the picture that is edited.
+
+    Raises OutputError if its name does not end in `suffix`, in capitals or not, it is one of `keep`, or its folder is not
+    there or must not be written to. Taught in notebook 05.
+    """
+    path = Path(os.path.expanduser(path))
+    if path.suffix.lower() != suffix:  # "", "." and "/" have none
+        kind = suffix.removeprefix(".").upper()
+        raise OutputError(f'"{path}" is no name of a {kind} file: give one that ends in {suffix}, such as result{suffix}.')
+    target = _target(path)
+    if not os.access(target.parent, os.W_OK | os.X_OK):
+        raise OutputError(f'"{path}" cannot be written, as its folder takes no new files: write somewhere else.')
+    if any(_same_file(target, other) for other in keep):
+        raise OutputError(f'"{path}" would overwrite a file that this edit reads or writes: choose another name.')
+    return path
+
+
+def result_files(path: str | os.PathLike, keep: Iterable[str | os.PathLike] = ()) -> tuple[Path, Path, Path]:
+    """Where an edit that is saved at `path` goes: its PNG, and beside it what is known of it (.json) and its mask (.mask.png).
+
+    keep: files that none of them may overwrite. Raises OutputError as `check_output` does. Taught in notebook 05.
+    """
+    kept = list(keep)
+    path = check_output(path, keep=kept)
+    beside = check_output(path.with_suffix(".json"), ".json", kept)
+    return path, beside, check_output(path.with_suffix(".mask.png"), keep=kept)
 
 
 def save_png(image: Image.Image, path: str | os.PathLike, metadata: Mapping[str, str] | None = None) -> None:
@@ -79,7 +116,7 @@ def read_metadata(path: str | os.PathLike) -> dict[str, str]:
 def _picture_path(source: str | os.PathLike) -> Path:
     """The path of an ordinary file with something in it."""
     try:
-        path = Path(source)
+        path = Path(os.path.expanduser(source))
         if path.is_dir():
             raise ImageError(f'"{path}" is a folder: name the picture in it.')
         size = path.stat().st_size
@@ -134,40 +171,110 @@ def _check_size(size: tuple[int, int], name: str) -> None:
     if width * height > MAX_PIXELS:
         limit = f"{MAX_PIXELS / 1e6:g} megapixels"
         raise ImageError(f"{name} has {width}x{height} pixels, more than {limit}: scale it down first.")
+
+
+def _check_sides(size: tuple[int, int], name: str) -> None:
+    width, height = size
     if min(width, height) < MIN_SIDE:
         raise ImageError(f"{name} has {width}x{height} pixels: both sides must have {MIN_SIDE} or more.")
+    if max(width, height) > MAX_ASPECT * min(width, height):
+        raise ImageError(f"{name} has {width}x{height} pixels, one side more than {MAX_ASPECT} times the other: cut a part out first.")
 
 
-def _decoded(image: Image.Image, name: str, under: str) -> Image.Image:
+def _decoded(image: Image.Image, name: str, under: str, mask: bool) -> Image.Image:
     """A new RGB image of any PIL image."""
     _check_size(image.size, name)
+    if not mask:  # one of another size than its picture is refused for that, by whoever has the picture
+        _check_sides(image.size, name)
     with _damage_reported(name):
         image.load()
         turned = image.getexif().get(ExifTags.Base.Orientation, 1) != 1
         image = ImageOps.exif_transpose(image)  # a copy, turned or not
-        if image.mode == "F" or image.mode.startswith("I"):
-            rgb = Image.fromarray(_eight_bits(np.asarray(image), stretch=True)).convert("RGB")
-        elif image.has_transparency_data:
-            over = image.convert("RGBA")
-            rgb = Image.alpha_composite(Image.new("RGBA", over.size, under), over).convert("RGB")
-        elif image.mode == "RGB" and not turned:
-            rgb = image  # no second copy: a large picture's is tens of megabytes
+        flat, to_srgb = _flat(image, under, mask), None if mask else _to_srgb(image)
+        if to_srgb:
+            rgb = to_srgb(flat)
+        elif flat.mode == "RGB" and not turned:
+            rgb = flat  # no second copy: a large picture's is tens of megabytes
         else:
-            rgb = image.convert("RGB")
+            rgb = flat.convert("RGB")
     rgb.info = {}
     return rgb
 
 
-def _from_array(array: np.ndarray, under: str) -> Image.Image:
+def _flat(image: Image.Image, under: str, mask: bool) -> Image.Image:
+    """The image with 8 bits a channel and nothing transparent, in the colours that it came in."""
+    if _is_wide(image):
+        values = np.asarray(image)
+        return Image.fromarray(_eight_bits(_white_ones(values) if mask else values, stretch=True))
+    if image.has_transparency_data:
+        over = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", over.size, under), over).convert("RGB")
+    if mask:
+        image = image.convert("RGB")
+        if max(high for _, high in image.getextrema()) == 1:
+            image = image.point(([0] + [255] * 255) * 3)
+    return image
+
+
+def _is_wide(image: Image.Image) -> bool:
+    return image.mode == "F" or image.mode.startswith("I")
+
+
+def _to_srgb(image: Image.Image) -> Callable[[Image.Image], Image.Image] | None:
+    """What brings the image's colours to sRGB, by the profile that it carries; None where they are in it, or none can tell.
+
+    A profile that is damaged, or of other channels than the image's, is none. One that would move no colour by more than
+    a step of 255 is sRGB, under whatever name: cameras write many of them, and their pixels stay as they are.
+    """
+    profile = image.info.get("icc_profile")
+    if not profile and image.mode != "LAB":
+        return None
+    from PIL import ImageCms
+
+    # Little CMS raises several kinds of errors; the ImportError is that of a Pillow which was built without it.
+    with contextlib.suppress(OSError, ValueError, TypeError, ImportError, ImageCms.PyCMSError):
+        lab = image.mode == "LAB"  # means the same colours everywhere
+        source = ImageCms.createProfile("LAB") if lab else ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        mode = "LAB" if lab else {"GRAY": "L", "RGB ": "RGB", "CMYK": "CMYK"}.get(source.profile.xcolor_space)
+        if mode not in _channels(image):
+            return None
+        # In-gamut colours as they are, and black as black, as photo editors do.
+        intent, flags = ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Flags.BLACKPOINTCOMPENSATION
+        transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB", intent, flags)
+        if mode in ("L", "RGB"):
+            levels = np.arange(0, 256, 51, dtype=np.uint8)
+            probe = Image.fromarray(np.stack(np.meshgrid(levels, levels, levels), -1).reshape(12, 18, 3)).convert(mode)
+            moved = ImageChops.difference(transform.apply(probe), probe.convert("RGB"))
+            if max(high for _, high in moved.getextrema()) <= 1:
+                return None
+        return lambda flat: transform.apply(flat.convert(mode))
+    return None
+
+
+def _channels(image: Image.Image) -> tuple[str, ...]:
+    """The modes in which a profile for this image may see it: grey files with the profile of a screen are common."""
+    if image.mode in ("CMYK", "LAB"):
+        return (image.mode,)
+    return ("L", "RGB") if image.mode in ("1", "L", "LA", "La") or _is_wide(image) else ("RGB",)
+
+
+def _from_array(array: np.ndarray, under: str, mask: bool) -> Image.Image:
     channels = array.shape[2:] or (1,)
-    if array.ndim < 2 or channels not in ((1,), (2,), (3,), (4,)) or array.dtype.kind not in "buif":
+    if array.ndim < 2 or channels not in ((1,), (2,), (3,), (4,)) or array.dtype.kind not in "buif" or not array.size:
         given = f"{'x'.join(map(str, array.shape)) or 'single'} array of {array.dtype}"
         raise ImageError(f"A {given} is no picture: give numbers as [height, width] or [height, width, 1 to 4].")
     _check_size((array.shape[1], array.shape[0]), "The array")
-    pixels = _eight_bits(array, stretch=False)
+    if not mask:
+        _check_sides((array.shape[1], array.shape[0]), "The array")
+    pixels = _eight_bits(_white_ones(array) if mask else array, stretch=False)
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[:, :, 0]
-    return _decoded(Image.fromarray(pixels), "The array", under)
+    return _flat(Image.fromarray(pixels), under, mask=False).convert("RGB")  # a copy, of RGB too
+
+
+def _white_ones(values: np.ndarray) -> np.ndarray:
+    """A mask's values, as booleans where 1 is the largest: so programs write what is no picture."""
+    return values > 0 if values.dtype.kind in "iu" and values.max() == 1 else values
 
 
 def _eight_bits(values: np.ndarray, stretch: bool) -> np.ndarray:
@@ -179,8 +286,8 @@ def _eight_bits(values: np.ndarray, stretch: bool) -> np.ndarray:
     if not np.isfinite(values).all():
         raise ImageError("The picture holds values that are no numbers: replace its NaN and infinite pixels.")
     low, high = 0.0, 255.0
-    if values.dtype.kind == "f" and values.max() <= 1:
-        high = 1.0
+    if values.dtype.kind == "f" and values.min() >= -OVERSHOOT and values.max() <= 1 + OVERSHOOT:
+        values, high = values.clip(0, 1), 1.0
     elif values.dtype.kind in "iu" and (values.dtype.str[1:] == "u2" or values.max() > 255):
         high = 65535.0
     if values.min() < low or values.max() > high:
@@ -197,16 +304,34 @@ def _encodable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+def _same_file(one: Path, other: str | os.PathLike) -> bool:
+    """Whether two names are of one file, by whatever links; neither needs to be there."""
+    other = os.path.expanduser(other)
+    with contextlib.suppress(OSError):
+        return os.path.samefile(one, other)
+    return os.path.realpath(one) == os.path.realpath(other)
+
+
+def _target(path: str | os.PathLike) -> Path:
+    """The ordinary file that a name is of or can become, in a folder that is there; raises OutputError."""
+    try:
+        target = Path(os.path.realpath(path))  # through a link, as plain writing would
+        if target.is_dir():
+            raise OutputError(f'"{path}" is a folder: name a file in it.')
+        if not target.parent.is_dir():
+            raise OutputError(f'There is no folder "{target.parent}": make it, or write somewhere else.')
+        if target.exists() and not target.is_file():
+            raise OutputError(f'"{path}" is no ordinary file: write to another name.')
+    except (OSError, ValueError) as error:  # too long a name, a zero in it, a folder that must not be looked into
+        reason = getattr(error, "strerror", None) or error
+        raise OutputError(f'"{path}" cannot be written ({reason}): write somewhere else.') from error
+    return target
+
+
 @contextlib.contextmanager
 def _replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
     """A file beside `path` that takes its place when complete, and vanishes if anything (Ctrl-C too) goes wrong."""
-    target = Path(os.path.realpath(path))  # through a link, as plain writing would
-    if target.is_dir():
-        raise OutputError(f'"{path}" is a folder: name a file in it.')
-    if not target.parent.is_dir():
-        raise OutputError(f'There is no folder "{target.parent}": make it, or write somewhere else.')
-    if target.exists() and not target.is_file():
-        raise OutputError(f'"{path}" is no ordinary file: write to another name.')
+    target = _target(path)
     part = target.with_name(f".{secrets.token_hex(8)}.part")
     try:
         with open(part, "xb") as file:

@@ -9,6 +9,7 @@ from PIL import Image
 
 from .boxes import GROW, grow_box
 from .errors import MaskError, SettingsError
+from .images import ImageSource, open_image
 from .vocabulary import TILT_DEGREES
 
 
@@ -51,18 +52,18 @@ def check_grow(grow: float) -> None:
         raise SettingsError(f"The mask cannot grow by {grow}: give a share of the box from 0 to 1.")
 
 
-def check_mask(mask: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """A user's own mask made hard: mode L, 255 = repaint where it has 128 or more, and what is transparent is 0.
+def check_mask(mask: ImageSource, size: tuple[int, int]) -> Image.Image:
+    """A user's own mask made hard: mode L, 255 = repaint where it has 128 or more of 255, and what is transparent is 0.
 
-    Raises MaskError if its size is not the picture's (width, height), or nothing in it is white.
-    Taught in notebook 03.
+    mask: whatever `open_image` opens; where 1 is its largest value, as in booleans, 1 is white.
+
+    Raises MaskError if its size is not the picture's (width, height), or nothing in it is white, ImageError if it is no
+    picture. Taught in notebook 03.
     """
+    mask = open_image(mask, under="black", mask=True)
     if mask.size != tuple(size):
         sizes = f"{mask.width}x{mask.height} pixels and the picture {size[0]}x{size[1]}"
         raise MaskError(f"The mask has {sizes}: give one of the picture's size.")
-    if mask.has_transparency_data:
-        over = mask.convert("RGBA")
-        mask = Image.alpha_composite(Image.new("RGBA", over.size, "black"), over)
     hard = mask.convert("L").point([0] * 128 + [255] * 128)
     if hard.getbbox() is None:
         raise MaskError("The mask is empty: paint white what is to be repainted, and leave the rest black.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
 from numbers import Integral
@@ -13,6 +13,7 @@ from PIL import Image, ImageFilter
 
 from .boxes import CLIP_SIDE, square_crop
 from .errors import SettingsError
+from .phrases import KIND_NAMES, KINDS
 from .prompt import SELECTORS
 from .relations import ordinal, place, related, relation
 from .vocabulary import COLOURS, POSES, VIEWS, article, describe
@@ -232,28 +233,35 @@ def check_match(by: str) -> None:
 # --- reading -----------------------------------------------------------------------------------------------------
 
 
-def read_attributes(crops: Sequence[Image.Image], categories: Sequence[str], models) -> list[Reading]:
+def read_attributes(
+    crops: Sequence[Image.Image], categories: Sequence[str], models, asked: Iterable[tuple[str, str]] = ()
+) -> list[Reading]:  # fmt: skip
     """What CLIP reads on objects of known categories: colour, view and pose, out of all combinations.
 
     p(colour, view, pose) = softmax over the captions `describe(category, colour, view, pose)`; an attribute's own
-    probability is the sum over the others. Crops: as `square_crop` cuts them. Taught in notebook 02.
+    probability is the sum over the others. Crops: as `square_crop` cuts them; asked: (attribute, value) pairs that a prompt
+    names, which may go beyond ATTRIBUTES: ("colour", "pink"). Taught in notebook 02.
     """
     if not crops:
         return []
     features = image_features(crops, models)
-    combinations = list(product(*ATTRIBUTES.values()))
+    asked = list(asked)
+    values = ([*known, *(value for kind, value in asked if kind == name)] for name, known in ATTRIBUTES.items())
+    combinations = list(product(*map(dict.fromkeys, values)))
     joints = (contrast(row[None], [describe(category, *words) for words in combinations], models)[0]
               for row, category in zip(features, categories))  # fmt: skip
     return [_reading(dict(zip(combinations, joint.tolist()))) for joint in joints]
 
 
-def read_object(image: Image.Image, box: Sequence[float], category: str, models) -> Reading:
+def read_object(
+    image: Image.Image, box: Sequence[float], category: str, models, asked: Iterable[tuple[str, str]] = ()
+) -> Reading:  # fmt: skip
     """What CLIP reads on the object in a box (xyxy), seen close and from a little further away.
 
     p ~ sqrt(p_close p_wide), the geometric mean of the two crops' readings (`read_attributes`): what one of them mistakes,
-    the other seldom does. Taught in notebook 02.
+    the other seldom does. asked: see `read_attributes`. Taught in notebook 02.
     """
-    close, wide = read_attributes([square_crop(image, box), square_crop(image, box, PADDED)], [category] * 2, models)
+    close, wide = read_attributes([square_crop(image, box), square_crop(image, box, PADDED)], [category] * 2, models, asked)
     joint = {words: math.sqrt(max(p, NEVER) * max(wide.joint[words], NEVER)) for words, p in close.joint.items()}
     total = sum(joint.values())
     return _reading({words: p / total for words, p in joint.items()})
@@ -261,8 +269,10 @@ def read_object(image: Image.Image, box: Sequence[float], category: str, models)
 
 def _reading(joint: dict[tuple[str, str, str], float]) -> Reading:
     """A reading out of the probabilities of all combinations."""
-    tables = {name: {value: sum(p for words, p in joint.items() if words[i] == value) for value in values}
-              for i, (name, values) in enumerate(ATTRIBUTES.items())}  # fmt: skip
+    tables: dict[str, dict[str, float]] = {name: {} for name in ATTRIBUTES}
+    for words, p in joint.items():
+        for table, value in zip(tables.values(), words):
+            table[value] = table.get(value, 0.0) + p
     return Reading(tables, joint)
 
 
@@ -349,21 +359,30 @@ def resolve(
 
 
 def _words(named, features: np.ndarray, detections, models) -> tuple[np.ndarray, np.ndarray]:
-    """The probability of noun and attributes for each candidate, and whether each of them fits: [N], [N]."""
+    """The probability of noun and attributes for each candidate, and whether each of them fits: [N], [N].
+
+    A noun that says more than its category ("woman", of a person) is read like an attribute, against its like ("man", "boy").
+    Words that are neither ("the car with the red roof") make likelier what CLIP finds nearer to them than to the bare noun.
+    """
     noun = named.category or named.noun
     categories = list(dict.fromkeys([noun, *models.categories]))
     noun_table = contrast(features, [f"{article(name)} {name}" for name in categories], models)
     share = noun_table[:, 0].copy()
     labelled = np.array([label == noun for label in detections.labels])
     fits = (labelled if noun in models.categories else share >= FITS * noun_table.max(1)).copy()
-    for name, values in ATTRIBUTES.items():
-        asked = getattr(named, name)
-        if asked is None:
-            continue
-        values = list(dict.fromkeys([asked, *values]))
-        table = contrast(features, [describe(noun, **{name: value}) for value in values], models)
+    told = [  # captions, of which the first must hold
+        [describe(noun, **{name: value}) for value in dict.fromkeys([asked, *values])]
+        for name, values in ATTRIBUTES.items() if (asked := getattr(named, name)) is not None
+    ]  # fmt: skip
+    kind = KIND_NAMES.get(named.noun)
+    if kind is not None and named.category is not None:
+        told.append([f"{article(name)} {name}" for name in dict.fromkeys([kind, *KINDS[named.category]])])
+    for captions in told:
+        table = contrast(features, captions, models)
         share *= table[:, 0]
         fits &= table[:, 0] >= FITS * table.max(1)
+    if set(getattr(named, "unknown", ())) & set(named.source.split()):
+        share *= contrast(features, [f"{article(text)} {text}" for text in (named.source, noun)], models)[:, 0]
     return share, fits
 
 

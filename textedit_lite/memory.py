@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+from .errors import WeightsError
 
 CLIP_AND_DETR = 4  # bytes a number: both are small, and compute in float32 everywhere
 WIDEST = 256 * 4  # channels of the autoencoder's widest map at full size, and how many of its kind live at once
@@ -79,6 +83,36 @@ def total_memory(device: str) -> int:
     import psutil
 
     return psutil.virtual_memory().total
+
+
+def in_portions(items: Sequence, models: Any, work: Callable[[Sequence], list]) -> list:
+    """What `work` makes of items, in order, from as many at a time as the memory holds.
+
+    models: of which `at_once` is how many that should be. Where CUDA has no room for so many it is halved, and stays so, as
+    what a GPU could not hold once it would paint in vain the next time, too. Raises WeightsError where it has no room for one.
+    """
+    import torch
+
+    left, done = list(items), []
+    while left:
+        some = left[: models.at_once]
+        try:
+            done += work(some)
+            left = left[len(some) :]
+            continue
+        except torch.OutOfMemoryError as error:
+            if len(some) == 1:
+                raise WeightsError(_no_room(models.low_memory)) from error
+        models.at_once = len(some) // 2
+        torch.cuda.empty_cache()  # only out here, as the error itself holds what failed
+    return done
+
+
+def _no_room(low: bool) -> str:
+    """What to do where not even one picture can be painted."""
+    advice = "use lite" if low else "load them in low memory (`edit --low-memory`, `load_models(low_memory=True)`)"
+    return (f"The device's memory has no room for even one painting beside the models: close other programs, or {advice}; a "
+            "smaller picture would not help, as the painter always sees its native size.")  # fmt: skip
 
 
 def give_back() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import sys
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -196,11 +197,9 @@ def fetch_weights(
     else:
         names = ", ".join(OPTIONAL)
         raise WeightsError(f"There is nothing to fetch for {str(weights)!r}: give full, {names}, or a .toml or .json file of models.")
-    todo = [part for part, source in sources.items() if not source.local and not hub.cached(source, part)]
-    if todo:
-        size = sum(hub.download_size(sources[part], part) for part in todo)
-        hub.check_space(size)
-        names = ", ".join(sources[part].path for part in todo)
+    if todo := _absent(sources):
+        size = _space_for(todo)
+        names = ", ".join(source.path for source in todo.values())
         if agree and not agree(f"This downloads {gigabytes(size)} ({names}) into {hub.cache_folder()}."):
             return {}
     folders = {}
@@ -294,17 +293,25 @@ def _sha256(path: Path) -> str:
 
 
 def _checked(device: str) -> str:
+    """The device, if torch has it on this machine; raises SettingsError where not, as torch would only in its own words, and late."""
     import torch
 
     try:
-        kind = torch.device(device).type
+        kind, index = (asked := torch.device(device)).type, asked.index or 0
     except RuntimeError:
         kind = None
-    if kind not in ("cpu", "cuda", "mps", "xpu"):
+    if kind not in ("cpu", "cuda", "mps"):  # of others `plan` does not know what they hold
         raise SettingsError(f"There is no device {device!r}: give cpu, cuda or mps.")
+    if kind == "cpu":
+        return kind  # there is one, whatever its number
     if kind == "cuda" and not torch.cuda.is_available():
         raise SettingsError("This torch sees no CUDA device: give cpu, or install a build of torch for your GPU.")
-    return device
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise SettingsError("This torch sees no MPS device, the GPU of Apple's own chips: give cpu.")
+    count = torch.cuda.device_count() if kind == "cuda" else 1
+    if index >= count:
+        raise SettingsError(f"There is no device {device!r}, as this torch sees {count} and counts from {kind}:0: give {kind}.")
+    return str(asked)
 
 
 def _beside(folder: Path) -> dict[str, Source]:
@@ -318,7 +325,7 @@ def _load(
     import torch
     from safetensors import SafetensorError
 
-    folders = {part: hub.fetch(source, part) for part, source in sources.items()}
+    folders = _brought(sources, name)
     variant = _variant(folders["inpaint"], sources["inpaint"])
     chosen = _planned(name, folders, variant, device, low_memory)
     half = torch.bfloat16 if device == "cpu" else torch.float16
@@ -350,6 +357,36 @@ def _load(
     for name, value in _wishes(folders["inpaint"]).items():
         setattr(models, name, value)
     return models
+
+
+def _brought(sources: dict[str, Source], name: str) -> dict[str, Path]:
+    """The folders of models, after a download of what is not here yet: before it begins, a line on stderr says how large it is.
+
+    name: what `textedit-lite fetch` calls them. Raises WeightsError where they cannot be had.
+    """
+    if todo := _absent(sources):
+        size = _space_for(todo)
+        names = ", ".join(str(source) for source in todo.values())
+        ahead = f"`textedit-lite fetch {name}` does this ahead of time"
+        print(f"Downloading {gigabytes(size)} ({names}) into {hub.cache_folder()}; {ahead}.", file=sys.stderr, flush=True)
+    return {part: hub.fetch(source, part) for part, source in sources.items()}
+
+
+def _brought_one(source: Source, part: str, name: str) -> Path:
+    """The folder of one of the OPTIONAL models, of the weights `name`, as `_brought` brings it."""
+    return _brought({part: source}, part if source == OPTIONAL[part] else name)[part]
+
+
+def _absent(sources: dict[str, Source]) -> dict[str, Source]:
+    """Those of the models that are neither a folder nor in the Hub's cache."""
+    return {part: source for part, source in sources.items() if not source.local and not hub.cached(source, part)}
+
+
+def _space_for(sources: dict[str, Source]) -> int:
+    """How many bytes a download of these models has; raises WeightsError where the disk cannot hold them."""
+    size = sum(hub.download_size(source, part) for part, source in sources.items())
+    hub.check_space(size)
+    return size
 
 
 def _wishes(folder: Path) -> dict[str, int | float]:
@@ -411,7 +448,7 @@ def _segmenter(source: Source, part: str, name: str, device: str) -> tuple[Any, 
     from transformers import DetrForSegmentation, Mask2FormerForUniversalSegmentation, SamModel
     from transformers.models.auto.image_processing_auto import AutoImageProcessor
 
-    folder = hub.fetch(source, part)
+    folder = _brought_one(source, part, name)
     kind = {"sam": SamModel, "mask2former": Mask2FormerForUniversalSegmentation, "panoptic": DetrForSegmentation}[part]
     try:
         with _quiet():
@@ -427,7 +464,7 @@ def _rival(source: Source, part: str, models: Models) -> Any:
     from diffusers import DDIMScheduler, StableDiffusionImg2ImgPipeline, StableDiffusionInstructPix2PixPipeline
     from safetensors import SafetensorError
 
-    folder, painter = hub.fetch(source, part), models.painter
+    folder, painter = _brought_one(source, part, models.name), models.painter
     kind, channels = {
         "text2image": (StableDiffusionImg2ImgPipeline, 4), "instruct-pix2pix": (StableDiffusionInstructPix2PixPipeline, 8),
     }[part]  # fmt: skip
@@ -534,7 +571,7 @@ def _config(folder: Path) -> dict[str, Any]:
 
 def _too_large(name: str, chosen: Plan, device: str) -> str:
     """A sentence with both numbers."""
-    low = "close other programs, or use lite" if chosen.low else "ask for low_memory=True, close other programs, or use lite"
+    low = ("" if chosen.low else "ask for low_memory=True (`edit --low-memory`), ") + "close other programs, or use lite"
     needed = f"{gigabytes(chosen.weights)} for the weights and {gigabytes(chosen.need)} to paint"
     return f"The {name} weights need {needed}, and {device} has {gigabytes(free_memory(device))} free: {low}."
 

@@ -23,30 +23,39 @@ _SYNONYMS = {
     "umbrella": "parasol",
 }  # fmt: skip
 # Found as their category, but painted under their own name: a woman is no other word for a person.
-_KINDS = {"person": "man, woman, boy, girl, child, baby", "dog": "puppy", "cat": "kitten", "dining table": "table"}
+_KINDS = {
+    "person": "man, woman, boy, girl, child, baby, lady, gentleman, guy, kid", "dog": "puppy", "cat": "kitten",
+    "dining table": "table",
+}  # fmt: skip
 _PLURALS = {
-    "person": "people", "man": "men", "woman": "women", "child": "children", "baby": "babies", "puppy": "puppies",
-    "mouse": "mice", "knife": "knives", "lorry": "lorries", "teddy": "teddies",
+    "person": "people", "man": "men", "woman": "women", "child": "children", "baby": "babies", "lady": "ladies",
+    "gentleman": "gentlemen", "puppy": "puppies", "mouse": "mice", "knife": "knives", "lorry": "lorries", "teddy": "teddies",
 }  # fmt: skip
 _COLOURS = {name: name for name in (*COLOURS, "pink", "brown", "grey", "gold", "silver", "beige", "turquoise")}
 _COLOURS |= {"gray": "grey", "golden": "gold", "violet": "purple"}
 _SELECTORS = {
-    "left": "left, leftmost, left most, left hand", "right": "right, rightmost, right most, right hand",
+    "left": "left, leftmost, left most, left hand, furthest left, farthest left",
+    "right": "right, rightmost, right most, right hand, furthest right, farthest right",
     "top": "top, topmost, upper, uppermost, highest", "bottom": "bottom, bottommost, lower, lowest, lowermost",
     "largest": "largest, larger, large, biggest, bigger, big", "smallest": "smallest, smaller, small, little, tiny",
 }  # fmt: skip
 # What the boxes of two objects can tell. "Behind" and "in front of" they cannot: a box has no depth.
 _RELATIONS = {
-    "above": "above, over, on top of, higher than", "below": "below, under, underneath, beneath, lower than",
-    "next to": "next to, beside, alongside, near, near to, close to, closest to, nearest to",
+    "above": "above, over, on top of, atop, higher than", "below": "below, under, underneath, beneath, lower than",
+    "next to": "next to, adjacent to, beside, alongside, near, near to, close to, closest to, closest, nearest to, nearest",
     "larger than": "larger than, bigger than", "smaller than": "smaller than",
 }  # fmt: skip
 _RANKS = {"first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8, "ninth": 9,
           "1st": 1, "2nd": 2, "3rd": 3, **{f"{n}th": n for n in range(4, 21)}}  # fmt: skip
 ARTICLES = "a an the this that these those my your its his her their our".split()
-_PRONOUNS = "it one ones them they he she everything something anything".split()
-TAILS = "with without on in at of near next by behind under below above over beside between from to for who".split()
+_PRONOUNS = "it one ones me us them they he she everything something anything".split()
+TAILS = (
+    "with without on in at of near next by behind under below above over beside between from to for off inside outside "
+    "out within like as against around across along through among opposite past toward towards onto upon who which whose where while"
+).split()
+_STANDS = "that which who is are standing stands sitting sits lying lies located placed positioned".split()
 ASPECTS = "colour color view pose".split()
+_PICTURE = "image|picture|photo|photograph|scene"
 
 
 def _listed(table: dict[str, str]) -> dict[str, str]:
@@ -68,7 +77,7 @@ def _things() -> Meanings:
     for noun, name in ({name: name for name in COCO_IDS} | _listed(_SYNONYMS) | _listed(_KINDS)).items():
         words |= {noun: ("noun", name), _plural(noun): ("noun", name)}
     for word, colour in _COLOURS.items():
-        words |= dict.fromkeys(_phrases("|in|from|coloured|colored", word, "|coloured|colored"), ("colour", colour))
+        words |= dict.fromkeys(_phrases("|in|from|coloured|colored|painted|a shade of", word, "|coloured|colored"), ("colour", colour))
     return words
 
 
@@ -79,7 +88,9 @@ def _poses_and_views() -> Meanings:
         phrases = _phrases(tilted, slightly, toward, side) + _phrases(slightly, tilted, toward, side)
         words |= {phrase: pose for phrase in phrases if not phrase.endswith(("to", "the"))}
     words |= dict.fromkeys(_phrases("|flipped|turned", "upside down|upsidedown"), ("pose", "upside down"))
-    words |= dict.fromkeys(("flipped", "flipped over", "inverted"), ("pose", "upside down"))
+    words |= dict.fromkeys(("flipped", "flipped over", "turned over", "inverted"), ("pose", "upside down"))
+    words |= dict.fromkeys(_phrases("|flipped|turned", "on its", "head|roof"), ("pose", "upside down"))
+    words |= dict.fromkeys(_phrases("turned", "|by", "180", "|degrees"), ("pose", "upside down"))
     words |= dict.fromkeys(_phrases("flipped", "horizontally|sideways|left to right"), ("other", None))
     words |= dict.fromkeys(_phrases("|standing|sitting", "upright"), ("pose", "upright"))
     words |= dict.fromkeys(_phrases("|the", "right side up|right way up"), ("pose", "upright"))
@@ -100,10 +111,10 @@ def _places() -> Meanings:
         words[word] = ("selector", selector)
         if selector in ("left", "right", "top", "bottom"):
             places = _phrases("on|at|in|to", "|the", "|far", word, "|side|edge|half")
-            words |= dict.fromkeys(places, ("place", selector))
+            words |= dict.fromkeys([*places, *_phrases("furthest|farthest", "on|to", "the", word, "|side")], ("place", selector))
             words |= dict.fromkeys(_phrases("from|counted from|counting from", "|the", "|far", word, "|side|edge"), ("order", selector))
             words |= {f"{place} of": ("tail", None) for place in (word, *places)}
-            of_picture = _phrases("of the", "image|picture|photo|photograph|scene")
+            of_picture = _phrases("of the", _PICTURE)
             words |= {f"{place} {whole}": ("place", selector) for place in places for whole in of_picture}
     return words
 
@@ -121,18 +132,22 @@ def _lexicon(*groups: Meanings) -> Lexicon:
     return {tuple(phrase.split()): meaning for words in groups for phrase, meaning in words.items()}
 
 
-_SAY_NOTHING = dict.fromkeys([*ARTICLES, *_PRONOUNS, "and"], ("skip", None)) | dict.fromkeys(TAILS, ("tail", None))
+_SAY_NOTHING = dict.fromkeys([*ARTICLES, *_PRONOUNS, *"and then now is are was were".split()], ("skip", None))
+_SAY_NOTHING |= dict.fromkeys(TAILS, ("tail", None))
+_SAY_NOTHING |= dict.fromkeys(
+    ["a bit", "a lot", "in colour", "in color", *_phrases("in|of|from", "the|this", _PICTURE)], ("skip", None)
+)
 _SHARED = (_SAY_NOTHING, _things(), _poses_and_views())
 SOURCE = _lexicon(*_SHARED, _places(), _relations())
 # In a target "left" selects nothing, and "change the view of the car to front" can mean but one thing.
-_ALONE = dict.fromkeys([*ASPECTS, "in colour", "in color"], ("skip", None)) | dict.fromkeys(
-    ("front", "forward"), ("view", "front")
-)
+_ALONE = dict.fromkeys([*ASPECTS, *"all completely entirely fully totally really very".split()], ("skip", None))
+_ALONE |= dict.fromkeys(("front", "forward"), ("view", "front"))
 _ALONE["side"] = ("view", "side")
 TARGET = _lexicon(*_SHARED, dict.fromkeys(_relations(), ("tail", None)), _ALONE)
 _FIRST_WORDS = {phrase[0] for phrase in (*SOURCE, *TARGET)}
 LONGEST = max(len(phrase) for phrase in (*SOURCE, *TARGET))
-_KIND_NAMES = {form: noun for noun in _listed(_KINDS) for form in (noun, _plural(noun))}
+KINDS = {category: tuple(kinds.split(", ")) for category, kinds in _KINDS.items()}
+KIND_NAMES = {form: noun for noun in _listed(_KINDS) for form in (noun, _plural(noun))}
 
 
 @dataclass
@@ -153,7 +168,7 @@ class Phrase:
     @property
     def name(self) -> str | None:
         """The word to paint it under: COCO's, unless the noun says more than its category does."""
-        return self.noun if self.category is None else _KIND_NAMES.get(self.noun, self.category)
+        return self.noun if self.category is None else KIND_NAMES.get(self.noun, self.category)
 
 
 @dataclass(eq=False)  # two items of one word are two
@@ -163,8 +178,12 @@ class Item:
     words: list[str]
 
 
+_NOTHING = Item("", None, [])
+_ARTICLES_ALONE = [[word] for word in ARTICLES if word != "that"]
+
+
 def scan(words: list[str], lexicon: Lexicon) -> list[Item]:
-    """Cuts words into items, longest phrase first; a word that is not in the lexicon is "other"."""
+    """Cuts words into items, longest phrase first; a word that is not in the lexicon is "other", or begins a tail."""
     items, at = [], 0
     while at < len(words):
         item = Item("other", None, words[at : at + 1])
@@ -174,7 +193,50 @@ def scan(words: list[str], lexicon: Lexicon) -> list[Item]:
                 break
         items.append(item)
         at += len(item.words)
+    _begin_tails(items)
+    _relate_nearest(items)
     return items
+
+
+def _begin_tails(items: list[Item]) -> None:
+    """Marks what begins a tail because of where it stands: what follows it there only describes the noun.
+
+    That is "that" behind a noun, and its verb ("the dog that barks"); a verb behind one of COCO's nouns ("a man wearing a
+    red hat": the hat is red, and the man is no "man wearing") or at the very beginning ("wearing a hat"); behind a noun
+    any unknown word before an article ("the cup contains the spoon": else its last noun would be the object) or "by"; a
+    second noun ("the cup the man holds"); and the colour of something else ("a woman in blue jeans").
+    """
+    known = False  # whether one of COCO's nouns has come, and no tail
+    for at, item in enumerate(items):
+        before, after = items[at - 1] if at else _NOTHING, items[at + 1] if at + 1 < len(items) else _NOTHING
+        known = known or item.kind == "noun"
+        verb = item.kind == "other" and item.words[0].endswith(("ing", "ed"))
+        unknown_before_article = item.kind == "other" and after.words[:1] in (*_ARTICLES_ALONE, ["by"])
+        if (
+            item.words == ["that"] and before.kind in ("noun", "other", "colour", "place", "order")
+            or item.kind == "other" and before.kind == "tail" and before.words[0] in ("that", "which", "who")
+            or verb and before.kind == "noun"
+            or item.words == ["the"] and before.kind == after.kind == "noun"
+            or unknown_before_article and (known or verb and not at)
+            or item.kind == "colour" and item.words[0] == "in" and known and _names(after)
+        ):  # fmt: skip
+            item.kind, known = "tail", False
+
+
+def _relate_nearest(items: list[Item]) -> None:
+    """Makes a "nearest" before its noun what it is behind it: "the nearest car to the bus"; without a "to" it says nothing."""
+    for at, item in enumerate(items):
+        if item.words not in (["nearest"], ["closest"]) or item.kind != "relation" or any(_names(other) for other in items[:at]):
+            continue
+        item.kind = "other"
+        noun = next((noun for noun in range(at + 1, len(items)) if _names(items[noun])), len(items))
+        if noun + 1 < len(items) and items[noun + 1].words == ["to"]:
+            item.kind = "skip"
+            items[noun + 1].kind, items[noun + 1].value = "relation", "next to"
+
+
+def _names(item: Item) -> bool:
+    return item.kind in ("noun", "other")
 
 
 def _nouns(head: list[Item], orange_is_a_noun: bool) -> list[Item]:
@@ -203,8 +265,8 @@ def _split_relations(items: list[Item]) -> tuple[list[Item], list[list[Item]]]:
     starts = [at for at in starts if at == starts[0] or items[at - 1].words == ["and"]]
     ends = [at - 1 for at in starts[1:]] + [len(items)]
     before = items[: starts[0] if starts else None]
-    while starts and before and before[-1].words[0] in ("that", "which", "is", "are", "standing", "located"):
-        before.pop()  # "the cup that is left of the car"
+    while starts and before and before[-1].words[0] in _STANDS:
+        before.pop()  # "the cup that stands left of the car"
     return before, [items[at:end] for at, end in zip(starts, ends)]
 
 
@@ -230,12 +292,9 @@ def read_phrase(words: list[str], source: Phrase | None = None) -> Phrase:
     """
     items, relations = _split_relations(scan(words, TARGET if source else SOURCE))
     rank = _count(items)
-    for before, item in zip(items, items[1:], strict=False):
-        if before.kind == "noun" and item.kind == "other" and item.words[0].endswith(("ing", "ed")):
-            item.kind = "tail"  # "a man wearing a red hat": the hat is red, and the man is no "man wearing"
     cut = next((at for at, item in enumerate(items) if item.kind == "tail"), len(items))
     head, tail = items[:cut], items[cut:]
-    indefinite = words[:1] in (["a"], ["an"])
+    indefinite = bool(items) and items[0].words in (["a"], ["an"])
     run = _nouns(head, orange_is_a_noun=not source or indefinite)
     if source and run and run[-1].kind == "other":
         if source.noun and run[-1].words == source.noun.split()[-1:]:
@@ -259,6 +318,8 @@ def read_phrase(words: list[str], source: Phrase | None = None) -> Phrase:
     kept_words = [word for item in kept if item in head and item not in was for word in item.words]
     while kept_words and kept_words[0] in (*ARTICLES, *_PRONOUNS):
         kept_words.pop(0)
+    while kept_words and kept_words[-1] == "and":  # "the blue car and on the left"
+        kept_words.pop()
     read = [(first.value, read_phrase(_words(rest))) for first, *rest in relations]
     return Phrase(
         head=[word for item in was for word in item.words[1:]] + kept_words,

@@ -17,6 +17,7 @@ from PIL import Image
 
 CHOSEN, OTHER, MASK = "#e8590c", "#1864ab", "#d6336c"
 SIDE, DPI = 3.1, 80  # inches a side of a panel, pixels an inch
+LARGEST = 1200  # pixels of a picture's longer side: a panel has fewer, even printed at 300 an inch
 
 
 # --- figures -----------------------------------------------------------------------------------------------------
@@ -39,9 +40,9 @@ def png(figure, dpi: float | None = None) -> bytes:
 
 
 def show(image, title: str = "", ax=None):
-    """One picture (PIL or array) without axes; returns the Axes. Taught in notebook 01."""
+    """One picture (PIL or array) without axes; returns the Axes, whose coordinates are its pixels. Taught in notebook 01."""
     ax = ax or panels(height=SIDE * _aspect(image))[1][0]
-    ax.imshow(np.asarray(image), cmap="gray", vmin=0, vmax=255)
+    ax.imshow(np.asarray(_reduced(image)), cmap="gray", vmin=0, vmax=255, extent=_extent(image))
     ax.set_title(title, fontsize=9)
     ax.set_axis_off()
     return ax
@@ -111,7 +112,7 @@ def attention_overlay(image, attention, box=None, title: str = "", ax=None):
     Taught in notebook 01.
     """
     ax = show(Image.fromarray(np.asarray(image)).convert("L"), title, ax)
-    height, width = np.asarray(image).shape[:2]
+    width, height = _size(image)
     ax.imshow(np.asarray(attention), cmap="inferno", alpha=0.65, extent=(0, width, height, 0), interpolation="bilinear")
     if box is not None:
         ax.add_patch(_rectangle(*box, edgecolor="white", linewidth=1.5))
@@ -190,12 +191,12 @@ def mask_overlay(image, mask: Image.Image, title: str = "", ax=None):
     from matplotlib.colors import to_rgb
 
     ax = show(image, title, ax)
-    inside = np.asarray(mask) / 255
+    inside = np.asarray(_reduced(mask)) / 255
     tint = np.zeros((*inside.shape, 4))
     tint[..., :3], tint[..., 3] = to_rgb(MASK), 0.42 * inside
-    ax.imshow(tint)
+    ax.imshow(tint, extent=_extent(mask))
     if 0 < (inside >= 0.5).mean() < 1:
-        ax.contour(inside, [0.5], colors="white", linewidths=1.2)
+        ax.contour(*_centres(mask, inside), inside, [0.5], colors="white", linewidths=1.2)
     return ax
 
 
@@ -208,9 +209,10 @@ def difference_map(before, after, mask: Image.Image | None = None, title: str = 
     ax = ax or panels(height=SIDE * _aspect(before))[1][0]
     gap = np.abs(np.asarray(before, np.int16) - np.asarray(after, np.int16))
     gap = gap.max(-1) if gap.ndim == 3 else gap
-    ax.imshow(np.sqrt(gap), cmap="inferno", vmin=0, vmax=16)
+    ax.imshow(np.asarray(_reduced(np.sqrt(gap))), cmap="inferno", vmin=0, vmax=16, extent=_extent(gap))
     if mask is not None and mask.getextrema() == (0, 255):  # a mask of everything has no outline
-        ax.contour(np.asarray(mask), [127.5], colors="white", linewidths=1, linestyles="dashed")
+        inside = np.asarray(_reduced(mask))
+        ax.contour(*_centres(mask, inside), inside, [127.5], colors="white", linewidths=1, linestyles="dashed")
     ax.set_title(title, fontsize=9)
     ax.set_axis_off()
     return ax
@@ -255,10 +257,46 @@ def edit_figure(result, source=None):
 # --- helpers -----------------------------------------------------------------------------------------------------
 
 
+def _size(image) -> tuple[int, int]:
+    """Width and height of a picture, PIL or array."""
+    return image.size if isinstance(image, Image.Image) else np.asarray(image).shape[1::-1]
+
+
 def _aspect(image) -> float:
     """Height over width."""
-    height, width = np.asarray(image).shape[:2]
+    width, height = _size(image)
     return height / width
+
+
+def _reduced(image):
+    """A picture with as many pixels as a panel can make use of: one of many megapixels is made smaller, any other is itself.
+
+    Of twelve megapixels matplotlib makes floats of all, four a pixel, before it draws a few hundred a side: seconds, and a gigabyte.
+    """
+    size = _size(image)
+    if max(size) <= LARGEST:
+        return image
+    if not isinstance(image, Image.Image):
+        image = np.asarray(image)
+        bytes_of_colour = image.dtype == np.uint8 and image.shape[2:] in ((), (3,), (4,))
+        if not bytes_of_colour and (image.ndim > 2 or image.dtype.kind != "f"):
+            return image  # nothing that PIL could make smaller
+        image = Image.fromarray(image if bytes_of_colour else image.astype(np.float32))
+    factor = LARGEST / max(size)
+    # A filter that does not ring, so that a mask stays between its black and its white.
+    return image.resize([max(1, round(factor * v)) for v in size], Image.Resampling.HAMMING, reducing_gap=3)
+
+
+def _extent(image) -> tuple[float, float, float, float]:
+    """Where a picture's borders lie in its own pixels, left, right, bottom, top, whatever `_reduced` has made of it."""
+    width, height = _size(image)
+    return -0.5, width - 0.5, height - 0.5, -0.5
+
+
+def _centres(image, reduced: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """x and y, in a picture's own pixels, of the middles of the columns and rows of what `_reduced` has made of it."""
+    x, y = ((np.arange(n) + 0.5) * (whole / n) - 0.5 for n, whole in zip(reduced.shape[::-1], _size(image)))
+    return x, y
 
 
 def _plain(ax):
@@ -275,7 +313,7 @@ def _rectangle(x0: float, y0: float, x1: float, y1: float, **style):
 
 def _label_spots(ax, image, boxes, texts: dict[int, str]) -> dict[int, tuple[float, float]]:
     """The top left corner of each box's label, in pixels: above, below or inside of the box, off the other labels."""
-    height, width = np.asarray(image).shape[:2]
+    width, height = _size(image)
     inches = ax.get_position().size * ax.figure.get_size_inches()
     pixel = max(width / inches[0], height / inches[1]) / 72  # pixels of the picture a point of the figure
     tall, taken, spots = 13 * pixel, [], {}

@@ -39,7 +39,9 @@ def shapes(image: Image.Image, boxes: np.ndarray, kind: str, models) -> np.ndarr
         return np.stack([filled(box, image.size) for box in boxes]) if len(boxes) else _none(image)
     model, processor = models.segmenter(kind)
     found = (sam_shapes if kind == "sam" else query_shapes)(image, boxes, model, processor)
-    return found & np.array([plausible(shape, box) for shape, box in zip(found, boxes)], bool)[:, None, None]
+    for shape, box in zip(found, boxes):
+        shape &= plausible(shape, box)  # in place, as so many pictures are not held twice
+    return found
 
 
 def silhouette(image: Image.Image, box, models) -> Image.Image | None:
@@ -109,11 +111,13 @@ def sam_shapes(image: Image.Image, boxes: np.ndarray, model, processor) -> np.nd
             pixel_values=inputs["pixel_values"].to(model.device), multimask_output=False,
             input_boxes=torch.from_numpy(np.ascontiguousarray((prompts - corners) * scale, np.float32)).to(model.device),
         )  # fmt: skip
-    masks = processor.post_process_masks(output.pred_masks.float().cpu(), inputs["original_sizes"], inputs["reshaped_input_sizes"])
+    masks = output.pred_masks.float().cpu()
     found = np.zeros((len(boxes), image.height, image.width), bool)
-    for row in range(len(boxes)):
+    for row in range(len(boxes)):  # one at a time: in float32, at the size of what was shown, they fill the memory
         view, place = (row, 0) if context else (0, row)
-        _put(found[row], masks[view][place, 0].numpy(), windows[view])
+        sizes = (inputs[name][view : view + 1] for name in ("original_sizes", "reshaped_input_sizes"))
+        ((mask,),) = processor.post_process_masks(masks[view : view + 1, place : place + 1], *sizes)
+        _put(found[row], mask[0].numpy(), windows[view])
     return found
 
 
@@ -279,6 +283,31 @@ def fit(
     for other in others:
         wanted = wanted & (~other | own)
     return as_mask(wanted), name
+
+
+def within_reach(boxes: np.ndarray, index: int, mask: Image.Image, degrees: float | None) -> list[int]:
+    """Which of the boxes `fit` can want the shapes of: the object's, `index`, and those whose shapes its mask may meet.
+
+    boxes: [N, 4], xyxy; mask, degrees: as `fit` is given them. A shape is taken to lie in its box's `context_window`: that is
+    all that SAM lite sees, and holds all that `query_shapes` takes. Where a full-size SAM strays further, it errs.
+    """
+    x0, y0, x1, y1 = _repaintable(boxes[index], mask, degrees)
+    windows = [context_window(tuple(box), mask.size) for box in boxes]
+    meet = [left < x1 and right > x0 and top < y1 and bottom > y0 for left, top, right, bottom in windows]
+    return [i for i, near in enumerate(meet) if near or i == index]
+
+
+def _repaintable(box, mask: Image.Image, degrees: float | None) -> tuple[float, float, float, float]:
+    """The place, xyxy, beyond which `fit` repaints nothing, whatever shape the object has in its window."""
+    if degrees is None:
+        return mask.getbbox()
+    x0, y0, x1, y1 = context_window(tuple(box), mask.size)
+    reach = max(2.0, DILATE * max(x1 - x0, y1 - y0)) + 1  # as `fit` dilates, and a pixel that turning may smear over
+    if degrees:
+        x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+        radius = math.hypot(max(x - x0, x1 - x), max(y - y0, y1 - y))
+        x0, y0, x1, y1 = x - radius, y - radius, x + radius, y + radius
+    return x0 - reach, y0 - reach, x1 + reach, y1 + reach
 
 
 def covered(mask: np.ndarray, others: Sequence[np.ndarray]) -> float:

@@ -68,7 +68,7 @@ def address(root: Path) -> Address:
 
 
 def stamp(root: Path, repo: str | None = None, ref: str | None = None) -> list[Path]:
-    """Write another address into pyproject.toml, the notebooks, their texts and the READMEs; returns the changed files.
+    """Write another address into pyproject.toml, CITATION.cff, the notebooks, their texts and the READMEs; returns the changed files.
 
     repo: "owner/name" on GitHub; ref: a tag, branch or commit. What is None stays as pyproject.toml has it; so without
     both, everything is brought into line with it. Raises SettingsError for a name that GitHub could not have, and where
@@ -86,7 +86,7 @@ def stamp(root: Path, repo: str | None = None, ref: str | None = None) -> list[P
 def stamped_files(root: Path) -> list[Path]:
     """All files of a checkout that may repeat the address."""
     notebooks = root / "notebooks"
-    files = [root / "pyproject.toml", root / "README.md", notebooks / "README.md"]
+    files = [root / "pyproject.toml", root / "README.md", root / "CITATION.cff", notebooks / "README.md"]
     files += [*sorted((notebooks / "text").glob("*.py")), *sorted(notebooks.glob("*.ipynb"))]
     return [path for path in files if path.is_file()]
 
@@ -111,7 +111,7 @@ def _rewritten(path: Path, now: Address, new: Address) -> bool:
     after = ARCHIVE.sub(f"{new.repo}/archive/{new.ref}", after)
     if path.name == "pyproject.toml":
         after = REF.sub(new.ref, REPOSITORY.sub(new.repo, after))
-    elif path.suffix == ".md":
+    elif path.suffix in (".md", ".cff"):
         after = re.sub(rf"(?<=https://github\.com/){re.escape(now.repo)}(?![\w-])", new.repo, after)
     if after == before:
         return False

@@ -3,7 +3,7 @@
 #
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/textedit-lite/textedit-lite/blob/v0.1.0/notebooks/02_clip_matching.ipynb)
 #
-# **Time:** 45 minutes; to run: 10 seconds of one core, 0.7 GB. **Before:** [01, DETR](01_detr_detection.ipynb). **Next:** [03, masks](03_mask_building.ipynb). **Code:** [`match.py`](../textedit_lite/match.py), [`vocabulary.py`](../textedit_lite/vocabulary.py).
+# **Time:** 45 minutes; to run: 8 seconds of one core, 0.7 GB. **Before:** [01, DETR](01_detr_detection.ipynb). **Next:** [03, masks](03_mask_building.ipynb). **Code:** [`match.py`](../textedit_lite/match.py), [`vocabulary.py`](../textedit_lite/vocabulary.py).
 #
 # DETR gave us boxes with labels. The prompt says *the blue bus*. Stage 2 asks CLIP which box these words fit best, and whether they fit any.
 #
@@ -150,7 +150,7 @@ plots.similarity_matrix(table, crops, models.categories).figure
 #
 # $$ p(\text{colour}) = \sum_{\text{view}} \sum_{\text{pose}} p(\text{colour}, \text{view}, \text{pose}) $$
 #
-# The editor looks twice (`read_object`): at this crop and at one a little wider, and takes the geometric mean. Of 1,596 objects of unseen scenes 39 poses are misread from one crop, and 27 so.
+# The editor looks twice (`read_object`): at this crop and at one a little wider, and takes the geometric mean. Of 1,596 objects of unseen scenes, 39 poses are misread from one crop, and 27 from the two together.
 
 # %%
 from textedit_lite.match import read_attributes
@@ -198,7 +198,7 @@ ax.legend(fontsize=8)
 figure
 
 # %% [markdown]
-# At $\lambda = 0$ the words do not matter, and the plainest object wins; at $\lambda = 1$ a shadow that happens to look blue may win. Ablation: how often is the right object on top? (How well CLIP itself reads 1,000 objects is what `textedit-lite score clip` measures.)
+# At $\lambda = 0$ the words do not matter, and the plainest object wins; at $\lambda = 1$ a shadow that happens to look blue could win. Ablation: how often is the right object on top? (How well CLIP itself reads 1,000 objects is what `textedit-lite score clip` measures.)
 
 # %%
 from textedit_lite.boxes import iou
@@ -232,9 +232,11 @@ ax.set(xlabel="lambda", ylabel="right object on top", ylim=(0, 1.03))
 figure
 
 # %% [markdown]
+# Flat from a small $\lambda$ on: in these scenes CLIP alone chooses as well as both together, and only DETR alone fails. Over whole edits it is the same ([docs/results.md](../docs/results.md#what-each-part-is-worth)). Fusion is an insurance against false detections, and they are rare here.
+#
 # ## 6. The whole stage: `match`
 #
-# `match` puts this together. For each candidate it multiplies the noun's probability and that of each attribute that the prompt names, fuses the product with DETR's score, and notes whether every word **fits**. Then `choose` decides.
+# `match` puts this together. For each candidate it multiplies the noun's probability and that of each attribute that the prompt names, fuses the product with DETR's score, and notes whether every word **fits**. The noun fits if it is DETR's label (a noun that DETR does not know: if CLIP gives it at least half of the likeliest noun's probability); an attribute fits if CLIP gives it at least half of the probability of its likeliest value. And where DETR's label is another one, its score counts only a twentieth. Then `choose` decides.
 
 # %%
 from textedit_lite import match
@@ -265,7 +267,7 @@ print("to DETR alone the buses are alike:", max(buses) - min(buses) < 0.1)
 panel.weight.value = FUSION
 
 # %% [markdown]
-# The **margin** is the distance to the next best candidate. And three answers are possible:
+# The **margin** is the distance to the next best candidate that fits. And three answers are possible:
 
 # %%
 for noun in ("green bus", "car", "yellow bus", "bus"):

@@ -3,7 +3,7 @@
 #
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/textedit-lite/textedit-lite/blob/v0.1.0/notebooks/03_mask_building.ipynb)
 #
-# **Time:** 40 minutes; to run: 11 seconds of one core, 0.7 GB. **Before:** [02, CLIP](02_clip_matching.ipynb). **Next:** [04, inpainting](04_inpainting.ipynb). **Code:** [`mask.py`](../textedit_lite/mask.py), [`blend.py`](../textedit_lite/blend.py), [`boxes.py`](../textedit_lite/boxes.py).
+# **Time:** 40 minutes; to run: 8 seconds of one core, 0.7 GB. **Before:** [02, CLIP](02_clip_matching.ipynb). **Next:** [04, inpainting](04_inpainting.ipynb). **Code:** [`mask.py`](../textedit_lite/mask.py), [`blend.py`](../textedit_lite/blend.py), [`boxes.py`](../textedit_lite/boxes.py).
 #
 # A mask is a grey picture of the input's size: **255 = repaint, 0 = keep**. It is a promise, too: where it is black, the result equals the input *exactly*. This notebook builds masks, and shows how a painted patch comes back without a seam and without breaking the promise.
 #
@@ -78,7 +78,7 @@ panel = MaskPanel(image, box)
 panel
 
 # %% [markdown]
-# The `MaskPanel` tints what would be repainted. Its other three controls are what the next sections are about. Python can move them, too:
+# The `MaskPanel` tints what would be repainted. Its other controls are what the next sections are about. Python can move them, too:
 
 # %%
 small = (np.asarray(panel.mask) > 0).mean()
@@ -114,6 +114,17 @@ figure, axes = plots.panels(1, 2)
 roomy = build_mask(image.size, box, pose="tilted")
 plots.mask_overlay(tilted, mask, "no room: the corners would be cut off", axes[0])
 plots.mask_overlay(tilted, roomy, "room for 24 degrees", axes[1])
+figure
+
+# %% [markdown]
+# **And for another view.** A bus is long from the side and tall from the front, and nobody knows how tall before it is painted. So for a new view the box becomes a square, as wide as its longest side (`build_mask(..., view="front")`, and `square=True` of `grow_box`):
+
+# %%
+front = scenes.ideal_edit(scene, bus, {"view": "front"})
+figure, axes = plots.panels(1, 2)
+plots.mask_overlay(front, mask, "the old box: no room above", axes[0])
+squared = build_mask(image.size, box, view="front")
+plots.mask_overlay(front, squared, "a square", axes[1])
 figure
 
 # %% [markdown]
@@ -219,7 +230,7 @@ print("the picture followed the slider:", view.value != sharp)
 #
 # with $q$ the ring's pixels near $p$, and $w$ falling from 1 at the edge to 0 at some depth. That is the membrane of Poisson image editing (Pérez et al., 2003), cut off.
 #
-# To see it, we need a painting with a known fault: the ideal edit, made 14 levels too bright.
+# To see it, we need a painting with a known fault: the ideal edit, made 14 levels too bright. And we look where the painter looks: it does not see the whole picture but a square **window** around the mask, 4/3 of the mask's longest side wide, so that the object fills it (`context_window`; why, [notebook 04](04_inpainting.ipynb) shows in section 1).
 
 # %%
 from textedit_lite.blend import refine_boundary
@@ -297,7 +308,7 @@ for name, result in [("not refined", raw), ("refined", fine)]:
 # %% [markdown]
 # ## Exercises
 #
-# Five functions between a box and a picture without a seam. Write each in place of `raise NotImplementedError`; the cell below says at once whether it is right, and if not, on which input, and draws the task as long as there is nothing to try. An answer uses `numpy` as `np`, and what it imports itself. From here on the names below are *yours*; to run an earlier section again, begin with its imports.
+# Six functions between a box and a picture without a seam. Write each in place of `raise NotImplementedError`; the cell below says at once whether it is right, and if not, on which input, and draws the task as long as there is nothing to try. An answer uses `numpy` as `np`, and what it imports itself. From here on the names below are *yours*; to run an earlier section again, begin with its imports.
 
 # %%
 from textedit_lite.check import check, plugged_in

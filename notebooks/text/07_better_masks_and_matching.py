@@ -3,7 +3,7 @@
 #
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/textedit-lite/textedit-lite/blob/v0.1.0/notebooks/07_better_masks_and_matching.ipynb)
 #
-# **Time:** 60 minutes; to run: 20 seconds of one core, 0.8 GB. **Before:** [06, evaluation](06_coco_evaluation.ipynb). **Next:** [08, the rivals](08_rival_editors.ipynb). **Code:** [`segment.py`](../textedit_lite/segment.py), [`relations.py`](../textedit_lite/relations.py), [`match.py`](../textedit_lite/match.py).
+# **Time:** 60 minutes; to run: 15 seconds of one core, 0.8 GB. **Before:** [06, evaluation](06_coco_evaluation.ipynb). **Next:** [08, the rivals](08_rival_editors.ipynb). **Code:** [`segment.py`](../textedit_lite/segment.py), [`relations.py`](../textedit_lite/relations.py), [`match.py`](../textedit_lite/match.py).
 #
 # Two stages of Algorithm 1 were built as plainly as they can be: the mask is the box, and CLIP looks once at each crop. Here both get better, and each time we measure by how much.
 #
@@ -184,7 +184,7 @@ for name, guess in (("SAM", seen[bird]), ("box", filled(box, crowd.size))):
 # %% [markdown]
 # ### The other segmenters
 #
-# **Mask2Former** (Cheng et al., 2022) and **DETR's panoptic head** need no hint: each of their queries brings a class and a shape, and a box takes the shape that fits it (`query_shapes`); where none does, it stays a box. A query's shape may have specks far away, or run into a neighbour: so only what lies in the box and a tenth around it is looked at, and kept, and most of the shape must lie there. The lite Mask2Former so comes to a mean IoU of 0.90 (without that to 0.86, as one shape of twenty fitted no box), where SAM, which is told the box, has 0.93:
+# **Mask2Former** (Cheng et al., 2022) and **DETR's panoptic head** need no hint: each of their queries brings a class and a shape, and a box takes the shape that fits it (`query_shapes`); where none does, it stays a box. A query's shape may have specks far away, or run into a neighbour: so only what lies in the box and a tenth around it is looked at, and kept, and most of the shape must lie there. With this, the lite Mask2Former reaches a mean IoU of 0.90 (0.86 without it, when one shape in twenty fitted no box), where SAM, which is told the box, has 0.93:
 
 # %%
 by_queries = shapes(crowd, boxes, "mask2former", models)
@@ -540,7 +540,7 @@ print(as_table(score_matching(models, count=30, progress=False)))
 # | relation | 434 | 42.9 % | 97.0 % (95.2 to 98.4) | 97.0 % (95.2 to 98.4) |
 # | all | 2,781 | 78.5 % (76.9 to 80.0) | **97.5 %** (96.9 to 98.1) | **97.5 %** (96.9 to 98.1) |
 #
-# Relations and counting are worth 19 points. The views and patches are worth nothing here: the right object just as often, at three times the cost; only did they ask back 5 times instead of 7. So `crop` is the default, and `patches` waits for a CLIP that is less at home in its pictures than ours. What is left is stage 1's: of the 31 expressions missed in the first 320 scenes, 25 mean an object that DETR did not find, or took for something else; in three more it overlooked one that the words count, or lean on.
+# Relations and counting are worth 19 points. The views and patches gain nothing here: the right object just as often, at three times the cost, and only 5 questions back instead of 7. So `crop` is the default, and `patches` waits for a CLIP that is less at home in its pictures than ours. What is left is stage 1's: of the 31 expressions missed in the first 320 scenes, 25 mean an object that DETR did not find, or took for something else; in three more it overlooked one that the words count, or lean on.
 
 # %% [markdown]
 # The whole editor takes it as it takes every prompt; `match="patches"`, or `--match patches` on the command line, lets CLIP look more closely.
@@ -707,7 +707,6 @@ edit_figure(edited)
 #
 # | file | taught here |
 # |---|---|
-# | [`editor.py`](../textedit_lite/editor.py) | `outline` |
 # | [`evaluation/expressions.py`](../textedit_lite/evaluation/expressions.py) | `expressions` |
 # | [`match.py`](../textedit_lite/match.py) | `patch_features`, `inside_crop`, `blur_rest`, `views`, `pool_patches`, `candidate_features`, `match_features`, `resolve` |
 # | [`models.py`](../textedit_lite/models.py) | `has_segmenter`, `segmenter` |
@@ -719,4 +718,5 @@ edit_figure(edited)
 # | [`training/sam.py`](../textedit_lite/training/sam.py) | `build`, `shape_maps`, `jittered`, `batch_maker`, `focal`, `dice`, `loss`, `train` |
 # | [`training/score_masks.py`](../textedit_lite/training/score_masks.py) | `prompts`, `score_masks` |
 # | [`training/score_matching.py`](../textedit_lite/training/score_matching.py) | `score_matching`, `as_table` |
+# | [`wish.py`](../textedit_lite/wish.py) | `outline` |
 # | [`world/scenes.py`](../textedit_lite/world/scenes.py) | `visible_masks` |

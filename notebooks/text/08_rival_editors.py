@@ -3,9 +3,9 @@
 #
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/textedit-lite/textedit-lite/blob/v0.1.0/notebooks/08_rival_editors.ipynb)
 #
-# **Time:** 60 minutes; to run: 65 seconds of one core, 1.0 GB. **Before:** [07, better masks and matching](07_better_masks_and_matching.ipynb). **Next:** [09, train the lite models](09_train_the_lite_models.ipynb). **Code:** [`rivals/`](../textedit_lite/rivals), [`evaluation/tune.py`](../textedit_lite/evaluation/tune.py).
+# **Time:** 60 minutes; to run: 35 seconds of one core, 1.0 GB. **Before:** [07, better masks and matching](07_better_masks_and_matching.ipynb). **Next:** [09, train the lite models](09_train_the_lite_models.ipynb). **Code:** [`rivals/`](../textedit_lite/rivals), [`evaluation/tune.py`](../textedit_lite/evaluation/tune.py).
 #
-# Algorithm 1 looks before it paints: DETR and CLIP say *where*, and a mask keeps the rest. Three famous editors do without: **SDEdit** has no idea where, **DiffEdit** finds the place by itself, **InstructPix2Pix** was taught the whole matter. All of them are diffusion models of the same kind, with the same autoencoder and the same text encoder as ours; what differs is only how they are asked.
+# Algorithm 1 looks before it paints: DETR and CLIP say *where*, and a mask keeps the rest. Three famous editors do without: **SDEdit** has no idea where, **DiffEdit** finds the place by itself, **InstructPix2Pix** was taught the whole matter. All of them are diffusion models of the same kind, with the same autoencoder and the same text encoder as ours; what differs is the UNet (what it sees beside the noise, and what it was trained for) and how it is asked.
 #
 # When you are through, you can
 # - say what each of the four is told, what it sees, and what it is free to change;
@@ -139,6 +139,8 @@ for strength in (0.3, 0.8):  # what the mouse does, from Python
 # **The contrast.** Noise the picture, and ask the model twice what the noise is: once under the caption of what it shows, once under that of what it is to show (`encode` gives the latents, `states` what the UNet reads of the words). Where nothing is at stake, it gives the same answer; where the bus is, it does not. A few noises are averaged (`noise_contrast`):
 #
 # $$ d(p) = \operatorname{mean}\, \lvert\, \varepsilon_\theta(x_t, \text{after}) - \varepsilon_\theta(x_t, \text{before})\, \rvert_p, \qquad M = \{\, p : d(p) > \tau\, \bar d\, \} $$
+#
+# (The paper scales $d$ to 0 to 1 and cuts at 0.5. A multiple of the mean is the rule of diffusers, which we follow.)
 
 # %%
 from textedit_lite.rivals.diffedit import contrast_mask, encode, noise_contrast, states
@@ -234,7 +236,7 @@ plots.image_grid(grid, titles, columns=3, side=2.0)
 #
 # One scene proves nothing, and neither do settings that somebody liked. Two rules.
 #
-# **Everyone at their best.** For each rival, `tune` tries one setting after the other on validation scenes, judged by the oracle, and writes the whole search down ([docs/rivals.md](../docs/rivals.md)). `settings_of` gives what an editor is given if you say nothing. For the lite rivals that is not yet the end of a search, as their training is not at its end: what you see here shows how they work, and is no verdict on them.
+# **Everyone at their best.** For each rival, `tune` tries all combinations of its settings where they are few (SDEdit), else one setting after the other, on validation scenes, judged by the oracle, and writes the whole search down ([docs/rivals.md](../docs/rivals.md)). `settings_of` gives what an editor is given if you say nothing. For the lite rivals that is not yet the end of a search, as their training is not at its end: what you see here shows how they work, and is no verdict on them.
 
 # %%
 for rival in ("sdedit", "diffedit", "instruct-pix2pix"):
@@ -273,7 +275,7 @@ points = {name: (one["success"], one["mse_outside"]) for name, one in found.item
 trade_off(points).figure
 
 # %% [markdown]
-# Filled are those that no other beats in both (`unbeaten`): to the upper left of them is nobody. A report draws the same figure out of the rows of runs (`success_and_harm`). Four edits are few, and the next four will give other figures. `make table` makes a thousand of each task, with intervals ([notebook 06](06_coco_evaluation.ipynb), section 7), and sets the **plain** way beside them (`plain_edit`): DETR and CLIP as ours, but the picture goes whole through the painter, and nobody looks at the result.
+# Filled are those that nobody beats (`unbeaten`): no other is at least as good in both figures, and better in one. A report draws the same figure out of the rows of runs (`success_and_harm`). Four edits are few, and the next four will give other figures. `make table` makes a thousand of each task, with intervals ([notebook 06](06_coco_evaluation.ipynb), section 7), and sets the **plain** way beside them (`plain_edit`): the same DETR and CLIP, but a fixed threshold, the nearest crop whether it fits or not, the whole picture through the painter, and nobody looks at the result.
 #
 # ### Why ours wins here, and where it would not
 #
@@ -281,9 +283,11 @@ trade_off(points).figure
 # - It looks at the result, and tries again. So could all the others, if they knew what to look at.
 # - Its painter sees only a window around the object, enlarged: more pixels for the same money.
 # - But it can only do what a box and a painter can: *replace* what is in one place. "Make it winter", "remove the fog", "in the style of Hokusai" have no place. SDEdit and InstructPix2Pix do not mind.
-# - And this is a small world. Each rival's model was trained on it for less than two hours of one core, the painter for five and a half, and drawing a whole scene is harder than one object: with more training they would do better. What they do with Stable Diffusion's weights on photographs, these figures do not say.
+# - And this is a small world. The rivals' models were trained on it for 109 (text2image) and 195 minutes (InstructPix2Pix) of one core, the painter for five and a half hours, and drawing a whole scene is harder than one object: with more training they would do better. What they do with Stable Diffusion's weights on photographs, these figures do not say.
 #
 # ## Exercises
+#
+# An answer uses `numpy` as `np`, and what it imports itself; the notebook's other names are not there when it is graded.
 
 # %%
 from textedit_lite.check import check, plugged_in

@@ -80,9 +80,12 @@ def coco_folder(yes: bool = False, fetch: bool = True, archives: tuple[Archive, 
 def download(archive: Archive, path: Path, tries: int = TRIES) -> Path:
     """Fetch one archive to `path`, going on where an earlier try broke off, and check its size and sha256.
 
-    What is there so far lies in PATH.part. A server that cannot go on in the middle is asked from the start again.
-    Raises OSError where nothing comes any more, OutputError for a file of another content. Taught in notebook 06.
+    What is there so far lies in PATH.part. A server that cannot go on in the middle is asked from the start again. Nobody is
+    asked for what `path` holds already, whole, as it does where the unpacking was stopped. Raises OSError where nothing
+    comes any more, OutputError for a file of another content. Taught in notebook 06.
     """
+    if _whole(path, archive):
+        return path
     part = path.with_name(path.name + ".part")
     for left in reversed(range(tries)):
         try:
@@ -91,7 +94,7 @@ def download(archive: Archive, path: Path, tries: int = TRIES) -> Path:
         except (OSError, urllib.error.URLError):
             if not left:
                 raise
-    if part.stat().st_size != archive.size or _sha256(part) != archive.sha256:
+    if not _whole(part, archive):
         part.unlink()
         raise OutputError(f"{archive.url} is not the file that it should be: try again later, or give a folder that has it.")
     os.replace(part, path)
@@ -99,7 +102,10 @@ def download(archive: Archive, path: Path, tries: int = TRIES) -> Path:
 
 
 def unpack(path: Path, members: str, folder: Path) -> None:
-    """Unpack the members of a zip whose names begin so; raises OutputError for a name that leads out of the folder."""
+    """Unpack the members of a zip whose names begin so, each all or nothing, as nobody checks them again.
+
+    Raises OutputError for a name that leads out of the folder.
+    """
     with zipfile.ZipFile(path) as archive:
         for name in archive.namelist():
             if not name.startswith(members) or name.endswith("/"):
@@ -108,8 +114,10 @@ def unpack(path: Path, members: str, folder: Path) -> None:
             if not target.resolve().is_relative_to(folder.resolve()):
                 raise OutputError(f"{path} holds {name}, which leads out of {folder}: fetch it again.")
             target.parent.mkdir(parents=True, exist_ok=True)
-            with archive.open(name) as source, open(target, "wb") as file:
+            part = target.with_name(target.name + ".part")
+            with archive.open(name) as source, open(part, "wb") as file:
                 shutil.copyfileobj(source, file)
+            os.replace(part, target)
 
 
 def _more(archive: Archive, part: Path) -> None:
@@ -146,6 +154,11 @@ def _agreed(question: str, ask: Callable[[str], str] = input) -> bool:
 
 def _marker(folder: Path, archive: Archive) -> Path:
     return folder / f".{Path(archive.url).stem}-{archive.sha256[:12]}.done"
+
+
+def _whole(path: Path, archive: Archive) -> bool:
+    """Whether a file is the archive, to the last byte."""
+    return path.is_file() and path.stat().st_size == archive.size and _sha256(path) == archive.sha256
 
 
 def _sha256(path: Path) -> str:

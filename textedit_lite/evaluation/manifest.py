@@ -12,8 +12,9 @@ from typing import Any
 
 from .. import hub
 from ..errors import OutputError, SettingsError
+from ..hub import Source
 from ..images import write_text
-from ..models import FULL, Models
+from ..models import FULL, Models, read_sources
 from ..resources import data_path
 from ..rivals.settings import DEFAULTS, UNET_OF, settings_of
 
@@ -23,23 +24,37 @@ PARTS = tuple(FULL)
 
 
 def weights_of(weights: str) -> dict[str, str]:
-    """The sha256 of every weights file, by its name: of lite, of a folder, or, of full, as the Hub's cache holds them."""
+    """The sha256 of every weights file, by its name: of lite, of a folder, or of what full or a weights file names.
+
+    What comes from the Hub is looked at as its cache holds it. Raises WeightsError for a weights file that cannot be read.
+    """
     if weights == "full":
-        return {f"{part}/{name}": digest for part in PARTS for name, digest in _cached(part).items()}
+        return _digests_of(FULL)
+    if (path := Path(weights)).suffix in (".toml", ".json") and path.is_file():
+        return _digests_of(read_sources(path))
     folder = data_path("models", "lite") if weights == "lite" else Path(weights)
     return {name: digest for part in PARTS for name, digest in _digests(folder / part, folder).items()}
 
 
-def _cached(part: str) -> dict[str, str]:
+def _digests_of(sources: dict[str, Source]) -> dict[str, str]:
+    """The sha256 of the weights of each part, wherever it comes from.
+
+    Of the optional models only those in folders count: an edit fetches none by itself, so that the Hub's, which may come
+    into the cache between two starts, decide nothing.
+    """
+    counted = {part: source for part, source in sources.items() if part in PARTS or source.local}
+    found = {part: _digests(Path(one.path), Path(one.path)) if one.local else _cached(one) for part, one in counted.items()}
+    return {f"{part}/{name}": digest for part, digests in found.items() for name, digest in digests.items()}
+
+
+def _cached(source: Source) -> dict[str, str]:
     from huggingface_hub import snapshot_download
 
-    source = FULL[part]
     try:
         folder = Path(snapshot_download(source.path, revision=source.revision, local_files_only=True))
     except (OSError, ValueError):  # loaded from elsewhere: at least its name is known
         return {f"{source.path}@{source.revision}": "not in the cache"}
-    variant = f".{source.variant}" if source.variant else ""
-    return _digests(folder, folder, f"*{variant}.safetensors")
+    return _digests(folder, folder, f"*.{source.variant}[.-]*safetensors" if source.variant else "*.safetensors")  # whole or in pieces
 
 
 def _digests(folder: Path, root: Path, pattern: str = "*.safetensors") -> dict[str, str]:

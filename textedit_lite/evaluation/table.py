@@ -32,7 +32,8 @@ def percent(key: str, heading: str) -> Column:
 # Three tables, as one with all columns is wider than any page.
 OUTCOME = (
     percent("returned", "a picture came back"), percent("target", "right object"), percent("verified", "editor says so"),
-    percent("success", "success"), percent("right_of_itself", "right of itself"), percent("success_by_models", "success by DETR, CLIP, colour"), percent("kept", "the rest kept"),
+    percent("success", "success"), percent("right_of_itself", "right of itself"),
+    percent("success_by_models", "success by DETR, CLIP, colour"), percent("kept", "the rest kept"),
 )  # fmt: skip
 CHANGE = (
     Column("ssim_512", "SSIM, whole, 512"), Column("ssim_outside", "SSIM outside", "{:.4f}"),

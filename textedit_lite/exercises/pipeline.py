@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from .. import plots
-from ..editor import turns, wished
 from ..match import ATTRIBUTES, Reading
 from ..prompt import parse
 from ..vocabulary import COLOUR_RGB, COLOURS
+from ..wish import turns, wished
 from ..world.oracle import palette_shares
 from .exercise import Exercise
 

@@ -47,7 +47,7 @@ def plain_edit(
         check_words(wish, models.known_words)
     image = open_image(image)
     settings = Settings(
-        prompt, int(seed), int(steps), float(guidance), float(threshold), rounds=1, weights=models.name
+        prompt, int(seed), int(steps), float(guidance), float(threshold), rounds=1, weights=models.name, editor="plain"
     )  # fmt: skip
     timings: dict[str, float] = {}
 
@@ -61,7 +61,7 @@ def plain_edit(
     if not len(found):
         message = f"The detector is sure of nothing in the picture, at a threshold of {threshold}: lower it."
         return EditResult("not_found", message, settings=settings, timings_ms=timings, source=image)
-    words = describe(wish.category or wish.noun, wish.colour, wish.view, wish.pose)
+    words = describe(wish.name, wish.colour, wish.view, wish.pose)
     alike = timed("match", lambda: [similarity([square_crop(image, box)], [words], models)[0, 0] for box in found.boxes])
     candidates = tuple(
         Candidate(

@@ -14,8 +14,10 @@ from PIL import Image
 from ..editor import Editor, EditResult, Settings
 from ..errors import SettingsError
 from ..images import open_image
+from ..memory import in_portions
 from ..models import Models
 from ..prompt import EditPrompt
+from .settings import DEFAULTS, LITE
 
 
 @dataclass(frozen=True)
@@ -70,17 +72,29 @@ def edit_whole(
     for i, source in enumerate(sources):
         groups.setdefault(working_size(source.size, pipeline), []).append(i)
     results: dict[int, EditResult] = {}
-    for size, members in groups.items():
-        for at in range(0, len(members), models.at_once):
-            some = members[at : at + models.at_once]
-            start = time.perf_counter()
-            jobs = [Job(sources[i].resize(size, Image.Resampling.LANCZOS), wishes[i], int(seeds[i])) for i in some]
-            outcomes = paint(jobs)
-            spent = 1000 * (time.perf_counter() - start) / len(some)
-            for i, outcome in zip(some, outcomes, strict=True):
-                asked = Settings(prompts[i], int(seeds[i]), int(settings["steps"]), settings["guidance"], rounds=1, weights=models.name)
-                results[i] = _result(sources[i], wishes[i], outcome, asked, spent)
+
+    def asked(i: int) -> Settings:
+        return Settings(
+            prompts[i], int(seeds[i]), int(settings["steps"]), settings["guidance"], rounds=1, weights=models.name,
+            editor=_whose(settings),
+        )  # fmt: skip
+
+    def painted(some: Sequence[int]) -> list[EditResult]:
+        start = time.perf_counter()
+        size = working_size(sources[some[0]].size, pipeline)
+        jobs = [Job(sources[i].resize(size, Image.Resampling.LANCZOS), wishes[i], int(seeds[i])) for i in some]
+        outcomes = paint(jobs)
+        spent = 1000 * (time.perf_counter() - start) / len(some)
+        return [_result(sources[i], wishes[i], outcome, asked(i), spent) for i, outcome in zip(some, outcomes, strict=True)]
+
+    for members in groups.values():
+        results |= zip(members, in_portions(members, models, painted), strict=True)
     return [results[i] for i in range(len(sources))]
+
+
+def _whose(settings: dict[str, float]) -> str:
+    """The rival that has these settings: no two have the same ones."""
+    return next((rival for rival, suited in DEFAULTS.items() if suited[LITE].keys() == settings.keys()), "a rival")
 
 
 def _result(source: Image.Image, wish: EditPrompt, outcome: Outcome, settings: Settings, spent: float) -> EditResult:

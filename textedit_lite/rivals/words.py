@@ -12,7 +12,7 @@ def captions(wish: EditPrompt, frame: str = "{}") -> tuple[str, str]:
     frame: "a photo of {}" for models of photographs. The prompt does not tell what else the picture shows, and so neither
     do they. Taught in notebook 08.
     """
-    before = describe(wish.category or wish.noun, wish.colour, wish.view, wish.pose)
+    before = describe(wish.name, wish.colour, wish.view, wish.pose)
     return frame.format(before), frame.format(wish.target)
 
 

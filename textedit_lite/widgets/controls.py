@@ -156,6 +156,9 @@ def told(method):
             self.status.say("bad", str(error))
             if self.strict:
                 raise
+        except KeyboardInterrupt:  # of whoever waits for a model that runs in the kernel's own thread
+            self.status.say("ready", "Stopped: the picture is as it was.")
+            raise
         except Exception as error:
             self.status.say("bad", f"Something unforeseen went wrong ({type(error).__name__}: {error}): please report it.")
             raise
@@ -179,7 +182,8 @@ class Panel(widgets.VBox):
         return f"{type(self).__name__}: {self.status.text}"
 
     def show(self, image) -> None:
-        """Show a picture (PIL) large."""
+        """Show a picture (PIL) large, but no larger than it is: a tall one would be stretched to the width of a wide one."""
+        self.picture.layout.max_width = f"{image.width}px"
         self.picture.value = png_bytes(image)
 
     def wait(self) -> None:

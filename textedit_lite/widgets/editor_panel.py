@@ -8,23 +8,23 @@ from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
-from PIL import Image
+from PIL import Image, ImageChops
 
 from ..blend import FEATHER
 from ..boxes import GROW
 from ..detect import Detections
-from ..editor import Editor, EditResult, leaning, turns, wished
+from ..editor import Editor, EditResult
 from ..errors import OutputError, SettingsError
 from ..images import open_image, save_png
 from ..mask import build_mask
-from ..match import Match, choose, match, read_object
+from ..match import Match, choose, match
 from ..models import Models
 from ..prompt import EditPrompt
 from ..resources import data_path
 from ..straighten import straighten
-from ..vocabulary import describe
+from ..wish import Wish, leaning, make_wish
 from .controls import LABEL, button, heading, labelled, row, told, uploaded
-from .history import History
+from .history import History, _how_many
 from .painting import PaintingPanel
 from .pictures import numbered, scaled, tinted, wiped
 from .stages import fading, said
@@ -129,7 +129,8 @@ class EditorPanel(PaintingPanel):
 
     def _open(self, source) -> None:
         path = Path(source).resolve() if isinstance(source, (str, Path)) else None
-        self.history: History[Step] = History(Step(open_image(source), path))
+        first = Step(open_image(source), path)
+        self.history: History[Step] = History(first, _how_many(first.image))
         shipped = [value for _, value in self.sample.options if value and value.resolve() == path]
         self._set(self.sample, value=shipped[0] if shipped else "")
         self._update("detect", "objects")
@@ -191,20 +192,19 @@ class EditorPanel(PaintingPanel):
         self._set(self.choice, value=chosen.index)
         return chosen
 
-    def _read(self) -> tuple[dict[str, str], dict[str, str | None], float] | None:
-        """How the chosen object is to look, what of it needs room in the mask, and by how much the painter straightens it."""
+    def _read(self) -> Wish | None:
+        """How the chosen object looks, and how it is to look."""
         (prompt, _), chosen = self.made["match"], self.made["choose"]
         if chosen.index is None:
             return None
         box = chosen.candidates[chosen.index].box
-        now = read_object(self.step.image, box, prompt.category or prompt.noun, self.models)
-        wanted = wished(prompt, now, self.models.reads)
-        return wanted, turns(wanted, now), leaning(wanted, now, self.models)
+        return make_wish(self.step.image, box, prompt, self.models)
 
     def _mask(self) -> Image.Image | None:
-        chosen, (_, room, lean) = self.made["choose"], self.made["read"]
+        chosen, wish = self.made["choose"], self.made["read"]
         box, image = chosen.candidates[chosen.index].box, self.step.image
-        mask = build_mask(image.size, box, grow=self.grow.value, **room)
+        mask = build_mask(image.size, box, grow=self.grow.value, **wish.turned)
+        lean = leaning(wish.wanted, wish.now, self.models)
         return straighten(image, box, lean, self.grow.value).within(mask) if lean else mask
 
     # --- what is shown -------------------------------------------------------------------------------------------
@@ -232,9 +232,7 @@ class EditorPanel(PaintingPanel):
         if chosen.index is None:
             self.status.say(*said(chosen, prompt.source))
             return
-        noun = prompt.category or prompt.noun
-        becomes = prompt.changes.get("text") or describe(prompt.changes.get("category", noun), **self.made["read"][0])
-        label = chosen.candidates[chosen.index].label
+        label, becomes = chosen.candidates[chosen.index].label, self.made["read"].description
         self.status.say("ready", f"Number {chosen.index}, the {label}, shall become {becomes}. Look at the mask, then press Paint.")
 
     def _look_at(self, view: str) -> None:
@@ -275,6 +273,8 @@ class EditorPanel(PaintingPanel):
 
     def _finished(self, result: EditResult) -> tuple[str, str]:
         if result.image is not None:
+            if _same(result.source, self.step.image):  # the editor has opened it anew; a history of large pictures holds it once
+                result.source = self.step.image
             self.history.push(Step(self.step.image, self.step.path, result))
             self._set(self.wipe, value=0.0)
             self._look_at("before | after")
@@ -332,3 +332,8 @@ class EditorPanel(PaintingPanel):
         names |= result.save(path)
         self.status.say("good", f"Saved: {', '.join(Path(name).name for name in names.values())}, with all settings inside.")
         return names
+
+
+def _same(one: Image.Image, other: Image.Image) -> bool:
+    """Whether two pictures (RGB) are the same, pixel for pixel: a file may have changed since it was opened."""
+    return one.size == other.size and ImageChops.difference(one, other).getbbox() is None

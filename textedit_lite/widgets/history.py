@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from typing import Generic, TypeVar
 
+from PIL import Image
+
 State = TypeVar("State")
 LONGEST = 50  # states; the oldest are forgotten
+HEAVIEST = 1_000_000_000  # bytes of what is kept: of large pictures fewer states
+PIXEL = 5  # bytes a pixel of a result: PIL keeps four of its picture, one of its mask
 
 
 class History(Generic[State]):
-    """States in the order in which they came about, and the place of the current one. Taught in notebook 05."""
+    """States in the order in which they came about, and the place of the current one. Taught in notebook 05.
 
-    def __init__(self, first: State):
-        self._states, self._at = [first], 0
+    longest: how many are kept; of more the oldest are forgotten, but never the first, to which one wants to come back.
+    """
+
+    def __init__(self, first: State, longest: int = LONGEST):
+        self._states, self._at, self._longest = [first], 0, longest
 
     def __len__(self) -> int:
         return len(self._states)
@@ -36,7 +43,8 @@ class History(Generic[State]):
 
     def push(self, state: State) -> None:
         """Make `state` the current one; what had been undone is gone."""
-        self._states = [*self._states[: self._at + 1], state][-LONGEST:]
+        first, *others = *self._states[: self._at + 1], state
+        self._states = [first, *others[1 - self._longest :]]
         self._at = len(self._states) - 1
 
     def undo(self) -> State:
@@ -48,3 +56,8 @@ class History(Generic[State]):
         """Go forward again by one state, where one was undone; returns the current one."""
         self._at = min(len(self._states) - 1, self._at + 1)
         return self.current
+
+
+def _how_many(picture: Image.Image) -> int:
+    """How many results of a picture's size are kept: LONGEST, or as many as HEAVIEST holds, but one beside the first in any case."""
+    return max(2, min(LONGEST, HEAVIEST // (PIXEL * picture.width * picture.height)))

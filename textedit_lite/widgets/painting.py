@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import threading
+from itertools import count
 from typing import Any
 
 import ipywidgets as widgets
 
 from ..errors import TextEditError
+from ..plan import SEEDS
 from .controls import LABEL, Panel, button, labelled, row
 
 STEPS, GUIDANCE = (1, 50), (1.0, 12.0)  # what the sliders reach
@@ -29,7 +32,7 @@ class PaintingPanel(Panel):
         super().__init__(strict)
         self.models = models
         self._thread: threading.Thread | None = None
-        self._stop, self._error, self._result, self._round = threading.Event(), None, None, 0
+        self._stop, self._error, self._result, self._calls = threading.Event(), None, None, 0
         self._free: list[widgets.Widget] = []
         run = {"continuous_update": False}
         self.guidance = labelled(
@@ -65,6 +68,7 @@ class PaintingPanel(Panel):
     def start(self) -> None:
         """Paint in a thread and return at once, as the button does."""
         if not self.painting:
+            self._error = None  # what the last painting raised has been told; it is no answer to this click
             self.wait()
             self._prepare()
             self._thread = threading.Thread(target=self._run, name="painting", daemon=True)
@@ -72,6 +76,7 @@ class PaintingPanel(Panel):
 
     def paint(self) -> Any:
         """Paint, and return what came of it: None where an error, or Ctrl-C, stopped it. The errors are told, or raised."""
+        self._error = None
         self.wait()
         self._prepare()
         self._run()
@@ -95,7 +100,7 @@ class PaintingPanel(Panel):
 
     def _prepare(self) -> None:
         self._stop.clear()
-        self._error, self._result, self._round = None, None, 0
+        self._error, self._result, self._calls = None, None, 0
         self._lock(True)
         self.bar.value, self.bar.bar_style = 0, "info"
         self.status.say("busy", "Looking at the picture ...")
@@ -103,9 +108,12 @@ class PaintingPanel(Panel):
     def _run(self) -> None:
         kind, text, colour = "", "", "danger"
         try:
-            self._result = self._work(self._progress)
-            (kind, text), colour = self._finished(self._result), "success"
-        except _Stopped:
+            result = self._work(self._progress)
+            if self._stop.is_set():  # while the last painting was being looked at, after which there is no step that could hear it
+                raise _Stopped
+            self._result = result
+            (kind, text), colour = self._finished(result), "success"
+        except (_Stopped, KeyboardInterrupt):
             kind, text, colour = "ready", "Stopped: the picture is as it was.", "warning"
         except TextEditError as error:
             kind, text = "bad", str(error)
@@ -128,10 +136,11 @@ class PaintingPanel(Panel):
         if self._stop.is_set():
             raise _Stopped
         if step == 1:
-            self._round += 1
+            self._calls += 1
             self.bar.value = 0
+        step = min(step, steps)  # the scheduler of Stable Diffusion 1.5 takes one more than it is asked for
         self.bar.max, self.bar.value = steps, step
-        self.status.say("busy", f"Painting, round {self._round}: step {step} of {steps}.")
+        self.status.say("busy", f"Painting, {_which(self._calls, self.models.at_once)}: step {step} of {steps}.")
 
     def _lock(self, locked: bool) -> None:
         for control in self._controls():
@@ -150,3 +159,15 @@ class PaintingPanel(Panel):
                 elif child.has_trait("disabled"):
                     found.append(child)
         return found
+
+
+def _which(call: int, at_once: int) -> str:
+    """The round to which the painter's call number 1, 2, ... of an edit belongs, in words.
+
+    at_once: paintings that the memory holds; a round of more is painted in parts, one a call, each of which counts its steps anew.
+    """
+    for r in count():
+        parts = math.ceil(SEEDS[min(r, len(SEEDS) - 1)] / at_once)
+        if call <= parts:
+            return f"round {r + 1}" + (f", part {call} of {parts}" if parts > 1 else "")
+        call -= parts

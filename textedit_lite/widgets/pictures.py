@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from functools import reduce
 
 import numpy as np
-from PIL import Image, ImageColor, ImageDraw, ImageFont
+from PIL import Image, ImageChops, ImageColor, ImageDraw, ImageFont
 
-from ..plots import CHOSEN, MASK, OTHER
+from ..plots import CHOSEN, LARGEST, MASK, OTHER
 
 SIDE = 640  # pixels of the longer side of what is shown
 TINT = 0.5  # how much of the mask's colour lies over what is repainted in full
@@ -41,11 +42,13 @@ def numbered(
     picture = scaled(image, side)
     draw, factor = ImageDraw.Draw(picture if picture is not image else (picture := image.copy())), side / max(image.size)
     font, taken = ImageFont.load_default(14), []
-    for i in sorted(range(len(texts)), key=lambda i: i == chosen):  # the chosen one last, on top of all
-        x0, y0, x1, y1 = (factor * float(v) for v in boxes[i])
+    order = sorted(range(len(texts)), key=lambda i: i == chosen)  # the chosen one last, on top of all
+    places = {i: tuple(factor * float(v) for v in boxes[i]) for i in order}
+    for i, (x0, y0, x1, y1) in places.items():
         colour, line = (CHOSEN, 4) if i == chosen else (OTHER, 2)
         draw.rectangle((x0 - 1, y0 - 1, x1 + 1, y1 + 1), outline="white", width=line + 2)  # shows on every background
         draw.rectangle((x0, y0, x1, y1), outline=colour, width=line)
+    for i, (x0, y0, _, y1) in places.items():  # the texts on top of all boxes, which among many run across each other
         text = f"{i}  {texts[i]}".rstrip()
         wide, tall = draw.textlength(text, font) + 10, 20
         x = min(max(0.0, x0), max(0.0, picture.width - wide))
@@ -54,18 +57,20 @@ def numbered(
         free = [y for y in inside if all(abs(y - b) >= tall or x + wide < a or x > a + w for a, b, w in taken)]
         y = (free or inside)[0]
         taken.append((x, y, wide))
-        draw.rectangle((x, y, x + wide, y + tall), fill=colour, outline="white")
+        draw.rectangle((x, y, x + wide, y + tall), fill=CHOSEN if i == chosen else OTHER, outline="white")
         draw.text((x + 5, y + tall / 2), text, fill="white", font=font, anchor="lm")
     return picture
 
 
-def tinted(image: Image.Image, weight: np.ndarray, side: int = SIDE) -> Image.Image:
-    """A picture with what is repainted tinted, fading where the feather does; weight: float [H, W], 0..1.
+def tinted(image: Image.Image, weight: np.ndarray | Image.Image, side: int = SIDE) -> Image.Image:
+    """A picture with what is repainted tinted, fading where the feather does.
 
-    Taught in notebook 05.
+    weight: float [H, W], 0..1, or a mask (L): of the picture, or of what is shown of it. A picture of many megapixels is made
+    smaller before it is tinted, not after: a slider that is being pulled waits for it. Taught in notebook 05.
     """
+    image = scaled(image, side) if max(image.size) > LARGEST else image
     pixels = np.asarray(image, np.float32)
-    alpha = TINT * np.asarray(weight, np.float32)[..., None]
+    alpha = TINT * _weight(weight, image.size)[..., None]
     mixed = pixels + alpha * (np.array(ImageColor.getrgb(MASK), np.float32) - pixels)
     return scaled(Image.fromarray(np.rint(mixed).astype(np.uint8)), side)
 
@@ -88,5 +93,13 @@ def differing(before: Image.Image, after: Image.Image, side: int = SIDE) -> Imag
 
     Taught in notebook 08.
     """
-    off = np.abs(np.asarray(before, np.float32) - np.asarray(after, np.float32)).max(-1)
-    return scaled(Image.fromarray(np.minimum(4 * off, 255).astype(np.uint8)), side)
+    off = reduce(ImageChops.lighter, ImageChops.difference(before, after).split())  # the largest of the three channels
+    return scaled(off.point([min(4 * value, 255) for value in range(256)]), side)
+
+
+def _weight(weight: np.ndarray | Image.Image, size: tuple[int, int]) -> np.ndarray:
+    """A weight or a mask as float32 [H, W], 0..1, of `size`."""
+    picture = weight if isinstance(weight, Image.Image) else Image.fromarray(np.asarray(weight, np.float32))
+    if picture.size != size:
+        picture = picture.resize(size, Image.Resampling.HAMMING, reducing_gap=3)
+    return np.asarray(np.asarray(picture) / (1 if picture.mode == "F" else 255), np.float32)

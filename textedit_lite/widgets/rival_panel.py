@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 import ipywidgets as widgets
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageChops
 
 from ..editor import EditResult
 from ..models import load_models
 from ..rivals import diffedit, instruct_pix2pix, sdedit
 from ..rivals.settings import settings_of
 from .controls import Panel, heading, labelled, told
+from .history import _how_many
 from .pictures import differing, scaled, tinted, wiped
 
 RIVALS = {"sdedit": sdedit, "diffedit": diffedit, "instruct-pix2pix": instruct_pix2pix}
@@ -27,7 +30,7 @@ SLIDERS = {
 
 
 class RivalPanel(Panel):
-    """A rival, its sliders and its edit, made anew when a slider is let go; what was made once is remembered.
+    """A rival, its sliders and its edit, made anew when a slider is let go; what was made of late is remembered.
 
     image: PIL RGB; place: L of its size, where the change belongs: the status says what happened outside of it. An edit
     takes about a second with the lite models on a CPU; nothing else is answered meanwhile. Taught in notebook 08.
@@ -38,7 +41,7 @@ class RivalPanel(Panel):
         self.models = models or load_models("lite")
         self.image, self.place = image, place
         self.result: EditResult | None = None
-        self._made: dict[tuple, EditResult] = {}
+        self._made: OrderedDict[tuple, EditResult] = OrderedDict()  # what was looked at last is the last one
         self.prompt = labelled(widgets.Text, "prompt", "What to change, and into what.", value=prompt, continuous_update=False)
         self.rival = labelled(widgets.Dropdown, "editor", "Who edits.", options=NAMES)
         self.sliders = {
@@ -82,7 +85,12 @@ class RivalPanel(Panel):
         key = (rival, self.prompt.value, self.seed.value, *settings.items())
         if key not in self._made:
             self.status.say("busy", "Painting ...")
-            self._made[key] = RIVALS[rival](self.image, self.prompt.value, self.models, seed=self.seed.value, **settings)
+            made = RIVALS[rival](self.image, self.prompt.value, self.models, seed=self.seed.value, **settings)
+            made.source = self.image  # and not the copy that the rival has opened, of which there would be one a result
+            self._made[key] = made
+            while len(self._made) > _how_many(self.image):
+                self._made.popitem(last=False)
+        self._made.move_to_end(key)
         self.result = self._made[key]
         self._draw()
         self.status.say("unsure" if self.result.image is None else "good", self._said())
@@ -91,11 +99,11 @@ class RivalPanel(Panel):
         name = self.rival.label
         if self.result.image is None:
             return f"{name}: {self.result.message}"
-        off = np.abs(np.asarray(self.result.image, np.float32) - np.asarray(self.image, np.float32)).max(-1)
+        off = np.asarray(ImageChops.difference(self.result.image, self.image)).max(-1)
         outside = np.ones(off.shape, bool) if self.place is None else np.asarray(self.place) == 0
         where = "of the picture" if self.place is None else "outside of the place of the edit"
-        changed = (off[outside] > 0).mean() if outside.any() else 0.0
-        return f"{name} changed {changed:.0%} of the pixels {where}, by {off[outside].mean():.1f} of 255 levels in the mean."
+        off = off[outside] if outside.any() else np.zeros(1)  # a place of all the picture has no outside
+        return f"{name} changed {(off > 0).mean():.0%} of the pixels {where}, by {off.mean():.1f} of 255 levels in the mean."
 
     def _draw(self) -> None:
         result = self.result
@@ -104,6 +112,6 @@ class RivalPanel(Panel):
         elif self.shown.value == "difference":
             self.show(differing(self.image, result.image))
         elif self.shown.value == "mask" and result.mask is not None:
-            self.show(tinted(self.image, np.asarray(result.mask) / 255))
+            self.show(tinted(self.image, result.mask))
         else:
             self.show(wiped(self.image, result.image, self.wipe.value))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-from dataclasses import replace
 
 import ipywidgets as widgets
 import numpy as np
@@ -14,14 +13,14 @@ from ..boxes import GROW
 from ..detect import HIGHEST, LOWEST, Detections, detect
 from ..inpaint import inpaint
 from ..mask import build_mask
-from ..match import DOUBT, FUSION, Match, choose, fuse, match
+from ..match import FUSION, Match, candidate_features, match_features
 from ..models import load_models
-from ..plots import CHOSEN, OTHER
-from ..prompt import SELECTORS, check_words, parse
+from ..plots import CHOSEN, LARGEST, OTHER
+from ..prompt import SELECTORS, EditPrompt, check_words, parse
 from ..vocabulary import VIEWS
 from .controls import Panel, heading, labelled, told
 from .painting import PaintingPanel
-from .pictures import numbered, tinted, wiped
+from .pictures import numbered, scaled, tinted, wiped
 
 
 class DetectPanel(Panel):
@@ -100,8 +99,9 @@ class MatchPanel(Panel):
         super().__init__(strict)
         self.models = models or load_models("lite")
         self.image = image
-        self.found = found or detect(image, self.models.detr, self.models.detr_processor)
-        self.words, self.seen = None, None  # the prompt, and what CLIP made of it
+        self.found = detect(image, self.models.detr, self.models.detr_processor) if found is None else found
+        self.words: EditPrompt | None = None
+        self._features: np.ndarray | None = None  # what CLIP saw of the candidates
         self.chosen: Match | None = None
         self.prompt = labelled(widgets.Text, "prompt", "What to change, and into what.", value=prompt, continuous_update=False)
         ways = [("as the words say", ""), ("the best", "best"), *((f"the {way} one", way) for way in SELECTORS)]
@@ -117,28 +117,24 @@ class MatchPanel(Panel):
 
     @told
     def _look(self) -> None:
-        self.words = self.seen = self.chosen = None
+        self.words = self.chosen = None
         self.table.value = ""
         self.show(numbered(self.image, self.found.boxes, self.found.labels))
         words = parse(self.prompt.value)
         if self.models.known_words is not None:
             check_words(words, self.models.known_words)
-        self.words, self.seen = words, match(self.image, self.found, words, self.models)
+        self._features = candidate_features(self.image, self.found.boxes, self.models) if len(self.found) else None
+        self.words = words
         self._choose()
 
     @told
     def _choose(self) -> None:
-        if self.seen is None:
+        if self.words is None:
             return
-        noun, weight = self.words.category or self.words.noun, self.weight.value
-        candidates = []
-        for candidate in self.seen.candidates:
-            doubted = noun in self.models.categories and candidate.label != noun
-            detr = candidate.detr_score * (DOUBT if doubted else 1.0)
-            candidates.append(replace(candidate, score=fuse(candidate.clip_score, detr, weight)))
-        told = self.selector.value
-        self.chosen = choose(candidates, told or self.words.selector, 1 if told else self.words.rank)
-        self.show(numbered(self.image, self.found.boxes, [f"{c.label} {c.score:.2f}" for c in candidates], self.chosen.index))
+        told = self.selector.value or None
+        self.chosen = match_features(self._features, self.found, self.words, self.models, told, self.weight.value)
+        texts = [f"{c.label} {c.score:.2f}" for c in self.chosen.candidates]
+        self.show(numbered(self.image, self.found.boxes, texts, self.chosen.index))
         self.table.value = _score_table(self.chosen)
         self.status.say(*said(self.chosen, self.words.source))
 
@@ -149,6 +145,8 @@ def said(chosen: Match, source: str) -> tuple[str, str]:
     if chosen.status == "ambiguous":
         fits = sum(candidate.fits for candidate in chosen.candidates)
         return "unsure", f'{fits} objects fit "{source}" about equally well: choose one, or say which, as in "the left {source}".'
+    if chosen.status == "not_found" and (fits := sum(candidate.fits for candidate in chosen.candidates)):  # "the third car", of two
+        return "unsure", f'Only {fits} of "{source}" can be found in the picture: count again, or choose one.'
     if chosen.status == "not_found":
         return "unsure", f'There is no "{source}" in the picture: it shows {", ".join(labels) or "nothing that the detector knows"}.'
     best = chosen.candidates[chosen.index]
@@ -164,7 +162,9 @@ def _score_table(chosen: Match) -> str:
         for i, c in enumerate(chosen.candidates)
     )
     head = "".join(f'<th style="text-align:left;padding-right:14px">{name}</th>' for name in ("", "", "CLIP", "DETR", "fused", "fits"))
-    return f'<table style="width:100%;line-height:1.6"><tr>{head}</tr>{rows}</table>'
+    # Of many candidates the table scrolls: where it stands above the picture, it must not push that out of sight.
+    table = f'<table style="width:100%;line-height:1.6"><tr>{head}</tr>{rows}</table>'
+    return f'<div style="max-height:480px;overflow-y:auto">{table}</div>'
 
 
 class MaskPanel(Panel):
@@ -195,14 +195,26 @@ class MaskPanel(Panel):
         self.mask = build_mask(self.image.size, self.box, self.pose.value or None, self.grow.value, self.view.value or None)
         weight = fading(self.mask, self.feather.value)
         self.show(tinted(self.image, weight))
-        share, full = (np.asarray(self.mask) > 0).mean(), (weight == 1).mean()
+        share = (np.asarray(self.mask) > 0).mean()
+        full = min(share, (weight == 1).mean())  # of a large picture counted in what is shown of it
         self.status.say("ready", f"{share:.0%} of the picture may change, {full:.0%} in full; outside not a pixel does.")
 
 
 def fading(mask: Image.Image, width: float) -> np.ndarray:
-    """The weight of a painting under a mask, float32 [H, W], as `paste_back` takes it; width: in the mask's short sides."""
-    x0, y0, x1, y1 = mask.getbbox()
+    """The weight of a painting under a mask, float32 [H, W], as `paste_back` takes it, to be looked at (`tinted`).
+
+    width: in the mask's short sides. That of a mask of many megapixels is as large as its picture is shown.
+    """
+    mask = _as_shown(mask) if max(mask.size) > LARGEST else mask
+    x0, y0, x1, y1 = mask.getbbox() or (0, 0, 0, 0)
     return feather(mask, width * min(x1 - x0, y1 - y0))
+
+
+def _as_shown(mask: Image.Image) -> Image.Image:
+    """A mask as large as its picture is shown, black and white as it was; what is thinner than a pixel there does not vanish."""
+    small = scaled(mask)
+    cut = max(1, min(128, small.getextrema()[1]))
+    return small.point([0] * cut + [255] * (256 - cut))
 
 
 class PaintPanel(PaintingPanel):
@@ -240,6 +252,6 @@ class PaintPanel(PaintingPanel):
 
     def _draw(self) -> None:
         if self.painted is None:
-            self.show(tinted(self.image, np.asarray(self.mask) / 255))
+            self.show(tinted(self.image, self.mask))
         else:
             self.show(wiped(self.image, self.painted, self.wipe.value))

@@ -1,0 +1,143 @@
+"""How an edit is painted: under which mask, from which start, and in each round in how many steps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from PIL import Image
+
+from .blend import FEATHER, lay_in, place_of
+from .boxes import GROW
+from .detect import Detections
+from .inpaint import Job, Painting, guidance_scale, step_schedule
+from .mask import build_mask
+from .models import Models
+from .segment import fit, narrowed, shapes, silhouette, within_reach
+from .sketch import sketch
+from .straighten import Straight, straighten
+from .wish import Wish, leaning
+
+COLD_STEPS = 1 / 3  # of the steps, where a painting starts from cold noise, which has less to be smoothed out,
+FEW_STEPS = 4  # but no fewer than these; a painter that is made for so few takes them all
+SEEDS = (1, 2, 4)  # paintings a round: the first try alone, then several at once
+ROUNDS = len(SEEDS)
+STRENGTHS = (0.1, 0.3, 0.5)  # how much of a sketch each round paints over; without a sketch it is 1, all of it
+
+
+@dataclass(frozen=True)
+class Paint:
+    """What is asked of the painter: all jobs in one batch."""
+
+    jobs: tuple[Job, ...]
+    steps: int
+    guidance: float
+    strength: float = 1.0
+    refine: bool = True
+
+
+def make_mask(
+    image: Image.Image, found: Detections, index: int, wish: Wish, models: Models, kind: str | None = None, grow: float | None = None
+) -> tuple[Image.Image, str]:  # fmt: skip
+    """The mask of an edit, of the detection `index` in a picture, and how it was made.
+
+    kind: one of `segment.KINDS`; None is the box. grow: of the box, in its longest sides. Taught in notebook 05.
+    """
+    box = tuple(float(v) for v in found.boxes[index])
+    mask = build_mask(image.size, box, grow=GROW if grow is None else grow, **wish.turned)
+    if kind in (None, "box"):
+        return mask, "box"
+    near = within_reach(found.boxes, index, mask, wish.degrees)  # the object, and those neighbours that it may touch
+    seen = dict(zip(near, shapes(image, found.boxes[near], kind, models)))
+    return fit(mask, box, seen.pop(index), list(seen.values()), wish.degrees)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How one edit is painted. `job` is what is painted; `mask` what of the picture may change; the rest is how it comes back.
+
+    shape: the object's outline as SAM saw it, where what is painted is to be narrowed to it and to the new one.
+    """
+
+    image: Image.Image
+    mask: Image.Image
+    job: Job
+    settings: Any  # the editor's `Settings`
+    wish: Wish
+    models: Models
+    straight: Straight | None = None
+    shape: Image.Image | None = None
+
+    @property
+    def temperature(self) -> float:
+        """Of the noise of the first round: what starts from a sketch starts from the usual one."""
+        cold = self.job.start is None and self.settings.ablate != "temperature"
+        return self.models.temperature if cold else 1.0
+
+    def round(self, r: int) -> Paint:
+        """What round r = 0, 1, ... paints: each has more paintings to choose from, finer, stronger and more various."""
+        without, temperature = self.settings.ablate, self.temperature
+        count, first = SEEDS[min(r, len(SEEDS) - 1)], sum(SEEDS[min(k, len(SEEDS) - 1)] for k in range(r))
+        warmer = min(1.0, (r + 1) * temperature)
+        jobs = tuple(replace(self.job, seed=self.settings.seed + first + k, temperature=warmer) for k in range(count))
+        steps = step_schedule(0 if without == "steps" else r, self.settings.steps)
+        if temperature < 1:
+            steps = min(steps, max(FEW_STEPS, math.ceil(COLD_STEPS * steps)))
+        guidance = self.settings.guidance
+        if without != "guidance":  # in halves, so that edits of much the same guidance can be painted in one batch
+            guidance = round(2 * guidance_scale(guidance, self.wish.now.probability(self.wish.wanted), r)) / 2
+        strength = STRENGTHS[min(r, len(STRENGTHS) - 1)] if self.job.start else 1.0
+        if self.models.steps <= FEW_STEPS:  # made for few from noise, it takes one of more where the sketch leaves little to paint
+            steps = max(steps, math.ceil(1 / strength))
+        strength = max(strength, min(1.0, 1.001 / steps))  # however few the steps, one of them must be taken
+        return Paint(jobs, steps, guidance, strength, without != "refine")
+
+    def turned_back(self, painting: Painting) -> Painting:
+        """A painting as the picture has it: what was painted upright leans again."""
+        if self.straight is None:
+            return painting
+        picture = self.image if painting.refused else self.straight.back(self.image, painting.image, self.mask, self.feather)
+        return replace(painting, image=picture)
+
+    def narrowed(self, painting: Painting, box: Sequence[float] | None) -> tuple[Painting, Image.Image]:
+        """A painting, and the mask of what stays of it: of a new view the object's old and new shape, all else is as it was.
+
+        box: where DETR finds the new object, None where it does not.
+        """
+        if self.shape is None or self.job.start or box is None or painting.refused:
+            return painting, self.mask
+        mask = narrowed(self.mask, self.shape, silhouette(painting.image, box, self.models))
+        if mask is self.mask:
+            return painting, mask
+        return replace(painting, image=lay_in(self.image, painting.image.crop(place_of(mask)), mask, self.feather)), mask
+
+    @property
+    def feather(self) -> float:
+        """How wide the mask's edge is, in short sides of its box."""
+        return FEATHER if self.settings.feather is None else self.settings.feather
+
+
+def make_plan(
+    image: Image.Image, mask: Image.Image, box: Sequence[float], wish: Wish, settings: Any, models: Models, own: bool = False
+) -> Plan:  # fmt: skip
+    """The plan of an edit: from a sketch where one can show the change, upright where a leaning object gets another view.
+
+    image: RGB; mask: L, 255 = repaint; box: xyxy of the object; settings: the editor's `Settings`; own: whether the mask is the
+    user's, under which nothing is sketched by itself, straightened or narrowed. Taught in notebook 05.
+    """
+    without, helped = settings.ablate, not own and models.sketches
+    sketches = wish.can_be_sketched and (helped if settings.sketch is None else settings.sketch)
+    # The object's shape serves the sketch; where there is none, it says afterwards what of the painting need not stay.
+    shape = silhouette(image, box, models) if (sketches or helped) and without != "silhouette" else None
+    start = sketch(image, mask, box, wish.now.values, wish.wanted, shape) if sketches else None
+    job = Job(image, mask, wish.description, settings.seed, start, whole=without == "crop")
+    plan = Plan(image, mask, job, settings, wish, models, shape=shape if helped else None)
+    plan = replace(plan, job=replace(job, feather=plan.feather))
+    lean = leaning(wish.wanted, wish.now, models) if not own and without not in ("straighten", "crop") else 0.0
+    if not lean:
+        return plan
+    straight = straighten(image, box, lean, GROW if settings.grow is None else settings.grow)
+    job = replace(plan.job, image=straight.image, mask=straight.mask, description=wish.upright, feather=0.0)
+    return replace(plan, mask=straight.within(mask), job=job, straight=straight)
