@@ -327,7 +327,7 @@ def test_a_rival_goes_on_one_by_one_where_the_memory_runs_out(models):
     paint = no_more_than(1, lambda jobs: [Outcome(job.picture) for job in jobs], asked)
     settings = {"steps": 1, "guidance": 1.0}
     prompt = ["the car changes to a red car"] * 4
-    done = edit_whole(pictures, prompt, range(4), replace(models), models.painter, settings, paint)
+    done = edit_whole("sdedit", pictures, prompt, range(4), replace(models), models.painter, settings, paint)
     assert asked == [3, 1, 1, 1, 1]
     assert [(result.image.size, result.image.getpixel((0, 0))[0], result.settings.seed) for result in done] == [
         (size, i, i) for i, size in enumerate(sizes)]  # fmt: skip

@@ -58,7 +58,7 @@ def diffedit_batch(
         flags = flags if flags is not None else [False] * len(jobs)
         return [Outcome(*three) for three in zip(pictures, masks, flags, strict=True)]
 
-    return edit_whole(images, prompts, seeds, models, pipeline, chosen, paint)
+    return edit_whole("diffedit", images, prompts, seeds, models, pipeline, chosen, paint)
 
 
 # --- the three steps ---------------------------------------------------------------------------------------------

@@ -42,4 +42,4 @@ def instruct_pix2pix_batch(
         flags = refused(output, len(jobs))
         return [Outcome(picture, refused=flag) for picture, flag in zip(output.images, flags, strict=True)]
 
-    return edit_whole(images, prompts, seeds, models, pipeline, chosen, paint)
+    return edit_whole("instruct-pix2pix", images, prompts, seeds, models, pipeline, chosen, paint)

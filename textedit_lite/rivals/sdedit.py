@@ -37,4 +37,4 @@ def sdedit_batch(
         flags = refused(output, len(jobs))
         return [Outcome(picture, refused=flag) for picture, flag in zip(output.images, flags, strict=True)]
 
-    return edit_whole(images, prompts, seeds, models, pipeline, chosen, paint)
+    return edit_whole("sdedit", images, prompts, seeds, models, pipeline, chosen, paint)

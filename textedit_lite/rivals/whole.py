@@ -17,7 +17,6 @@ from ..images import open_image
 from ..memory import in_portions
 from ..models import Models
 from ..prompt import EditPrompt
-from .settings import DEFAULTS, LITE
 
 
 @dataclass(frozen=True)
@@ -55,10 +54,10 @@ def working_size(size: tuple[int, int], pipeline: Any) -> tuple[int, int]:
 
 
 def edit_whole(
-    images: Sequence, prompts: Sequence[str], seeds: Sequence[int], models: Models, pipeline: Any, settings: dict[str, float],
+    rival: str, images: Sequence, prompts: Sequence[str], seeds: Sequence[int], models: Models, pipeline: Any, settings: dict[str, float],
     paint: Paint,
 ) -> list[EditResult]:  # fmt: skip
-    """Results, in order, of pictures sent through `paint` at the model's own size; those of one size go together.
+    """A rival's results, in order, of pictures sent through `paint` at the model's own size; those of one size go together.
 
     Nobody looks whether the change has happened: any picture that comes back counts, so the status is "edited", and
     `verified` False. Raises PromptError, UnknownWordError, ImageError, SettingsError as `Editor.edit` does.
@@ -76,7 +75,7 @@ def edit_whole(
     def asked(i: int) -> Settings:
         return Settings(
             prompts[i], int(seeds[i]), int(settings["steps"]), settings["guidance"], rounds=1, weights=models.name,
-            editor=_whose(settings),
+            editor=rival,
         )  # fmt: skip
 
     def painted(some: Sequence[int]) -> list[EditResult]:
@@ -90,11 +89,6 @@ def edit_whole(
     for members in groups.values():
         results |= zip(members, in_portions(members, models, painted), strict=True)
     return [results[i] for i in range(len(sources))]
-
-
-def _whose(settings: dict[str, float]) -> str:
-    """The rival that has these settings: no two have the same ones."""
-    return next((rival for rival, suited in DEFAULTS.items() if suited[LITE].keys() == settings.keys()), "a rival")
 
 
 def _result(source: Image.Image, wish: EditPrompt, outcome: Outcome, settings: Settings, spent: float) -> EditResult:
