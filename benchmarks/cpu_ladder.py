@@ -52,6 +52,7 @@ SIZES = {0.25: (576, 432), 1: (1152, 864), 3: (2000, 1500), 6: (2828, 2121), 12:
 SMALL, LARGE, AIM = 0.25, 12, 1.3
 OBJECTS = (1, 2, 3, 4, 5, 6)
 BATCHES = (1, 2, 4, 8, 16, 32)
+STAGES = ("detect", "match", "mask", "inpaint", "verify")
 
 
 @dataclass(frozen=True)
@@ -179,8 +180,7 @@ def cost(some: Sequence[Edit], turns: int, run: Callable[[Sequence[Edit]], list[
         peak.start()
         results, seconds = timed(partial(run, some), "cpu")
         taken.append(seconds / len(results))
-    stages = {name: float(np.mean([result.timings_ms.get(name, 0.0) for result in results]))
-              for name in ("detect", "match", "inpaint", "verify")}  # fmt: skip
+    stages = {name: float(np.mean([result.timings_ms.get(name, 0.0) for result in results])) for name in STAGES}
     return {"seconds": float(np.median(taken)), "stages_ms": stages, "peak": peak.bytes()}
 
 
@@ -280,7 +280,7 @@ def as_markdown(figures: dict[str, Any]) -> str:
     """The ladder and the three costs as tables, with the machine underneath."""
 
     def stages(row) -> list[str]:
-        return [f"{row['stages_ms'][name]:.0f}" for name in ("detect", "match", "inpaint", "verify")]
+        return [f"{row['stages_ms'][name]:.0f}" for name in STAGES]
 
     def memory(row) -> str:
         return show(row["peak"] and row["peak"] / 1e9, "{:.2f}")
@@ -312,10 +312,10 @@ def as_markdown(figures: dict[str, Any]) -> str:
                   "noise, as a photograph's does."]  # fmt: skip
     lines += [
         "", "By the number of objects, a new colour, one edit at a time:", "",
-        table(["objects", "s an edit", "detect, ms", "match, ms", "inpaint, ms", "verify, ms"],
+        table(["objects", "s an edit", *(f"{name}, ms" for name in STAGES)],
               [[str(row["objects"]), show(row["seconds"]), *stages(row)] for row in objects]),
         "", "By the batch, the four tasks in turn:", "",
-        table(["edits at a time", "s an edit", "edits/s", "detect, ms", "match, ms", "inpaint, ms", "verify, ms", "peak, GB"],
+        table(["edits at a time", "s an edit", "edits/s", *(f"{name}, ms" for name in STAGES), "peak, GB"],
               [[str(row["batch"]), show(row["seconds"]), show(1 / row["seconds"]), *stages(row), memory(row)] for row in batches]),
     ]  # fmt: skip
     return "\n".join(lines)

@@ -104,6 +104,7 @@ def test_a_rival_edits_the_whole_picture_and_the_same_way_again(rivals, rival, e
     result = edit(image, PROMPT, rivals, seed=3, **QUICK[rival])
     assert result.status == "edited" and not result.verified and result.image.size == image.size and result.box is None
     assert (result.settings.prompt, result.settings.seed, result.settings.steps) == (PROMPT, 3, QUICK[rival]["steps"])
+    assert result.settings.editor == rival
     assert result.timings_ms["inpaint"] > 0 and result.description == "a red car" and result.source.size == image.size
     assert np.array_equal(edit(image, PROMPT, rivals, seed=3, **QUICK[rival]).image, result.image)
     assert not np.array_equal(edit(image, PROMPT, rivals, seed=4, **QUICK[rival]).image, result.image) or rival == "diffedit"

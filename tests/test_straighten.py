@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from textedit_lite.editor import Find, algorithm_1
+from textedit_lite.editor import Find, Stage, algorithm_1
 from textedit_lite.inpaint import Painting
 from textedit_lite.mask import build_mask
 from textedit_lite.prompt import parse
@@ -102,6 +102,8 @@ def asked(models, editor, image, prompt, answer=lambda job: job.image, **options
         while True:
             if isinstance(request, Find):
                 request = algorithm.send(editor.detections(request.image))
+            elif isinstance(request, Stage):
+                request = algorithm.send(None)
             else:
                 first = first or request
                 request = algorithm.send([Painting(answer(job), job.seed) for job in request.jobs])

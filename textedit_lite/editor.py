@@ -77,7 +77,7 @@ class EditResult:
 
     status: "edited" (CLIP and DETR see the change), "unverified" (painted, but they do not), "not_found",
     "ambiguous". candidates: all that DETR found, with their scores; index: the chosen one; margin: between the best
-    two; mask: L, 255 = repainted; timings_ms by stage; message: a sentence for the user.
+    two; mask: L, 255 = repainted; timings_ms by stage, "mask" with the sketch; message: a sentence for the user.
     """
 
     status: str
@@ -133,10 +133,17 @@ class Find:
     threshold: float | None
 
 
+@dataclass(frozen=True)
+class Stage:
+    """Nothing is asked: from here on the time that passes is this stage's."""
+
+    name: str
+
+
 def algorithm_1(
     image: Image.Image, prompt: EditPrompt, models: Models, settings: Settings, own_mask: Image.Image | None = None,
     found: Detections | None = None,
-) -> Generator[Find | Paint, Any, EditResult]:  # fmt: skip
+) -> Generator[Find | Paint | Stage, Any, EditResult]:  # fmt: skip
     """The paper's Algorithm 1, a generator: it yields what is to be detected or painted, and returns the result.
 
     found: the objects, if they are known already. Taught in notebook 05.
@@ -155,6 +162,7 @@ def algorithm_1(
     box = chosen.candidates[chosen.index].box if chosen.index is not None else tuple(map(float, own_mask.getbbox()))
     wish = make_wish(image, box, prompt, models)
     # Stage 3: the mask.
+    yield Stage("mask")
     if own_mask is not None:
         mask, kind = own_mask, "given"
     else:
@@ -229,7 +237,7 @@ class Editor:
 
         image, mask: PIL, path, or array; the mask (L, same size, 255 = repaint) stands in for stage 3, or names how it is
         made there: "box" (the default), "sam", "mask2former", "detr" (`segment.shapes`, `segment.fit`). steps (from cold
-        noise a third of them), guidance, threshold: of the stages, None for the defaults. select: "best", "left", ..., or a
+        noise a third of them), guidance, threshold: of the stages, None for the defaults. select: "best", "left", ..., "all", or a
         candidate's index. match: what CLIP looks at, "crop" or "patches" (`match.candidate_features`).
         rounds: how often at most it paints. progress(step, steps) is called while it paints. grow, feather: of the mask,
         in longest and in short sides of its box. sketch: whether the painter starts from a sketch, by default not under
@@ -357,17 +365,28 @@ class Editor:
         results: list[EditResult | None] = [None] * len(running)
         timings: list[dict[str, float]] = [{} for _ in running]
         asked: dict[int, Find | Paint] = {}
+        stages = ["match"] * len(running)
+
+        def took(i: int, stage: str, milliseconds: float) -> None:
+            timings[i][stage] = timings[i].get(stage, 0.0) + milliseconds
 
         def advance(i: int, answer) -> None:
-            start = time.perf_counter()
             generator, settings, image = running[i]
-            try:
-                asked[i] = generator.send(answer)
-            except StopIteration as stop:
+            while True:
+                start = time.perf_counter()
+                try:
+                    request = generator.send(answer)
+                except StopIteration as stop:
+                    request = None
+                    results[i] = replace(stop.value, settings=settings, timings_ms=timings[i], source=image)
+                took(i, stages[i], 1000 * (time.perf_counter() - start))
+                if not isinstance(request, Stage):
+                    break
+                stages[i], answer = request.name, None
+            if request is None:
                 asked.pop(i, None)
-                results[i] = replace(stop.value, settings=settings, timings_ms=timings[i], source=image)
-            stage = "match" if not timings[i].get("inpaint") else "verify"
-            timings[i][stage] = timings[i].get(stage, 0.0) + 1000 * (time.perf_counter() - start)
+            else:
+                asked[i] = request
 
         for i in range(len(running)):
             advance(i, None)
@@ -382,8 +401,9 @@ class Editor:
                 answers = self._paint([asked[i] for i in group], progress)
             spent = 1000 * (time.perf_counter() - start) / len(group)
             for i, answer in zip(group, answers):
-                stage = "inpaint" if not looking else ("verify" if timings[i].get("inpaint") else "detect")
-                timings[i][stage] = timings[i].get(stage, 0.0) + spent
+                took(i, "inpaint" if not looking else "verify" if stages[i] == "verify" else "detect", spent)
+                if not looking:
+                    stages[i] = "verify"
                 advance(i, answer)
         return results
 

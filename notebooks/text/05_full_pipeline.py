@@ -69,8 +69,8 @@ used = result.settings
 print("seed", used.seed, "steps", used.steps, "guidance", used.guidance)
 
 # %%
-figure, (ax,) = plots.panels(width=5.5, height=1.9)
-stages = ["detect", "match", "inpaint", "verify"]
+figure, (ax,) = plots.panels(width=5.5, height=2.2)
+stages = ["detect", "match", "mask", "inpaint", "verify"]
 bars = ax.barh(stages, [result.timings_ms[stage] for stage in stages], color="#1864ab")
 ax.bar_label(bars, fmt="%.0f ms", padding=3, fontsize=8)
 ax.margins(x=0.2)
@@ -89,7 +89,7 @@ figure
 # >    - let DETR and CLIP look at the result; keep the best so far
 # >    - **until** the edit is complete
 #
-# And this is the code. It is a generator: it *yields* what is to be detected or painted, and whoever drives it may answer many edits in one batch. Three helpers have files of their own: `make_wish` ([`wish.py`](../textedit_lite/wish.py)) reads the object, with `wished` and `turns`, and says what is to be seen there; `make_mask` and `make_plan` ([`plan.py`](../textedit_lite/plan.py)) say where, and from which start, in how many steps and with which guidance each round paints.
+# And this is the code. It is a generator: it *yields* what is to be detected or painted (and once, for the clock, that the next stage begins), and whoever drives it may answer many edits in one batch. Three helpers have files of their own: `make_wish` ([`wish.py`](../textedit_lite/wish.py)) reads the object, with `wished` and `turns`, and says what is to be seen there; `make_mask` and `make_plan` ([`plan.py`](../textedit_lite/plan.py)) say where, and from which start, in how many steps and with which guidance each round paints.
 
 # %%
 import inspect
