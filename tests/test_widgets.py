@@ -198,7 +198,7 @@ def test_a_history_forgets_the_oldest_but_never_the_first():
 
 
 def test_of_large_pictures_fewer_are_kept():
-    many = [history._how_many(SimpleNamespace(width=width, height=width)) for width in (384, 4000, 10_000, 30_000)]
+    many = [history.how_many(SimpleNamespace(width=width, height=width)) for width in (384, 4000, 10_000, 30_000)]
     assert many[0] == LONGEST and many[2:] == [2, 2]
     assert 2 < many[1] < LONGEST and many[1] * 5 * 4000**2 <= history.HEAVIEST
 
@@ -791,7 +791,7 @@ def test_rival_panel_shows_what_the_rivals_make(models, street, monkeypatch):
 
 
 def test_rival_panel_remembers_a_number_of_edits_the_last_ones(models, street, monkeypatch):
-    monkeypatch.setattr(rival_panel, "_how_many", lambda picture: 2)
+    monkeypatch.setattr(rival_panel, "how_many", lambda picture: 2)
     calls = Counter()
     monkeypatch.setitem(rival_panel.RIVALS, "sdedit", lambda *args, seed, **o: calls.update([seed]) or sdedit(*args, seed=seed, **o))
     panel = RivalPanel(street, RED, models, strict=True)

@@ -1,4 +1,4 @@
-"""How much memory the models need to paint with, computed and not measured, how much of it there is, and giving it back."""
+"""How much memory the models need to paint with, computed and not measured, how much there is, working within it, giving it back."""
 
 from __future__ import annotations
 

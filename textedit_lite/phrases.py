@@ -150,6 +150,11 @@ KINDS = {category: tuple(kinds.split(", ")) for category, kinds in _KINDS.items(
 KIND_NAMES = {form: noun for noun in _listed(_KINDS) for form in (noun, _plural(noun))}
 
 
+def name_of(noun: str | None, category: str | None) -> str | None:
+    """The word to paint an object under: COCO's, unless the noun says more than its category does."""
+    return noun if category is None else KIND_NAMES.get(noun, category)
+
+
 @dataclass
 class Phrase:
     """One side of a prompt, read."""
@@ -167,8 +172,8 @@ class Phrase:
 
     @property
     def name(self) -> str | None:
-        """The word to paint it under: COCO's, unless the noun says more than its category does."""
-        return self.noun if self.category is None else KIND_NAMES.get(self.noun, self.category)
+        """See `name_of`."""
+        return name_of(self.noun, self.category)
 
 
 @dataclass(eq=False)  # two items of one word are two

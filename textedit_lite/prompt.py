@@ -30,7 +30,7 @@ from textedit_lite.orders import (
     says_how,
     words_of,
 )
-from textedit_lite.phrases import ARTICLES, ASPECTS, KIND_NAMES, SOURCE, TARGET, Phrase, read_phrase, scan
+from textedit_lite.phrases import ARTICLES, ASPECTS, SOURCE, TARGET, Phrase, name_of, read_phrase, scan
 from textedit_lite.vocabulary import COLOURS, POSES, TASKS, VIEWS, article, describe
 
 MAX_CHARACTERS = 500
@@ -99,10 +99,10 @@ class EditPrompt:
     def name(self) -> str:
         """The word to paint the source under: "woman" for "the woman", found as a person; else its category, else its noun.
 
-        What a painter is told of the object as it stays, `describe(prompt.name, ...)`, begins with it; a detector and
-        CLIP are asked for `category`. Taught in notebook 01.
+        What a painter is told of the object as it stays, `describe(prompt.name, ...)`, begins with it; a detector is asked
+        for `category`. Taught in notebook 01.
         """
-        return self.noun if self.category is None else KIND_NAMES.get(self.noun, self.category)
+        return name_of(self.noun, self.category)
 
 
 # ------------------------------------------------------------------------------------------------- the public face

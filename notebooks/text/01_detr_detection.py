@@ -289,7 +289,7 @@ for ax, box, label, attention in zip(axes, found.boxes, found.labels, maps):
 figure
 
 # %% [markdown]
-# Each query has its own object and looks at hardly anything else. In the large DETR the bright spots often lie at an object's extremities, where its box ends. Here they lie on the body: these objects are plain and small, and the middle tells as much as the ends.
+# Each query has its own object and looks at hardly anything else. In the large DETR the bright spots often lie at an object's extremities, where its box ends. Here they lie on the body.
 #
 # ## 7. How good is it?
 #

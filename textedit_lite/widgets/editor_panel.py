@@ -24,7 +24,7 @@ from ..resources import data_path
 from ..straighten import straighten
 from ..wish import Wish, leaning, make_wish
 from .controls import LABEL, button, heading, labelled, row, told, uploaded
-from .history import History, _how_many
+from .history import History, how_many
 from .painting import PaintingPanel
 from .pictures import numbered, scaled, tinted, wiped
 from .stages import fading, said
@@ -130,7 +130,7 @@ class EditorPanel(PaintingPanel):
     def _open(self, source) -> None:
         path = Path(source).resolve() if isinstance(source, (str, Path)) else None
         first = Step(open_image(source), path)
-        self.history: History[Step] = History(first, _how_many(first.image))
+        self.history: History[Step] = History(first, how_many(first.image))
         shipped = [value for _, value in self.sample.options if value and value.resolve() == path]
         self._set(self.sample, value=shipped[0] if shipped else "")
         self._update("detect", "objects")

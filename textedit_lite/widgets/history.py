@@ -58,6 +58,6 @@ class History(Generic[State]):
         return self.current
 
 
-def _how_many(picture: Image.Image) -> int:
+def how_many(picture: Image.Image) -> int:
     """How many results of a picture's size are kept: LONGEST, or as many as HEAVIEST holds, but one beside the first in any case."""
     return max(2, min(LONGEST, HEAVIEST // (PIXEL * picture.width * picture.height)))

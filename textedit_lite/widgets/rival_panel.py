@@ -13,7 +13,7 @@ from ..models import load_models
 from ..rivals import diffedit, instruct_pix2pix, sdedit
 from ..rivals.settings import settings_of
 from .controls import Panel, heading, labelled, told
-from .history import _how_many
+from .history import how_many
 from .pictures import differing, scaled, tinted, wiped
 
 RIVALS = {"sdedit": sdedit, "diffedit": diffedit, "instruct-pix2pix": instruct_pix2pix}
@@ -88,7 +88,7 @@ class RivalPanel(Panel):
             made = RIVALS[rival](self.image, self.prompt.value, self.models, seed=self.seed.value, **settings)
             made.source = self.image  # and not the copy that the rival has opened, of which there would be one a result
             self._made[key] = made
-            while len(self._made) > _how_many(self.image):
+            while len(self._made) > how_many(self.image):
                 self._made.popitem(last=False)
         self._made.move_to_end(key)
         self.result = self._made[key]
