@@ -86,8 +86,8 @@ def ways(steps: int, batches: Sequence[int], half: str, compiled: bool) -> list[
         step(f"+ batches of {batch}", batch=batch)
     most, smaller = found[-1], found[-len(batches)]
     step(f"UniPC, steps: {few}, batches of {smaller.batch}", smaller, schedule="UniPC")
-    step(f"LCM, steps: {fewest}, one at a time", single, steps=fewest, schedule="LCM", guidance=1.5)
-    step(f"LCM, steps: {fewest}, batches of {most.batch}", most, steps=fewest, schedule="LCM", guidance=1.5)
+    step(f"LCM, steps: {fewest}, one at a time", single, steps=fewest, schedule="LCM", guidance=1.0)
+    step(f"LCM, steps: {fewest}, batches of {most.batch}", most, steps=fewest, schedule="LCM", guidance=1.0)
     return found
 
 

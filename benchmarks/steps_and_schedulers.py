@@ -1,11 +1,11 @@
 """Measures what fewer steps, less guidance and other schedulers cost the editor, on the same unseen scenes.
 
     python benchmarks/steps_and_schedulers.py --count 25 --out runs/steps
-    python benchmarks/steps_and_schedulers.py --count 25 --out runs/steps --lcm runs/lcm.toml
+    python benchmarks/steps_and_schedulers.py --count 25 --out runs/steps --lcm
 
 edits 25 test scenes for each of the four tasks in every way (scheduler, steps, guidance), all ways on some scenes before
 the next ones, and writes a row an edit into --out/rows.jsonl, and the table and its figure beside it. Stopped, the same
-command goes on; with another --count, or with --lcm (weights whose painter `textedit-lite train lcm` made), it adds
+command goes on; with another --count, or with --lcm (the painter with the LoRA of `textedit-lite train lcm`), it adds
 what is missing. The oracle of the small world says what succeeded; the editor does not know it.
 
 A scheduler can stand for the painter's own if it ends in pure noise as well (zero terminal SNR) and lets the painter
@@ -30,7 +30,7 @@ from textedit_lite.editor import Editor
 from textedit_lite.errors import SettingsError, TextEditError
 from textedit_lite.evaluation.metrics import bootstrap_interval
 from textedit_lite.images import write_text
-from textedit_lite.models import Models, load_models
+from textedit_lite.models import LCM, Models, load_models
 from textedit_lite.plots import panels, png
 from textedit_lite.training.card import machine
 from textedit_lite.training.score_editor import Case, cases, measure
@@ -42,7 +42,7 @@ SCHEDULERS = {
     "euler": "EulerDiscreteScheduler", "heun": "HeunDiscreteScheduler", "deis": "DEISMultistepScheduler",
     "lms": "LMSDiscreteScheduler", "singlestep": "DPMSolverSinglestepScheduler", "pndm": "PNDMScheduler",
 }  # fmt: skip
-STUDENT = "student"  # the distilled painter, with the scheduler of its folder
+STUDENT = "lcm"  # the few-step painter, with the scheduler that it was made for
 USUAL = "ddim,dpm++,unipc"
 LOSES_AT_MOST = 0.02  # of the success, the fastest that is named at the end
 SCENES_AT_ONCE = 2
@@ -214,7 +214,7 @@ def draw(figures: list[dict[str, Any]]):
 def run(args: argparse.Namespace) -> str:
     """Make what is missing, write the table and the figure, and return the table."""
     args.out.mkdir(parents=True, exist_ok=True)
-    about, settings = args.out / "run.json", {"seed": args.seed, "weights": args.weights} | ({"lcm": args.lcm} if args.lcm else {})
+    about, settings = args.out / "run.json", {"seed": args.seed, "weights": args.weights}
     before = json.loads(about.read_text(encoding="utf-8")) if about.exists() else {}
     if any(before.get(name, value) != value for name, value in settings.items()):
         raise SettingsError(f"{args.out} holds edits with {before}: give the same, or another folder.")
@@ -227,8 +227,8 @@ def run(args: argparse.Namespace) -> str:
     ways = [Way(*way) for way in product(names, args.steps, args.guidance)]
     ways += [usual] * (usual not in ways)
     if args.lcm:
-        models[STUDENT] = load_models(args.lcm)
-        ways += [Way(STUDENT, steps, scale) for steps, scale in product([n for n in args.steps if n <= 8], args.guidance)]
+        models[STUDENT] = load_models(args.weights + LCM)
+        ways += [Way(STUDENT, steps, models[STUDENT].guidance) for steps in args.steps if steps <= 8]
     write_text(about, json.dumps(before | settings) + "\n")
     figures = summary(sweep(ways, models, args.count, args.seed, args.out), usual)
     table = as_markdown(figures, usual, args.seed)
@@ -251,7 +251,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--steps", metavar="N,...", type=numbers(int), default=[2, 4, 8, 12, 20], help="(default: 2,4,8,12,20)")
     parser.add_argument("--guidance", metavar="G,...", type=numbers(float), default=[1.0, 2.0, 3.0], help="(default: 1,2,3)")
     parser.add_argument("--weights", metavar="lite|DIR", default="lite", help="(default: lite)")
-    parser.add_argument("--lcm", metavar="DIR|FILE", help="weights with a distilled painter, to measure as well")
+    parser.add_argument("--lcm", action="store_true", help="measure the weights' few-step painter as well")
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder for rows, table and figure")
     args = parser.parse_args(argv)
     if args.count < 1:

@@ -203,6 +203,29 @@ def build_rival(folder: Path, part: str, sizes: dict) -> Path:
     return folder
 
 
+def build_lora(folder: Path, sizes: dict, rank: int = 2, alpha: float = 1.0) -> dict:
+    """What is wanted of the repository of the LoRA for few steps, under the names that it uses; the changes, by layer."""
+    import torch
+    from diffusers import UNet2DConditionModel
+    from safetensors.torch import save_file
+
+    torch.manual_seed(2)
+    layers = ("to_q", "to_k", "to_v", "to_out.0", "proj_in", "proj_out", "ff.net.0.proj", "ff.net.2", "conv1", "conv2",
+              "conv_shortcut", "time_emb_proj", "downsamplers.0.conv", "upsamplers.0.conv")  # fmt: skip
+    written, changes = {}, {}
+    for name, weight in UNet2DConditionModel(in_channels=9, out_channels=4, **sizes["unet"]).state_dict().items():
+        layer, _, kind = name.rpartition(".")
+        if kind != "weight" or not layer.endswith(layers):
+            continue
+        down, up = 0.1 * torch.randn(rank, *weight.shape[1:]), 0.1 * torch.randn(len(weight), rank, *[1] * (weight.ndim - 2))
+        key = f"lora_unet_{layer.replace('.', '_')}"
+        written |= {f"{key}.lora_down.weight": down.half(), f"{key}.lora_up.weight": up.half(), f"{key}.alpha": torch.tensor(alpha)}
+        changes[name] = (alpha / rank * up.flatten(1) @ down.flatten(1)).view_as(weight)
+    folder.mkdir(parents=True)
+    save_file({name: tensor.contiguous() for name, tensor in written.items()}, folder / "pytorch_lora_weights.safetensors")
+    return changes
+
+
 def _tower(size: tuple[int, int, int]) -> dict:
     width, heads, layers = size
     return {"hidden_size": width, "intermediate_size": 4 * width, "num_attention_heads": heads, "num_hidden_layers": layers}

@@ -113,26 +113,52 @@ def test_the_student_begins_as_its_teacher_without_guidance(teacher, samples, st
 
     student = lcm.student_of(teacher)
     latents = torch.cat([torch.randn_like(samples.target), samples.mask, samples.masked], 1)
-    t, words = torch.full((4,), 600), states[samples.caption]
+    given = latents, torch.full((4,), 600), states[samples.caption]
     with torch.inference_mode():
-        own = teacher(latents, t, words, return_dict=False)[0]
-        for scale in (1.0, 3.5):
-            numbers = lcm.guidance_numbers(torch.full((4,), scale))
-            assert torch.allclose(student(latents, t, words, timestep_cond=numbers, return_dict=False)[0], own, atol=1e-5)
-    assert student.config.time_cond_proj_dim == lcm.NUMBERS
+        assert torch.allclose(student(*given, return_dict=False)[0], teacher(*given, return_dict=False)[0], atol=1e-5)
+    trained = {name: one for name, one in student.named_parameters() if one.requires_grad}
+    assert {name.rsplit(".", 1)[1] for name in trained} == {"up", "down"}
+    assert sum(one.numel() for one in trained.values()) < 0.1 * sum(one.numel() for one in teacher.parameters())
+    assert not any(one.requires_grad for one in teacher.parameters())
 
 
-def test_a_batch_is_the_painter_s_with_times_of_the_path(samples):
+def test_the_changes_of_the_layers_are_those_that_the_pipeline_fuses(teacher, tmp_path):
+    import torch
+    from diffusers import StableDiffusionInpaintPipeline
+    from torch import nn
+
+    student, generator = lcm.student_of(teacher), torch.Generator().manual_seed(0)
+    for name, one in student.named_parameters():
+        if name.endswith(".up"):
+            nn.init.normal_(one, std=0.01, generator=generator)
+    StableDiffusionInpaintPipeline.save_lora_weights(tmp_path, unet_lora_layers=lcm.low_rank_weights(student))
+    pipeline = StableDiffusionInpaintPipeline.from_pretrained(LITE / "inpaint")
+    pipeline.load_lora_weights(str(tmp_path), weight_name="pytorch_lora_weights.safetensors")
+    pipeline.fuse_lora()
+    pipeline.unload_lora_weights()
+    fused, before = pipeline.unet.state_dict(), teacher.state_dict()
+    layers = {name: one for name, one in student.named_modules() if hasattr(one, "parametrizations")}
+    assert len(layers) > 100
+    for name, one in layers.items():
+        assert torch.allclose(fused[f"{name}.weight"], one.weight, atol=1e-5), name
+        assert not torch.allclose(fused[f"{name}.weight"], before[f"{name}.weight"], atol=1e-5), name
+
+
+def test_a_batch_is_the_painter_s_with_times_and_noise_of_the_path(samples):
     import torch
 
     plain = batch_maker(samples, SHORTER)(3, torch.Generator().manual_seed(3))
     batch = lcm.batch_maker(samples, SHORTER)(3, torch.Generator().manual_seed(3))
     again = lcm.batch_maker(samples, SHORTER)(3, torch.Generator().manual_seed(3))
-    target, masked, mask, caption, t, noise, guidance = batch
-    for own, other in zip((target, masked, mask, caption, noise), (*plain[:4], plain[5])):
+    target, masked, mask, caption, t, noise = batch
+    for own, other in zip((target, masked, mask, caption), plain[:4]):
         assert torch.equal(own, other)
-    assert 0 <= t.min() and t.max() <= 999 and 3 <= ((t + 1) % 250 == 0).sum() <= 13, "half of them start a piece"
-    assert lcm.GUIDANCE[0] <= guidance.min() and guidance.max() <= lcm.GUIDANCE[1] and guidance.std() > 0.3
+    assert 0 <= t.min() and t.max() <= 999
+    starts = (t + 1) % 250 == 0
+    assert 3 <= starts.sum() <= 13, "half of them start a piece"
+    temperature = (noise / plain[5]).flatten(1).mean(1)
+    assert torch.allclose(temperature[~starts], torch.tensor(1.0)), "what starts elsewhere is a sketch, with the usual noise"
+    assert (temperature[starts] >= lcm.COLD - 1e-4).all() and (temperature[starts] < 1).any()
     assert all(torch.equal(one, other) for one, other in zip(batch, again))
 
 
@@ -142,15 +168,17 @@ def test_the_target_follows_the_student_and_takes_no_gradient(teacher, samples, 
     monkeypatch.setattr("textedit_lite.training.inpaint.BATCH", 2)
     monkeypatch.setattr(lcm, "BATCH", 2)
     models = lcm.pair(lcm.student_of(teacher))
+    own, target = (models[name].conv_out.parametrizations.weight for name in ("student", "target"))
     with torch.no_grad():
-        models["student"].conv_out.bias += 1.0
-    before = models["target"].conv_out.bias.clone()
+        own[0].up += 1.0
+    original = target.original.clone()
     batch = lcm.batch_maker(samples, SHORTER)(0, torch.Generator().manual_seed(0))
     value, _ = lcm.distillation_loss(noise_schedule(), teacher, states)(models, batch)
     value.backward()
-    assert torch.allclose(models["target"].conv_out.bias, before + (1 - lcm.FOLLOW), atol=1e-5)
+    assert torch.allclose(target[0].up, torch.full_like(own[0].up, 1 - lcm.FOLLOW), atol=1e-5)
+    assert torch.equal(target.original, original)
     assert all(weight.grad is None for weight in models["target"].parameters())
-    assert models["student"].time_embedding.cond_proj.weight.grad.abs().sum() > 0, "guidance is learned from the first step"
+    assert all(one.grad is not None for one in models["student"].parameters() if one.requires_grad)
 
 
 def test_the_student_learns_a_batch_by_heart(teacher, samples, states, uncompiled, monkeypatch):
@@ -160,7 +188,7 @@ def test_the_student_learns_a_batch_by_heart(teacher, samples, states, uncompile
     monkeypatch.setattr(lcm, "BATCH", 4)
     models, batch = lcm.pair(lcm.student_of(teacher)), lcm.batch_maker(samples, SHORTER)(0, torch.Generator().manual_seed(0))
     loss = lcm.distillation_loss(noise_schedule(), teacher, states)
-    optimizer = torch.optim.AdamW(models["student"].parameters(), lr=2e-4)
+    optimizer = torch.optim.AdamW([one for one in models["student"].parameters() if one.requires_grad], lr=2e-3)
     values = []
     for _ in range(13):
         value = loss(models, batch)[0]
@@ -178,7 +206,6 @@ def test_nearness_is_measured_against_many_steps_of_the_teacher(teacher, samples
     monkeypatch.setattr(lcm, "FINE", 6)
     found = lcm.nearness(teacher, lcm.student_of(teacher), samples, states, schedule, count=2)
     assert 0 < found["teacher_apart"] < found["apart"] < 1, "a student that knows no guidance yet is further off than few steps"
-    assert lcm.nearness(teacher, teacher, samples, states, schedule, count=2)["apart"] == found["teacher_apart"]
     one, again, other = (lcm.painted(teacher, samples, slice(1), states, 1, schedule, seed=seed) for seed in (0, 0, 1))
     assert torch.equal(one, again) and not torch.equal(one, other)
 
@@ -186,10 +213,10 @@ def test_nearness_is_measured_against_many_steps_of_the_teacher(teacher, samples
 # --- the folder --------------------------------------------------------------------------------------------------
 
 
-def weights_file(folder, inpaint) -> str:
+def weights_file(folder, **parts) -> str:
     path = folder / "weights.toml"
-    path.write_text("".join(f'{part} = "{where}"\n' for part, where in
-                            {"detr": LITE / "detr", "clip": LITE / "clip", "inpaint": inpaint}.items()))  # fmt: skip
+    named = {part: LITE / part for part in ("detr", "clip", "inpaint")} | parts
+    path.write_text("".join(f'{part} = "{where}"\n' for part, where in named.items()))
     return str(path)
 
 
@@ -197,6 +224,7 @@ def test_what_is_trained_edits_in_the_steps_that_its_folder_says(tmp_path, uncom
     from PIL import Image
 
     from textedit_lite.editor import Editor
+    from textedit_lite.evaluation.manifest import weights_of
     from textedit_lite.models import load_models
     from textedit_lite.training import inpaint
     from textedit_lite.training.score_editor import cases
@@ -210,11 +238,16 @@ def test_what_is_trained_edits_in_the_steps_that_its_folder_says(tmp_path, uncom
     inpaint._draw_part((tmp_path / "samples" / "samples-0-000.npz", 0, 0))  # here, as another process would draw all of a part
     results = lcm.train(tmp_path / "run", 0.03, **PARTS, count=8, scenes=tmp_path / "samples", progress=False)
     assert results["teacher_apart"] < results["apart"] and np.isfinite(results["loss"])
-    assert json.loads((tmp_path / "run" / "painting.json").read_text()) == {"steps": 4, "guidance": 3.0, "temperature": 1.0}
+    assert json.loads((tmp_path / "run" / "painting.json").read_text()) == {"steps": 4, "guidance": 1.0}
     assert "textedit-lite train lcm" in (tmp_path / "run" / "README.md").read_text()
+    assert (tmp_path / "run" / "pytorch_lora_weights.safetensors").stat().st_size < 1_000_000
 
-    models = load_models(weights_file(tmp_path, tmp_path / "run"))
-    assert (models.steps, models.guidance, models.temperature) == (4, 3.0, 1.0)
+    file = weights_file(tmp_path, lcm=tmp_path / "run")
+    plain, models = load_models(file), load_models(f"{file}+lcm")
+    assert (plain.steps, plain.guidance) == (12, 3.0), "the LoRA is put on only where it is asked for"
+    assert (models.steps, models.guidance, models.temperature) == (4, 1.0, plain.temperature)
+    assert models.name == f"{file}+lcm"
+    assert set(weights_of(models.name)) == {*weights_of(plain.name), "lcm/pytorch_lora_weights.safetensors"}
     taken = []
     models.painter.unet.register_forward_hook(lambda unet, given, found: taken.append(len(found[0])))
     for task, passes in ("front", [1] * 4), ("color", [1]):  # of UNet, by how many pictures: no second one without words
@@ -225,6 +258,38 @@ def test_what_is_trained_edits_in_the_steps_that_its_folder_says(tmp_path, uncom
         taken.clear()
 
 
+def test_a_published_lora_brings_the_scheduler_of_lcm(teacher, tmp_path):
+    import torch
+    from diffusers import LCMScheduler, StableDiffusionInpaintPipeline
+
+    from textedit_lite.models import load_models
+
+    StableDiffusionInpaintPipeline.save_lora_weights(tmp_path / "lora", unet_lora_layers=lcm.low_rank_weights(lcm.student_of(teacher)))
+    models = load_models(f"{weights_file(tmp_path, lcm=tmp_path / 'lora')}+lcm")
+    assert isinstance(models.painter.scheduler, LCMScheduler)
+    assert (models.steps, models.guidance) == (4, 1.0)
+    for name, weight in models.painter.unet.state_dict().items():
+        assert torch.equal(weight, teacher.state_dict()[name].to(weight.dtype)), "a LoRA of zeros changes nothing"
+
+
+def test_weights_without_a_lora_say_how_to_make_one(tmp_path):
+    from textedit_lite.models import load_models
+
+    for part in ("detr", "clip", "inpaint"):
+        (tmp_path / part).symlink_to(LITE / part)
+    with pytest.raises(WeightsError, match="train lcm"):
+        load_models(f"{tmp_path}+lcm")
+
+
+def test_a_damaged_lora_is_refused(tmp_path):
+    from textedit_lite.models import load_models
+
+    (tmp_path / "lora").mkdir()
+    (tmp_path / "lora" / "pytorch_lora_weights.safetensors").write_bytes(b"no weights")
+    with pytest.raises(WeightsError, match="cannot be loaded"):
+        load_models(f"{weights_file(tmp_path, lcm=tmp_path / 'lora')}+lcm")
+
+
 @pytest.mark.parametrize("text", ['{"steps": 0}', '{"steps": 2.5}', '{"temperature": 3}', '{"wings": 2}', "[4]", "no json"])
 def test_a_folder_that_wishes_nonsense_is_refused(text, tmp_path):
     from textedit_lite.models import load_models
@@ -232,7 +297,7 @@ def test_a_folder_that_wishes_nonsense_is_refused(text, tmp_path):
     shutil.copytree(LITE / "inpaint", tmp_path / "inpaint")
     (tmp_path / "inpaint" / "painting.json").write_text(text)
     with pytest.raises(WeightsError, match="painting.json"):
-        load_models(weights_file(tmp_path, tmp_path / "inpaint"))
+        load_models(weights_file(tmp_path, inpaint=tmp_path / "inpaint"))
 
 
 def test_only_a_painter_can_teach(tmp_path):

@@ -21,6 +21,7 @@ MODELS_OF_A_PAINTER = {
 }  # fmt: skip
 # Pipelines of which only the UNet and its schedule are wanted: the rest is the painter's.
 UNET_ALONE = ("text2image", "instruct-pix2pix")
+LORA = "pytorch_lora_weights.safetensors"  # as diffusers names what changes a UNet
 FULL_DISK = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 INSTEAD = "name another id or a folder in a weights file, or use lite"
 
@@ -47,6 +48,8 @@ class Source:
 
 def patterns(part: str, variant: str | None) -> list[str]:
     """The files of a Hub repository that a part ("detr", "clip", "inpaint") is loaded from: safetensors, never pickles."""
+    if part == "lcm":
+        return [LORA, "*.json"]
     mark = f".{variant}" if variant else ""
     stems, folder = ["model"], ""
     if part == "inpaint":
@@ -61,6 +64,8 @@ def patterns(part: str, variant: str | None) -> list[str]:
 
 def lacking(folder: Path, part: str, variant: str | None) -> list[str]:
     """The names of what a folder does not hold but a part cannot be loaded without."""
+    if part == "lcm":
+        return _absent(folder, [(LORA,)])
     if part not in ("inpaint", *UNET_ALONE):
         tokenizer = [("tokenizer.json", "vocab.json")] if part == "clip" else []
         return _absent(folder, [("config.json",), ("preprocessor_config.json",), *tokenizer]) + _absent_weights(folder, "model", variant)

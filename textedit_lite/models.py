@@ -21,6 +21,8 @@ from .vocabulary import COLOURS, POSES, VIEWS
 
 CHECKSUMS = "SHA256SUMS"
 WISHES = "painting.json"  # in a painter's folder: the steps and the guidance that it is made for, where they are not the usual
+LCM = "+lcm"  # behind the name of any weights: the painter with the LoRA that makes it paint in few steps
+LCM_WISHES = {"steps": 4, "guidance": 1.0}  # of such a LoRA whose folder has no WISHES (Luo et al., 2023, LCM-LoRA)
 
 # The full-size weights on the Hub, each at a revision that holds safetensors. To use other ones, give `load_models` a
 # folder with detr/, clip/ and inpaint/, or a weights file.
@@ -32,12 +34,13 @@ FULL = {
     # Of its U-Net, only the half-precision variant is there as safetensors.
     "inpaint": Source("stable-diffusion-v1-5/stable-diffusion-inpainting", "8a4288a76071f7280aedbdb3253bdb9e9d5d84bb", "fp16"),
 }
-# What an edit can do without, fetched and loaded only when it is asked for: the segmenters behind `--mask`, and the UNets
-# of the rival editors, to which all else is the painter's.
+# What an edit can do without, fetched and loaded only when it is asked for: the segmenters behind `--mask`, the LoRA
+# behind LCM, and the UNets of the rival editors, to which all else is the painter's.
 OPTIONAL = {
     "sam": Source("facebook/sam-vit-base", "70c1a07f894ebb5b307fd9eaaee97b9dfc16068f"),
     "mask2former": Source("facebook/mask2former-swin-tiny-coco-instance", "22c4a2f15dc88149b8b8d9f4d42c54431fbd66f6"),
     "panoptic": Source("facebook/detr-resnet-50-panoptic", "d53b52a799403a8867920f82c869e40732b47037"),
+    "lcm": Source("latent-consistency/lcm-lora-sdv1-5", "cf2fced511dbe7e26c8d1d397e728fbab875db4b"),
     "text2image": Source("stable-diffusion-v1-5/stable-diffusion-v1-5", "451f4fe16113bff5a5d2269ed5ad43b0592e9a14", "fp16"),
     # Whether its UNet is there in half precision too is not known here.
     "instruct-pix2pix": Source("timbrooks/instruct-pix2pix", "31519b5cb02a7fd89b906d88731cd4d6a7bbf88d"),
@@ -144,7 +147,9 @@ def load_models(weights: str | Path = "lite", device: str | None = None, low_mem
     """Load the `lite` models of this package, the `full` ones of the Hub, those of a folder, or of a weights file.
 
     weights: "lite"; "full"; a folder that holds detr/, clip/ and inpaint/ as `save_pretrained` writes them; or a .toml
-    or .json file that names them (`read_sources`). Where a folder lists sums in SHA256SUMS, as lite does, every weights
+    or .json file that names them (`read_sources`); and behind any of these "+lcm" ("lite+lcm", "full+lcm"), which puts a
+    LoRA on the painter with which it takes four steps, and none of them twice for guidance (Luo et al., 2023; their
+    `lcm`, or the folder's). Where a folder lists sums in SHA256SUMS, as lite does, every weights
     file is checked first; what comes from the Hub is fetched once, and from then on needs no network. Only safetensors
     are read, and no code of a repository is run. device: "cpu", "cuda", "mps"; by default the best that is there.
 
@@ -157,24 +162,40 @@ def load_models(weights: str | Path = "lite", device: str | None = None, low_mem
     Raises WeightsError where weights are missing, damaged, out of reach, or larger than the memory. Taught in notebook 01.
     """
     device = _checked(device or best_device())
-    if str(weights) == "lite":
+    base, few = split_lcm(weights)
+    sources, name, optional = _located(base)
+    if few and "lcm" not in optional:
+        raise WeightsError(f"The {name} weights have no lcm/: train it with `textedit-lite train lcm --minutes 60 --out DIR`, and put "
+                           "DIR beside them as lcm/.")  # fmt: skip
+    return _load(sources, f"{name}{LCM}" if few else name, device, low_memory, optional)
+
+
+def split_lcm(weights: str | Path) -> tuple[str, bool]:
+    """The name of weights without "+lcm" at its end, and whether that was there."""
+    base = str(weights).removesuffix(LCM)
+    return base, base != str(weights)
+
+
+def _located(weights: str) -> tuple[dict[str, Source], str, dict[str, Source]]:
+    """Where the models of some weights are, what they are called, and where the optional ones are; see `load_models`."""
+    if weights == "lite":
         folder = data_path("models", "lite")
         check_sums(folder)
-        return _load({part: Source(str(folder / part)) for part in FULL}, "lite", device, low_memory, _beside(folder))
-    if str(weights) == "full":
-        return _load(FULL, "full", device, low_memory, OPTIONAL)
+        return {part: Source(str(folder / part)) for part in FULL}, "lite", _beside(folder)
+    if weights == "full":
+        return FULL, "full", OPTIONAL
     path = Path(weights).expanduser().resolve()
     if path.suffix in (".toml", ".json") and path.is_file():
         sources = read_sources(path)
         optional = OPTIONAL | {part: sources.pop(part) for part in OPTIONAL if part in sources}
-        return _load(sources, str(path), device, low_memory, optional)
+        return sources, str(path), optional
     missing = [part for part in FULL if not (path / part).is_dir()]
     if missing:
         parts = ", ".join(f"{part}/" for part in missing)
         raise WeightsError(f"The weights in {path} lack {parts}: give lite, full, a folder that has all of them, or a .toml file.")
     if (path / CHECKSUMS).exists():
         check_sums(path)
-    return _load({part: Source(str(path / part)) for part in FULL}, str(path), device, low_memory, _beside(path))
+    return {part: Source(str(path / part)) for part in FULL}, str(path), _beside(path)
 
 
 def fetch_weights(
@@ -182,14 +203,15 @@ def fetch_weights(
 ) -> dict[str, Path]:
     """Bring weights into the Hub's cache ahead of time, and check them; their folders.
 
-    weights: "full", one of OPTIONAL ("sam", ...), or a weights file, of which the optional models come if it names them.
+    weights: "full", one of OPTIONAL ("sam", ...), or a weights file, of which the optional models come if it names them;
+    "full+lcm" is "full" and "lcm".
 
     agree: asked with a sentence that says how much is to be downloaded, before it is; where it says no, nothing is and
     the result is empty. say: gets a line for each model that is there and whole: every file has a safetensors header
     that fits its length, and the sha256 that the Hub gives. Raises WeightsError. Taught in notebook 01.
     """
-    if str(weights) == "full":
-        sources = FULL
+    if str(weights) in ("full", f"full{LCM}"):
+        sources = FULL | ({"lcm": OPTIONAL["lcm"]} if split_lcm(weights)[1] else {})
     elif str(weights) in OPTIONAL:
         sources = {str(weights): OPTIONAL[str(weights)]}
     elif (path := Path(weights).expanduser()).suffix in (".toml", ".json"):
@@ -325,13 +347,15 @@ def _load(
     import torch
     from safetensors import SafetensorError
 
-    folders = _brought(sources, name)
+    folders, few_steps = _brought(sources, name), {}
     variant = _variant(folders["inpaint"], sources["inpaint"])
     chosen = _planned(name, folders, variant, device, low_memory)
     half = torch.bfloat16 if device == "cpu" else torch.float16
     try:
         with _quiet():
             models = _loaded(folders, variant, name, device, half if chosen.half else torch.float32)
+            if split_lcm(name)[1]:
+                few_steps = _few_steps(models.painter, _brought_one(optional["lcm"], "lcm", name))
             if chosen.low:
                 models.painter.enable_attention_slicing()
                 models.painter.vae.enable_slicing()
@@ -354,9 +378,25 @@ def _load(
     else:  # photographs: CLIP tells their colours, but not how a thing is turned, and no palette fits them
         models.captions, models.steps, models.guidance = "a photo of {}", 30, 7.5
         models.reads, models.sketches, models.temperature = ("colour",), False, 1.0
-    for name, value in _wishes(folders["inpaint"]).items():
-        setattr(models, name, value)
+    for wish, value in (_wishes(folders["inpaint"]) | few_steps).items():
+        setattr(models, wish, value)
     return models
+
+
+def _few_steps(painter, folder: Path) -> dict[str, int | float]:
+    """Fuse the LoRA of a folder into a painter's UNet; what it wishes (`_wishes`).
+
+    One that wishes nothing is a published one, and was distilled for the scheduler of LCM.
+    """
+    from diffusers import LCMScheduler
+
+    painter.load_lora_weights(str(folder), weight_name=hub.LORA, local_files_only=True)
+    painter.fuse_lora()
+    painter.unload_lora_weights()
+    wishes = _wishes(folder)
+    if not wishes:
+        painter.scheduler = LCMScheduler.from_config(painter.scheduler.config)
+    return wishes or LCM_WISHES
 
 
 def _brought(sources: dict[str, Source], name: str) -> dict[str, Path]:
@@ -390,7 +430,7 @@ def _space_for(sources: dict[str, Source]) -> int:
 
 
 def _wishes(folder: Path) -> dict[str, int | float]:
-    """What a painter's folder says in WISHES of the `steps`, `guidance` and `temperature` of `Models`, as a few-step painter does."""
+    """What a painter's or a LoRA's folder says in WISHES of the `steps`, `guidance` and `temperature` of `Models`."""
     path = folder / WISHES
     if not path.exists():
         return {}

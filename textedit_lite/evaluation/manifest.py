@@ -14,7 +14,7 @@ from .. import hub
 from ..errors import OutputError, SettingsError
 from ..hub import Source
 from ..images import write_text
-from ..models import FULL, Models, read_sources
+from ..models import FULL, OPTIONAL, Models, read_sources, split_lcm
 from ..resources import data_path
 from ..rivals.settings import DEFAULTS, UNET_OF, settings_of
 
@@ -28,21 +28,24 @@ def weights_of(weights: str) -> dict[str, str]:
 
     What comes from the Hub is looked at as its cache holds it. Raises WeightsError for a weights file that cannot be read.
     """
-    if weights == "full":
-        return _digests_of(FULL)
-    if (path := Path(weights)).suffix in (".toml", ".json") and path.is_file():
-        return _digests_of(read_sources(path))
-    folder = data_path("models", "lite") if weights == "lite" else Path(weights)
-    return {name: digest for part in PARTS for name, digest in _digests(folder / part, folder).items()}
+    base, few = split_lcm(weights)
+    asked = {"lcm": OPTIONAL["lcm"]} if few else {}
+    parts = (*PARTS, *asked)
+    if base == "full":
+        return _digests_of(FULL | asked, parts)
+    if (path := Path(base)).suffix in (".toml", ".json") and path.is_file():
+        return _digests_of(asked | read_sources(path), parts)
+    folder = data_path("models", "lite") if base == "lite" else Path(base)
+    return {name: digest for part in parts for name, digest in _digests(folder / part, folder).items()}
 
 
-def _digests_of(sources: dict[str, Source]) -> dict[str, str]:
+def _digests_of(sources: dict[str, Source], parts: tuple[str, ...]) -> dict[str, str]:
     """The sha256 of the weights of each part, wherever it comes from.
 
-    Of the optional models only those in folders count: an edit fetches none by itself, so that the Hub's, which may come
-    into the cache between two starts, decide nothing.
+    Of models that are none of `parts` only those in folders count: an edit fetches none of them by itself, so that the
+    Hub's, which may come into the cache between two starts, decide nothing.
     """
-    counted = {part: source for part, source in sources.items() if part in PARTS or source.local}
+    counted = {part: source for part, source in sources.items() if part in parts or source.local}
     found = {part: _digests(Path(one.path), Path(one.path)) if one.local else _cached(one) for part, one in counted.items()}
     return {f"{part}/{name}": digest for part, digests in found.items() for name, digest in digests.items()}
 

@@ -1,7 +1,8 @@
-"""Distils the lite painter into one that paints in four steps, with the guidance folded into its UNet.
+"""Distils the lite painter into a LoRA with which it paints in four steps, and without guidance.
 
 Latent consistency distillation (Luo et al., 2023; Song et al., 2023), in as many pieces of the noise schedule as the
 student is to take steps (Heek et al., 2024; Wang et al., 2024): from anywhere in a piece it jumps to that piece's end.
+As in LCM-LoRA (Luo et al., 2023), the student is the teacher plus changes of low rank (Hu et al., 2021), stored alone.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from ..errors import SettingsError
 from ..models import WISHES
 from ..resources import data_path
 from .card import write_card
-from .inpaint import BATCH, NATIVE, SAMPLES, Samples, assemble, caption_states, draw_samples, every_caption, noise_schedule
+from .inpaint import BATCH, NATIVE, SAMPLES, Samples, caption_states, draw_samples, every_caption, noise_schedule
 from .inpaint import batch_maker as samples_by_lot
 from .loop import run
 from .text2image import check_minutes
@@ -25,13 +26,13 @@ from .text2image import check_minutes
 STEPS = 4  # of the student, and pieces of the schedule
 SKIP = 125  # k of the paper: the teacher leads at most that far with one step of DDIM, as when it paints in 8 steps itself
 STARTS = 0.5  # share of times where a piece starts, and the student steps from noise; the others are anywhere, as sketches start
-GUIDANCE = (2.0, 5.0)  # scales that the student learns; the editor asks for 3 to 4.75, by picture and round
-ASKED = 3.0  # and its base, as the teacher's
-NUMBERS = 8  # that tell the UNet its guidance: sines and cosines, of which more would only swing faster
+GUIDANCE = 3.5  # of the teacher, which the student paints as if it had: what the editor asks of it in a first round, mostly
+RANK = 6  # of the change of each layer's weights
+COLD = 0.3  # half of the starts are from noise of this temperature, the editor's first, the others of one from here to 1
 FINE = 12  # steps of the teacher that the student's few are measured against
 FOLLOW = 0.95  # how slowly the target follows the student (mu of the paper)
 HUBER = 1e-3
-RATE = 5e-4
+RATE = 1e-3
 
 
 # --- the consistency function ------------------------------------------------------------------------------------
@@ -63,26 +64,45 @@ def piece_end(t, pieces: int = STEPS):
     return t // width * width - 1
 
 
-def guidance_numbers(guidance, count: int = NUMBERS):
-    """Guidance scales [B] as the pipeline tells them to a UNet with `time_cond_proj_dim`: float32 [B, count]."""
-    from diffusers import StableDiffusionInpaintPipeline
+def student_of(teacher, rank: int = RANK):
+    """A copy of the teacher whose weights W are W0 + B A in every layer, where A has `rank` rows, and B begins as zeros.
 
-    return StableDiffusionInpaintPipeline.get_guidance_scale_embedding(None, guidance.cpu() - 1, count).to(guidance.device)
-
-
-def student_of(teacher):
-    """A UNet that paints as the teacher does without guidance, and has an entrance for a guidance scale.
-
-    That entrance is the `time_cond_proj_dim` of LCM: the pipeline then sends each picture through the UNet once a step
-    and not twice, whatever the guidance. Its weights begin as zeros. Taught in notebook 09.
+    Only A and B are trained (Hu et al., 2021): of a layer with n inputs and m outputs r (n + m) numbers in place of n m.
+    A convolution's n counts all of its window. Taught in notebook 09.
     """
-    import torch
-    from diffusers import UNet2DConditionModel
+    import copy
 
-    unet = UNet2DConditionModel.from_config(teacher.config, time_cond_proj_dim=NUMBERS)
-    new = "time_embedding.cond_proj.weight"
-    unet.load_state_dict({**teacher.state_dict(), new: torch.zeros_like(unet.state_dict()[new])})
-    return unet
+    from torch import nn
+    from torch.nn.utils import parametrize
+
+    class LowRank(nn.Module):
+        def __init__(self, weight):
+            super().__init__()
+            rows, columns = len(weight), weight[0].numel()
+            self.down = nn.Parameter(nn.init.kaiming_uniform_(weight.new_empty(rank, columns), a=5**0.5))
+            self.up = nn.Parameter(weight.new_zeros(rows, rank))
+
+        def forward(self, weight):
+            return weight + (self.up @ self.down).view_as(weight)
+
+    student = copy.deepcopy(teacher).requires_grad_(False)
+    for module in [one for one in student.modules() if isinstance(one, nn.Linear | nn.Conv2d)]:
+        parametrize.register_parametrization(module, "weight", LowRank(module.weight))
+    return student
+
+
+def low_rank_weights(student) -> dict:
+    """The changes of a student's layers, as LoRA files name them: A as `lora_A`, B as `lora_B`, by layer.
+
+    A is [r, n] for a linear layer and [r, channels, h, w] for a convolution, B [m, r] and [m, r, 1, 1].
+    """
+    found = {}
+    for name, module in student.named_modules():
+        if hasattr(module, "parametrizations"):
+            one, shape = module.parametrizations.weight[0], module.weight.shape[1:]
+            found[f"{name}.lora_A.weight"] = one.down.detach().view(-1, *shape)
+            found[f"{name}.lora_B.weight"] = one.up.detach().view(*one.up.shape, *[1] * (len(shape) - 1))
+    return found
 
 
 def pair(student):
@@ -97,8 +117,8 @@ def pair(student):
 def distillation_loss(schedule, teacher, states, pieces: int = STEPS):
     """The loss of a batch: how far the student's jumps from two neighbours on the teacher's path are apart.
 
-    x_t is noised data. The teacher, guided by scale g, v = v_0 + g (v_c - v_0), leads it back to x_n, by SKIP times or to
-    the end of the piece; then f(x_t) of the student should be f(x_n) of the target, and is measured by pseudo-Huber,
+    x_t is noised data. The teacher, guided by g = GUIDANCE, v = v_0 + g (v_c - v_0), leads it back to x_n, by SKIP times or
+    to the end of the piece; then f(x_t) of the student should be f(x_n) of the target, and is measured by pseudo-Huber,
     sqrt(d^2 + c^2) - c, ten times heavier inside of the mask. f jumps to the end of the piece (Luo et al., 2023, eq. 14
     to 17). Strides are long, so that no target hangs on more than one guess of the target network's.
     Taught in notebook 09.
@@ -111,13 +131,12 @@ def distillation_loss(schedule, teacher, states, pieces: int = STEPS):
         if not compiled:  # a third quicker on a CPU, where there is a compiler
             for name, unet in (("teacher", teacher.to(batch[0].device)), *models.items()):
                 compiled[name] = torch.compile(unet) if shutil.which("g++") else unet
-        target, masked, mask, caption, t, noise, guidance = batch
-        words, numbers = states.to(target.device), guidance_numbers(guidance)
+        target, masked, mask, caption, t, noise = batch
+        words = states.to(target.device)
         seen = torch.cat([mask, masked], 1)
 
         def velocity(name, latents, at):
-            return compiled[name](torch.cat([latents, seen], 1), at.clamp(min=0), words[caption], timestep_cond=numbers,
-                                  return_dict=False)[0].float()  # fmt: skip
+            return compiled[name](torch.cat([latents, seen], 1), at.clamp(min=0), words[caption], return_dict=False)[0].float()
 
         noisy, end = schedule.add_noise(target, noise, t), piece_end(t, pieces)
         before = torch.maximum(t - SKIP, end)
@@ -126,7 +145,7 @@ def distillation_loss(schedule, teacher, states, pieces: int = STEPS):
             both = torch.cat([noisy, seen], 1).repeat(2, 1, 1, 1)
             told = words[torch.cat([caption, torch.zeros_like(caption)])]  # the words, and none
             led, plain = compiled["teacher"](both, t.repeat(2), told, return_dict=False)[0].float().chunk(2)
-            nearer = jump(noisy, plain + guidance[:, None, None, None] * (led - plain), t, before, schedule)
+            nearer = jump(noisy, plain + GUIDANCE * (led - plain), t, before, schedule)
             wanted = jump(nearer, velocity("target", nearer, before), before, end, schedule)
         error = jump(noisy, velocity("student", noisy, t), t, end, schedule) - wanted
         error = (error.square() + HUBER**2).sqrt() - HUBER
@@ -137,16 +156,18 @@ def distillation_loss(schedule, teacher, states, pieces: int = STEPS):
 
 
 def follow(target, student) -> None:
-    """target <- FOLLOW x target + (1 - FOLLOW) x student. Taught in notebook 09."""
+    """target <- FOLLOW x target + (1 - FOLLOW) x student, of what is trained. Taught in notebook 09."""
     import torch
 
-    torch._foreach_lerp_(list(target.parameters()), [weight.detach() for weight in student.parameters()], 1 - FOLLOW)
+    pairs = [(one, own.detach()) for one, own in zip(target.parameters(), student.parameters()) if own.requires_grad]
+    torch._foreach_lerp_(*map(list, zip(*pairs)), 1 - FOLLOW)
 
 
 def batch_maker(samples: Samples, shorter: np.ndarray):
-    """A function (step, generator) -> one batch, as `distillation_loss` takes it: the painter's own, but for its times.
+    """A function (step, generator) -> one batch, as `distillation_loss` takes it: the painter's own, but for its times and noise.
 
-    Those are a piece's start in STARTS of the cases, else any; and a guidance scale comes with each. Taught in notebook 09.
+    The times are a piece's start in STARTS of the cases, and there the noise is as cold as where the editor paints from
+    noise alone; else any, and the noise as usual, as sketches start. Taught in notebook 09.
     """
     import torch
 
@@ -156,9 +177,9 @@ def batch_maker(samples: Samples, shorter: np.ndarray):
         *rest, _, noise = plain(step, generator)
         start = torch.randint(1, STEPS + 1, (BATCH,), generator=generator) * (1000 // STEPS) - 1
         anywhere = torch.randint(1000, (BATCH,), generator=generator)
-        t = torch.where(torch.rand(BATCH, generator=generator) < STARTS, start, anywhere)
-        low, high = GUIDANCE
-        return *rest, t, noise, low + (high - low) * torch.rand(BATCH, generator=generator)
+        begins, cold, warmth = torch.rand(3, BATCH, generator=generator)
+        temperature = torch.where(cold < 0.5, COLD, COLD + (1 - COLD) * warmth).masked_fill(begins >= STARTS, 1.0)
+        return *rest, torch.where(begins < STARTS, start, anywhere), temperature[:, None, None, None] * noise
 
     return batches
 
@@ -166,24 +187,23 @@ def batch_maker(samples: Samples, shorter: np.ndarray):
 # --- how near the student comes ----------------------------------------------------------------------------------
 
 
-def painted(unet, samples: Samples, rows: slice, states, steps: int, schedule, guidance: float = ASKED, seed: int = 0):
-    """Latents that a UNet, teacher or student, paints for some samples from noise: float32 [N, 4, h, h].
+def painted(unet, samples: Samples, rows: slice, states, steps: int, schedule, guidance: float = 1.0, seed: int = 0):
+    """Latents that a UNet, teacher or student, paints for some samples from cold noise: float32 [N, 4, h, h].
 
-    DDIM from pure noise, the same for the same seed whoever paints; the teacher is guided by a second pass without
-    words, the student by its own entrance. Taught in notebook 09.
+    DDIM from noise of the temperature COLD, the same for the same seed whoever paints; guidance: by a second pass without
+    words, which a student does not need. Taught in notebook 09.
     """
     import torch
 
     seen = torch.cat([samples.mask[rows], samples.masked[rows]], 1).float()
     words, count = states[samples.caption[rows]], len(seen)
-    latents = torch.randn(samples.target[rows].shape, generator=torch.Generator().manual_seed(seed))
-    numbers = guidance_numbers(torch.full((count,), guidance)) if unet.config.time_cond_proj_dim else None
+    latents = COLD * torch.randn(samples.target[rows].shape, generator=torch.Generator().manual_seed(seed))
     times = [*(np.arange(1000, 0, -1000 / steps).round().astype(int) - 1).tolist(), -1]
     with torch.inference_mode():
         for now, then in zip(times, times[1:]):
             t, s = torch.full((count,), now), torch.full((count,), then)
-            velocity = unet(torch.cat([latents, seen], 1), t, words, timestep_cond=numbers, return_dict=False)[0]
-            if numbers is None:
+            velocity = unet(torch.cat([latents, seen], 1), t, words, return_dict=False)[0]
+            if guidance != 1:
                 plain = unet(torch.cat([latents, seen], 1), t, states[:1].expand(count, -1, -1), return_dict=False)[0]
                 velocity = plain + guidance * (velocity - plain)
             latents = jump(latents, velocity, t, s, schedule)
@@ -197,14 +217,14 @@ def nearness(teacher, student, samples: Samples, states, schedule, count: int = 
     teacher in as few steps as the student. Taught in notebook 09.
     """
     rows = slice(0, count)
-    fine = painted(teacher, samples, rows, states, FINE, schedule)
+    fine = painted(teacher, samples, rows, states, FINE, schedule, GUIDANCE)
     mask = samples.mask[rows].float()
 
-    def apart(unet) -> float:
-        error = (painted(unet, samples, rows, states, STEPS, schedule) - fine).square() * mask
+    def apart(unet, guidance: float) -> float:
+        error = (painted(unet, samples, rows, states, STEPS, schedule, guidance) - fine).square() * mask
         return round(float(error.sum() / (mask.sum() * error.shape[1])), 5)
 
-    return {"apart": apart(student), "teacher_apart": apart(teacher)}
+    return {"apart": apart(student, 1.0), "teacher_apart": apart(teacher, GUIDANCE)}
 
 
 # --- training ----------------------------------------------------------------------------------------------------
@@ -212,16 +232,17 @@ def nearness(teacher, student, samples: Samples, states, schedule, count: int = 
 
 def train(out: Path | str, minutes: float, *, vae: Path | str, clip: Path | str, seed: int = 0, scenes: Path | str | None = None,
           count: int = SAMPLES, init: Path | str | None = None, progress: bool = True) -> dict:  # fmt: skip
-    """Distil a painter for `minutes` into `out` (goes on with what is there), save the whole pipeline and its card there.
+    """Distil a painter for `minutes` into `out` (goes on with what is there), save the LoRA and its card there.
 
-    init: folder of the painter that teaches (by default the one that is shipped). vae, clip: its autoencoder and the CLIP
-    that it reads with, which stay as they are. scenes: folder of drawn samples, the painter's own. What `out` then holds
-    can stand for the painter in a weights file; how many steps it is for, `painting.json` in it says.
-    Raises SettingsError where the teacher cannot be read. Taught in notebook 09.
+    init: folder of the painter that teaches (by default the one that is shipped), on which alone the LoRA can be put.
+    vae, clip: its autoencoder and the CLIP that it reads with, which stay as they are. scenes: folder of drawn samples,
+    the painter's own. What `out` then holds is `lcm` of a weights file (`models.load_models`), and how many steps it is
+    for, `painting.json` in it says. Raises SettingsError where the teacher cannot be read. Taught in notebook 09.
     """
     import torch
-    from diffusers import AutoencoderTiny
+    from diffusers import AutoencoderTiny, StableDiffusionInpaintPipeline
     from diffusers.models.attention_processor import AttnProcessor
+    from torch import nn
 
     check_minutes(minutes)
     out = Path(out)
@@ -237,27 +258,30 @@ def train(out: Path | str, minutes: float, *, vae: Path | str, clip: Path | str,
         unet.set_attn_processor(AttnProcessor())  # its backward pass is quicker on a CPU than that of the fused attention
     done = run(
         models, batch_maker(samples, shorter), distillation_loss(noise_schedule(), teacher, states), out / "training", minutes, RATE,
-        name="lcm", settings={"native": NATIVE, "batch": BATCH, "pieces": STEPS, "skip": SKIP}, hold=0.35, ema=0.999, bf16=True,
-        seed=seed, progress=progress,
+        name="lcm", settings={"native": NATIVE, "batch": BATCH, "pieces": STEPS, "skip": SKIP, "rank": RANK, "guidance": GUIDANCE},
+        hold=0.35, ema=0.999, bf16=True, seed=seed, progress=progress,
     )  # fmt: skip
     student = done.model["student"].float().to("cpu", memory_format=torch.contiguous_format)
     results = {"loss": round(done.losses.get("loss", float("nan")), 4)}
     results |= nearness(teacher.to("cpu"), student, samples, states, noise_schedule())
-    assemble(student, autoencoder, clip, out)
-    (out / WISHES).write_text(json.dumps({"steps": STEPS, "guidance": ASKED, "temperature": 1.0}) + "\n", encoding="utf-8")
+    changes = {name: weight.half().contiguous() for name, weight in low_rank_weights(student).items()}
+    StableDiffusionInpaintPipeline.save_lora_weights(out, unet_lora_layers=changes)
+    (out / WISHES).write_text(json.dumps({"steps": STEPS, "guidance": 1.0}) + "\n", encoding="utf-8")
     write_card(
-        out, run=replace(done, model=student), results=results, title="The few-step painter of the small world",
-        what=f"A `StableDiffusionInpaintPipeline` that paints in {STEPS} steps of DDIM what the painter that taught it paints in "
-        f"{FINE}, and needs one pass of its UNet a step, as guidance enters it as a number (`time_cond_proj_dim`). Distilled for "
-        f"latent consistency, in {STEPS} pieces of the schedule. `apart` is how far its {STEPS} steps lead from the teacher's "
-        f"{FINE}, from the same noise (mean squared distance of the latents inside of the mask), `teacher_apart` how far as few of "
-        "the teacher's do. What an edit with it is worth, `textedit-lite score editor` measures.",
+        out, run=replace(done, model=nn.ParameterList(changes.values())), results=results,
+        title="The few-step painter of the small world",
+        what=f"A LoRA for the UNet of the painter that taught it, whose every layer it changes by a matrix of rank {RANK}: with it the "
+        f"painter paints in {STEPS} steps of DDIM what it else paints in {FINE}, and, as a guidance of {GUIDANCE:g} is learned, too, "
+        f"with one pass of its UNet a step, not two. Distilled for latent consistency, in {STEPS} pieces of the schedule. `apart` is "
+        f"how far its {STEPS} steps lead from the teacher's {FINE}, from the same noise of temperature {COLD:g} (mean squared distance "
+        "of the latents inside of the mask), `teacher_apart` how far as few of the teacher's do. What an edit with it is worth, "
+        "`textedit-lite score editor --weights lite+lcm` measures.",
         command=f"textedit-lite train lcm --minutes {minutes:g} --seed {seed} --count {count} --vae DIR --clip DIR --out DIR"
         + (" --init DIR" if init else ""),
-        data=f"{len(samples.target)} crops of ideal edits (split train, seed {seed + 1}), as its teacher's; guidance scales "
-        f"from {GUIDANCE[0]:g} to {GUIDANCE[1]:g}",
+        data=f"{len(samples.target)} crops of ideal edits (split train, seed {seed + 1}), as its teacher's; half of the times are those "
+        f"at which a piece starts, with noise of temperature {COLD:g} to 1",
         limits=f"What its teacher cannot paint, it cannot either. It is made for {STEPS} steps from noise: with more it comes no "
-        "nearer to its teacher, with fewer it blurs. It takes no negative prompt, as there is no second pass to send it through.",
+        "nearer to its teacher, with fewer it blurs. Guidance and negative prompts are not asked for again: there is no second pass.",
     )  # fmt: skip
     return results
 
