@@ -67,7 +67,8 @@ def edited(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         lines: list[str] = []
         patch.setattr("builtins.print", lambda *words, **options: lines.append(" ".join(map(str, words))))
-        status = cli.main(["edit", STREET, RECOLOUR, "--out", str(out), "--figure", str(figure), "--json"])
+        own = ["--rounds", "2", "--grow", "0.1", "--feather", "0.05"]
+        status = cli.main(["edit", STREET, RECOLOUR, "--out", str(out), "--figure", str(figure), "--json", *own])
     return status, json.loads(lines[0]), out, figure
 
 
@@ -80,6 +81,7 @@ def test_edit_prints_one_object_with_all_that_is_known(edited):
     assert set(found["candidates"][0]) >= {"box", "label", "detr_score", "clip_score", "score"}
     assert set(found["timings_ms"]) >= {"detect", "match", "inpaint"}
     assert found["settings"]["prompt"] == RECOLOUR and found["settings"]["seed"] == 0
+    assert [found["settings"][name] for name in ("rounds", "grow", "feather")] == [2, 0.1, 0.05]
     assert found["rounds"] >= 1 and found["margin"] >= 0 and len(found["box"]) == 4
     assert Image.open(figure).width > 1000
 
@@ -98,6 +100,18 @@ def test_replay_makes_it_again_bit_for_bit(edited, tmp_path, capsys):
     assert cli.main(["replay", str(out), "--out", str(again)]) == 0
     assert "bit for bit" in capsys.readouterr().out
     assert again.read_bytes() == out.read_bytes()
+
+
+def test_the_help_names_the_defaults_of_the_mask(capsys):
+    from textedit_lite.blend import FEATHER
+    from textedit_lite.boxes import GROW
+    from textedit_lite.plan import ROUNDS
+
+    with pytest.raises(SystemExit):
+        cli.main(["edit", "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    for name, default in ("--rounds N", ROUNDS), ("--grow G", GROW), ("--feather F", FEATHER):
+        assert f"(default: {default:g})" in text.split(f" {name} ")[-1].split(" --")[0], name
 
 
 def test_replay_says_when_a_picture_is_not_what_its_settings_make(edited, tmp_path, capsys):
@@ -162,6 +176,9 @@ def test_ctrl_c_while_it_paints_leaves_nothing_half_written(tmp_path, capsys, mo
     (STREET, RECOLOUR, ["--seed", "-1"], "seed"),
     (STREET, RECOLOUR, ["--steps", "0"], "steps"),
     (STREET, RECOLOUR, ["--guidance", "nan"], "guidance"),
+    (STREET, RECOLOUR, ["--rounds", "0"], "round"),
+    (STREET, RECOLOUR, ["--grow", "nan"], "grow"),
+    (STREET, RECOLOUR, ["--feather", "-1"], "feather"),
     (STREET, RECOLOUR, ["--threshold", "nan"], "threshold"),
     (STREET, RECOLOUR, ["--select", "nearest"], "nearest"),
     (STREET, RECOLOUR, ["--select", "99"], "99"),

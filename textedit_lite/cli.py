@@ -78,7 +78,8 @@ def edit(args: argparse.Namespace) -> int:
     with painting() as progress:
         result = editor.edit(
             args.image, args.prompt, seed=args.seed, steps=args.steps, guidance=args.guidance,
-            threshold=args.threshold, select=args.select, mask=args.mask, match=args.match, progress=progress,
+            threshold=args.threshold, select=args.select, mask=args.mask, match=args.match, rounds=args.rounds,
+            grow=args.grow, feather=args.feather, progress=progress,
         )  # fmt: skip
     return tell(result, out, figure, args.json)
 
@@ -363,7 +364,8 @@ def build_parser() -> argparse.ArgumentParser:
         added.set_defaults(run=run)
         return added
 
-    weights = "lite (default), full, a folder with detr/, clip/ and inpaint/, or a .toml or .json file that names them"
+    weights = ("lite (default), full, a folder with detr/, clip/ and inpaint/, or a .toml or .json file that names them; "
+               "lite+lcm and full+lcm paint in four steps, without guidance")  # fmt: skip
 
     one = command(edit, "Change one object of a picture and nothing else.",
                   epilog='Example: textedit-lite edit street.png "the left car changes to a red car"')  # fmt: skip
@@ -386,6 +388,10 @@ def build_parser() -> argparse.ArgumentParser:
     one.add_argument("--steps", metavar="N", type=int, help="denoising steps (default: by model)")
     one.add_argument("--guidance", metavar="G", type=float, help="how closely to follow the words (default: by model)")
     one.add_argument("--threshold", metavar="T", type=float, help="detection threshold, 0 to 1 (default: by picture)")
+    one.add_argument("--rounds", metavar="N", type=int, default=3, help="paint at most so often, until the change is seen (default: 3)")
+    one.add_argument("--grow", metavar="G", type=float, help="how far the mask reaches beyond the box, in its longest sides "
+                     "(default: 0.08)")  # fmt: skip
+    one.add_argument("--feather", metavar="F", type=float, help="how wide its edge fades in, in its short sides (default: 0.04)")
     one.add_argument("--figure", metavar="FILE", type=Path, help="also draw input, candidates, mask and result")
     one.add_argument("--json", action="store_true", help="print one JSON object with all that is known of the edit")
 
