@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from textedit_lite.boxes import (
+    CROP,
     area,
     clip_boxes,
     context_window,
@@ -16,6 +17,7 @@ from textedit_lite.boxes import (
     cxcywh_to_xyxy,
     grow_box,
     iou,
+    rotated,
     scale_boxes,
     square_crop,
     xyxy_to_cxcywh,
@@ -173,4 +175,27 @@ def test_the_square_of_a_box_at_the_very_border_or_without_area():
 
 
 def test_the_square_of_a_huge_box_is_scaled_down():
-    assert square_crop(Image.new("RGB", (3000, 100)), np.array([0, 0, 3000, 100])).size == (672, 672)
+    image = Image.new("RGB", (3000, 600), "red")
+    assert square_crop(image, np.array([0, 0, 580, 100])).size == (667, 667)
+    for side in (600, 900, 3000):
+        width, height = square_crop(image, np.array([0, 0, side, 100])).size
+        assert width == height and CROP / 2 < width <= CROP
+
+
+def test_a_crop_made_smaller_is_the_mean_of_its_pixels_and_stays_in_its_place():
+    image = ramp(200, 150)
+    assert crop(image, (20, 30, 80, 90), 3).tobytes() == image.reduce(3, (20, 30, 80, 90)).tobytes()
+    for window in ((-12, 60, 120, 192), (-13, -10, 119, 122), (100, 90, 232, 222)):
+        small, whole = crop(image, window, 4), crop(image, window)
+        assert small.size == (33, 33)
+        assert np.abs(np.asarray(small, float) - np.asarray(whole.reduce(4), float)).max() <= 4  # less than one of its pixels
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_half_a_turn_of_many_pixels_moves_them(mode):
+    pixels = np.random.default_rng(0).integers(0, 256, (810, 820, 3), np.uint8)
+    picture, centre = Image.fromarray(pixels).convert(mode), (400.2, 420.4)
+    turned, known = np.asarray(rotated(picture, -180, centre)), np.asarray(picture)
+    for x, y in ((0, 40), (799, 800), (333, 500)):
+        assert (turned[y, x] == known[840 - y, 799 - x]).all()  # about (400, 420.5)
+    assert not turned[:30].any() and not turned[:, 801:].any()

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import ctypes
+import subprocess
+import sys
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 from textedit_lite import blend
+from textedit_lite.detect import detect_batch, reduced
+from textedit_lite.editor import Editor
 from textedit_lite.images import open_image
+from textedit_lite.world.scenes import make_scene, render
 
 
 def test_what_is_kept_of_a_start_is_the_formula():
@@ -55,6 +63,54 @@ def test_laid_in_is_mixed_by_the_feather_and_nothing_else_changes(width):
     np.testing.assert_array_equal(np.asarray(result), expected)
     outside = np.asarray(mask) == 0
     assert (np.asarray(result)[outside] == before[outside]).all() and not (expected == before).all()
+
+
+def test_a_large_place_is_mixed_to_a_level():
+    rng = np.random.default_rng(4)
+    before, after = (rng.integers(0, 256, (1000, 1400, 3), np.uint8) for _ in range(2))
+    mask = place_of_an_oval(1400, 1000)
+    x0, y0, x1, y1 = place = blend.place_of(mask)
+    assert (x1 - x0) * (y1 - y0) > blend.MANY
+    result = np.asarray(blend.lay_in(Image.fromarray(before), Image.fromarray(after[y0:y1, x0:x1]), mask))
+    weight = blend.feather(mask.crop(place), blend.FEATHER * min(x1 - x0 - 2, y1 - y0 - 2))
+    expected = blend.mix(before[y0:y1, x0:x1], after[y0:y1, x0:x1], weight)
+    assert np.abs(result[y0:y1, x0:x1].astype(int) - expected).max() <= 1
+    assert (result[y0:y1, x0:x1][weight == 1] == after[y0:y1, x0:x1][weight == 1]).all()
+    outside = np.asarray(mask) == 0
+    assert (result[outside] == before[outside]).all()
+
+
+def test_each_picture_is_reduced_for_the_detector_once(models, monkeypatch):
+    made = []
+
+    def counted(image, processor):
+        made.append(image)
+        return reduced(image, processor)
+
+    for user in (detect_batch, Editor):
+        monkeypatch.setattr(sys.modules[user.__module__], "reduced", counted)
+    image = render(replace(make_scene(3), width=1200, height=900))
+    found, (alone,) = Editor(models).detections(image), detect_batch([image], models.detr, models.detr_processor)
+    assert len(made) == 2
+    np.testing.assert_array_equal(found.boxes, alone.boxes)
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="only glibc can be told to keep what was freed")
+def test_what_is_freed_serves_the_next_picture():
+    """A page that is new to the process is a fault, a page of 4 KB; a picture of 12 megapixels has 12,000."""
+    code = """
+import resource
+from PIL import Image
+from textedit_lite.memory import keep_freed
+keep_freed()
+picture = Image.new("RGB", (4000, 3000), "red")
+for _ in range(2):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    picture.copy()
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+    first, second = map(int, subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+    assert second < first / 4
 
 
 @pytest.mark.parametrize("orientation", [1, 6])

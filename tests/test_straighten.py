@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -61,6 +63,22 @@ def test_outside_of_the_mask_nothing_changes_and_inside_it_comes_back_as_it_lean
     assert (gone[~where] == np.asarray(image)[~where]).all() and (gone[where] < 3).all()
     same = np.asarray(straight.back(image, straight.image, mask), int)
     assert np.abs(same - np.asarray(image))[where].mean() < (0.001 if pose == "upside down" else 4)
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_large_object_is_turned_in_a_smaller_picture_and_comes_back_in_its_place(place, monkeypatch):
+    image, box, square, straight = case(place, size=(2000, 2000))
+    assert straight.times > 1 and straight.image.width < 1000
+    mask = straight.within(square)
+    where = np.asarray(mask) > 0
+    assert mask.size == image.size and set(np.unique(mask)) == {0, 255} and not (where & ~(np.asarray(square) > 0)).any()
+    same = np.asarray(straight.back(image, straight.image, mask), int)
+    assert (same[~where] == np.asarray(image)[~where]).all()
+    assert np.abs(same - np.asarray(image))[where].mean() < 4
+    monkeypatch.setattr(sys.modules[straighten.__module__], "shrinkage", lambda longest: 1)
+    whole = straighten(image, box, TILT_DEGREES)
+    exact = np.asarray(whole.within(square)) > 0
+    assert whole.times == 1 and (exact & where).sum() > 0.98 * (exact | where).sum()
 
 
 def test_the_mask_holds_the_object_and_less_than_the_square():

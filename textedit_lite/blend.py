@@ -12,6 +12,7 @@ from .errors import SettingsError
 
 FEATHER = 0.04  # width of the feather, in short sides of the mask's box
 FINE = 16  # pixels of a feather that are enough to measure it by
+MANY = 500_000  # pixels of a place from which on two are mixed by a weight of 8 bits, which is off by a level at most
 SEAM_DEPTH = 0.12  # how deep the correction of the seam reaches, in short sides of the mask's box
 SEAM_LIMIT = 40.0  # a larger step at the border (of 255) is an object that was cut, not a wrong shade
 AROUND = 0.02  # over how many short sides of the mask's box a change is averaged, to tell whether it was meant
@@ -136,18 +137,17 @@ def place_of(mask: Image.Image) -> tuple[int, int, int, int]:
 def lay_in(image: Image.Image, after: Image.Image, mask: Image.Image, width: float = FEATHER) -> Image.Image:
     """The picture with `after` laid over the mask's place (`place_of`), feathered; all outside of the mask is untouched.
 
-    Only where the feather fades are two pixels mixed (`mix`). after: RGB, as large as the place; mask: L, as the picture; width: of
-    the feather, in short sides of the mask's box. Taught in notebook 03.
+    They are mixed as `mix` does it, in a large place to a level of 255. after: RGB, as large as the place; mask: L, as the picture;
+    width: of the feather, in short sides of the mask's box. Taught in notebook 03.
     """
     place = place_of(mask)
     x0, y0, x1, y1 = mask.getbbox()
     alpha = feather(mask.crop(place), width * min(x1 - x0, y1 - y0))
     result = image.copy()
-    result.paste(after, place, Image.fromarray((alpha == 1).astype(np.uint8) * 255))
-    fading = (alpha > 0) & (alpha < 1)
-    pixels = np.array(result.crop(place))
-    pixels[fading] = mix(pixels[fading][None], np.asarray(after)[fading][None], alpha[fading][None])[0]
-    result.paste(Image.fromarray(pixels), place)
+    if alpha.size < MANY:
+        result.paste(Image.fromarray(mix(np.asarray(image.crop(place)), np.asarray(after), alpha)), place)
+    else:
+        result.paste(after, place, Image.fromarray(np.rint(255 * alpha).astype(np.uint8)))
     return result
 
 

@@ -11,8 +11,9 @@ import numpy as np
 from PIL import Image
 
 CLIP_SIDE = 1.15  # side of CLIP's square crop, in longest sides of the box
-LARGEST_CROP = 672  # pixels a side, twice what the largest of the usual CLIPs takes in
-SHARP = 1_000_000  # pixels from which on nobody can tell how a turned picture was interpolated
+LARGEST_CROP, CROP = 672, 336  # pixels a side up to which a crop stays as it is, and that a larger one keeps: the usual CLIPs take no more
+LARGE, ENOUGH = 512, 384  # pixels of a longest side up to which an object is looked at as it is, and that are kept of a larger one
+SHARP = 500_000  # pixels from which on nobody can tell how a turned picture was interpolated
 CONTEXT = 4 / 3  # side of the painter's window, in longest sides of the mask: the mask fills three quarters of it
 GROW = 0.08  # how far a mask reaches beyond its box on each side, in longest sides of the box
 
@@ -102,23 +103,37 @@ def context_window(
     return window[0], window[1], window[0] + side, window[1] + side
 
 
-def crop(image: Image.Image, window: tuple[int, int, int, int]) -> Image.Image:
-    """The window of a picture; what lies outside of the picture repeats its edge pixels. Taught in notebook 03."""
+def shrinkage(side: float, large: float = LARGE, enough: float = ENOUGH) -> int:
+    """By what whole number a side is divided to be looked at: 1 up to `large`, then so that `enough` pixels are left at most."""
+    return 1 if side <= large else math.ceil(side / enough)
+
+
+def crop(image: Image.Image, window: tuple[int, int, int, int], times: int = 1) -> Image.Image:
+    """The window of a picture; what lies outside of the picture repeats its edge pixels.
+
+    times: the pixels a side that become one, their mean, counted from where the picture begins in the window.
+    Taught in notebook 03.
+    """
     x0, y0, x1, y1 = window
     inside = (max(x0, 0), max(y0, 0), min(x1, image.width), min(y1, image.height))
+    part = image.crop(inside) if times == 1 else image.reduce(times, inside)
     if inside == tuple(window):
-        return image.crop(window)
-    part = np.asarray(image.crop(inside))
-    pad = ((inside[1] - y0, y1 - inside[3]), (inside[0] - x0, x1 - inside[2])) + ((0, 0),) * (part.ndim - 2)
-    return Image.fromarray(np.pad(part, pad, mode="edge"))
+        return part
+    pixels = np.asarray(part)
+    pad = [((inside[k] - window[k]) // times, math.ceil((window[k + 2] - inside[k + 2]) / times)) for k in (1, 0)]
+    padded = np.pad(pixels, (*pad, *[(0, 0)] * (pixels.ndim - 2)), mode="edge")
+    return Image.fromarray(padded[: math.ceil((y1 - y0) / times), : math.ceil((x1 - x0) / times)])
 
 
 def rotated(picture: Image.Image, degrees: float, centre: tuple[float, float] | None = None) -> Image.Image:
     """A picture turned counter-clockwise about a point (default: its middle), at its own size; black comes in at the corners.
 
-    Bicubic, and bilinear, which costs less, where it has many pixels.
+    Bicubic, and bilinear, which costs less, where it has many pixels; half a turn of those moves them, to the nearest half pixel.
     """
     fine = picture.width * picture.height < SHARP
+    if degrees % 360 == 180 and centre and not fine:
+        left, top = (round(2 * middle) - extent for middle, extent in zip(centre, picture.size))
+        return picture.transpose(Image.Transpose.ROTATE_180).crop((-left, -top, picture.width - left, picture.height - top))
     return picture.rotate(degrees, Image.Resampling.BICUBIC if fine else Image.Resampling.BILINEAR, center=centre)
 
 
@@ -152,7 +167,7 @@ def zoom(
 
 
 def square_crop(image: Image.Image, box: np.ndarray, factor: float = CLIP_SIDE) -> Image.Image:
-    """The square around a box that CLIP sees: its side is `factor` longest sides of the box, at most 672 pixels.
+    """The square around a box that CLIP sees: its side is `factor` longest sides of the box; beyond 672 pixels it is made smaller.
 
     Taught in notebook 02.
     """
@@ -161,7 +176,4 @@ def square_crop(image: Image.Image, box: np.ndarray, factor: float = CLIP_SIDE) 
     x0, y0 = round(cx - side / 2), round(cy - side / 2)
     # A box at the very border still has pixels to repeat.
     x0, y0 = min(max(x0, 1 - side), image.width - 1), min(max(y0, 1 - side), image.height - 1)
-    window = (x0, y0, x0 + side, y0 + side)
-    if side <= LARGEST_CROP:
-        return crop(image, window)
-    return zoom(image, window, LARGEST_CROP, Image.Resampling.HAMMING)  # a third of what LANCZOS costs; CLIP makes it smaller yet
+    return crop(image, (x0, y0, x0 + side, y0 + side), shrinkage(side, LARGEST_CROP, CROP))

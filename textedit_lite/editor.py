@@ -32,7 +32,7 @@ from .match import (
     check_select,
     match,
 )
-from .memory import in_portions
+from .memory import in_portions, keep_freed
 from .models import Models, load_models
 from .plan import ROUNDS, Paint, make_mask, make_plan
 from .prompt import EditPrompt, check_words, parse
@@ -226,6 +226,7 @@ class Editor:
     def __init__(self, models: Models | None = None):
         self.models = models or load_models("lite")
         self._found: OrderedDict[tuple, Detections] = OrderedDict()
+        keep_freed()  # an edit makes several pictures as large as its own, one after the other
 
     def edit(
         self, image, prompt: str, *, seed: int = 0, steps: int | None = None, guidance: float | None = None,
@@ -429,20 +430,18 @@ class Editor:
         painted = in_portions(jobs, self.models, paint)
         return [[painted.pop(0) for _ in request.jobs] for request in requests]
 
-    def _key(self, request: Find) -> tuple:
-        """What the detections of a picture hang on: what the detector sees of it, its size, and the threshold."""
-        seen = reduced(request.image, self.models.detr_processor)
-        return hashlib.sha256(seen.tobytes()).digest(), request.image.size, request.threshold
-
     def _find(self, requests: list[Find]) -> list[Detections]:
-        keys = [self._key(request) for request in requests]
-        new = {key: request for key, request in zip(keys, requests) if key not in self._found}
-        for threshold in {request.threshold for request in new.values()}:
-            todo = [key for key, request in new.items() if request.threshold == threshold]
+        detr, processor = self.models.detr, self.models.detr_processor
+        seen = [reduced(request.image, processor) for request in requests]
+        # What the detections of a picture hang on: what the detector sees of it, its size, and the threshold.
+        keys = [(hashlib.sha256(small.tobytes()).digest(), one.image.size, one.threshold) for small, one in zip(seen, requests)]
+        new = {key: pair for key, *pair in zip(keys, requests, seen) if key not in self._found}
+        for threshold in {request.threshold for request, _ in new.values()}:
+            todo = [key for key, (request, _) in new.items() if request.threshold == threshold]
             for at in range(0, len(todo), DETECTED_AT_ONCE):
                 part = todo[at : at + DETECTED_AT_ONCE]
-                found = detect_batch([new[key].image for key in part], self.models.detr, self.models.detr_processor, threshold)
-                self._found.update(zip(part, found))
+                images, small = zip(*((request.image, small) for request, small in (new[key] for key in part)))
+                self._found.update(zip(part, detect_batch(images, detr, processor, threshold, small)))
         answers = [self._found[key] for key in keys]
         while len(self._found) > 32:
             self._found.popitem(last=False)

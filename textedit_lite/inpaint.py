@@ -207,10 +207,10 @@ def denoising(
 
 
 def _native(job: Job, side: int) -> _Native:
-    if job.mask.size != job.image.size or job.mask.getextrema()[1] < 128:
+    size, box = job.image.size, job.mask.getbbox()
+    if job.mask.size != size or not box or job.mask.crop(box).getextrema()[1] < 128:
         raise MaskError("The mask is empty or not of the picture's size: paint white what is to be repainted.")
-    size = job.image.size
-    window = context_window((0, 0, *size), size, 1.0) if job.whole else context_window(job.mask.getbbox(), size)
+    window = context_window((0, 0, *size), size, 1.0) if job.whole else context_window(box, size)
     image = zoom(job.image, window, side)
     # Black beyond the picture's borders, where nothing is pasted back.
     mask = zoom(job.mask, window, side, Image.Resampling.BILINEAR, "constant")

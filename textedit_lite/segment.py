@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageChops
 
-from .boxes import context_window, crop, iou
+from .boxes import context_window, crop, iou, shrinkage
 from .errors import SettingsError
 
 KINDS = ("box", "sam", "mask2former", "detr")
@@ -16,7 +16,6 @@ DILATE = 0.04  # how far a mask reaches beyond the object's shape, in longest si
 SAME = 0.5  # IoU of boxes from which a found shape is taken for the one that is asked for
 REACH = 0.1  # how far beyond a box its object may show, in longest sides of the box, as no detector's box is exact
 MOST = 0.5  # share of a shape that must lie there
-LARGEST = 512  # pixels of an object's longest side; more would show a small segmenter nothing more
 LEAST = 0.1  # a shape that fills less of its box is none
 
 
@@ -53,7 +52,7 @@ def silhouette(image: Image.Image, box, models) -> Image.Image | None:
     if not models.has_segmenter("sam", at_hand=True):
         return None
     longest = max(box[2] - box[0], box[3] - box[1])
-    times = max(1, math.ceil(longest / LARGEST))
+    times = shrinkage(longest)
     # SAM lite sees a third more than the box, so what lies a side away is not even copied.
     step = 2 * times  # even, so that half pixels are rounded as they would be in the whole picture
     x0, y0 = (int(max(low - longest, 0) // step) * step for low in box[:2])
@@ -63,9 +62,12 @@ def silhouette(image: Image.Image, box, models) -> Image.Image | None:
     if not shape.any():
         return None
     near = as_mask(dilate(shape, DILATE * longest / times))
-    size = (x1 - x0, y1 - y0)
+    left, top, right, bottom = near.getbbox()  # and a pixel around it, in which it fades
+    left, top = times * max(left - 1, 0), times * max(top - 1, 0)
+    right, bottom = min(times * (right + 1), x1 - x0), min(times * (bottom + 1), y1 - y0)
+    place = tuple(v / times for v in (left, top, right, bottom))
     result = Image.new("L", image.size)
-    result.paste(near.resize(size, Image.Resampling.BILINEAR, (0, 0, size[0] / times, size[1] / times)), (x0, y0))
+    result.paste(near.resize((right - left, bottom - top), Image.Resampling.BILINEAR, place), (x0 + left, y0 + top))
     return result
 
 
@@ -79,9 +81,14 @@ def narrowed(mask: Image.Image, before: Image.Image | None, after: Image.Image |
     """
     if before is None or after is None:
         return mask
-    seen = ImageChops.lighter(before, after).point([0] * 128 + [255] * 128)
-    needed = ImageChops.darker(seen, mask)
-    return needed if needed.getbbox() else mask
+    place = mask.getbbox()
+    seen = ImageChops.lighter(before.crop(place), after.crop(place)).point([0] * 128 + [255] * 128)
+    needed = ImageChops.darker(seen, mask.crop(place))
+    if not needed.getbbox():
+        return mask
+    result = Image.new("L", mask.size)
+    result.paste(needed, place)
+    return result
 
 
 def sam_shapes(image: Image.Image, boxes: np.ndarray, model, processor) -> np.ndarray:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image, ImageChops
 
-from .boxes import rotated
+from .boxes import rotated, shrinkage
 from .vocabulary import COLOUR_RGB, POSE_DEGREES
 
 STRANGE = 45.0  # distance (of 255) from the plane of a colour's shades and tints at which a pixel is of another colour
@@ -23,7 +23,9 @@ GREY = (8.0, 14.0)  # chroma (largest less least of red, green, blue) up to whic
 # How light the parts of a white and of a black object are, and which shares of its body's colour those of one with a hue.
 TONES = {"white": {"ink": 36.0, "line": 92.0, "body": 240.0, "light": 255.0}, "black": {"ink": 16.0, "body": 46.0, "line": 112.0}}
 SHADES = {"ink": 0.15, "line": 0.38, "body": 1.0, "light": 1.4}
-SEEN = 500_000  # pixels of the region in which an object is told from its background; what changes is changed in full
+# Side of a square as large as the region up to which an object is told from its background as it is, and what is kept of a larger
+# one; what changes is changed in full.
+LARGE, ENOUGH = 707, 354
 MARGIN = 0.06  # how far an object may reach beyond the detector's box, in longest sides of it
 INSIDE = 0.08  # how deep in its dilated shape a pixel is surely the object's, in longest sides of the box
 HIGHLIGHT = 0.2  # how far towards white the lightest parts are
@@ -47,7 +49,7 @@ def sketch(
     x0, y0, x1, y1 = mask.getbbox()
     x0, y0, x1, y1 = max(x0 - 2, 0), max(y0 - 2, 0), min(x1 + 2, image.width), min(y1 + 2, image.height)
     region, hole = image.crop((x0, y0, x1, y1)), mask.crop((x0, y0, x1, y1)).point([0] * 128 + [255] * 128)
-    times = math.ceil(math.sqrt(region.width * region.height / SEEN))  # the object is found in a smaller picture
+    times = shrinkage(math.sqrt(region.width * region.height), LARGE, ENOUGH)
     seen, gone = np.asarray(region.reduce(times), np.float32), np.asarray(hole.reduce(times)) > 0
     near = gone if shape is None else gone & (np.asarray(shape.crop((x0, y0, x1, y1)).reduce(times)) >= 128)
     own_box = (np.asarray(box) - (x0, y0, x0, y0)) / times
@@ -73,7 +75,8 @@ def sketch(
         behind = Image.composite(whole(fill_in(seen, left)), region, room)
         centre = ((box[0] + box[2]) / 2 - x0, (box[1] + box[3]) / 2 - y0)
         turn = POSE_DEGREES[wanted["pose"]] - POSE_DEGREES[now["pose"]]
-        sketched = Image.composite(rotated(sketched, turn, centre), behind, rotated(layer, turn, centre))
+        turned = rotated(Image.merge("RGBX", (*sketched.split(), layer)), turn, centre)  # the layer along with it, which costs less
+        sketched = Image.composite(turned.convert("RGB"), behind, turned.getchannel(3))
     result = image.copy()
     result.paste(sketched, (x0, y0), hole)
     return result
@@ -113,19 +116,20 @@ def fill_in(pixels: np.ndarray, hole: np.ndarray) -> np.ndarray:
     Pull and push (Gortler et al., 1996): known pixels are averaged into ever coarser pictures, and each unknown pixel
     takes the value of the finest coarser one that is known. pixels: [H, W, 3]; hole: bool [H, W]. Taught in notebook 04.
     """
-    known = (~hole).astype(np.float32)[..., None]
+    known = (~hole).astype(np.float32)[None]
     if known.all() or not known.any():
         return pixels.astype(np.float32)
-    return _pull_push(np.where(hole[..., None], 0, pixels).astype(np.float32), known)
+    channels = np.where(hole, 0, np.moveaxis(pixels, -1, 0)).astype(np.float32, order="C")
+    return np.moveaxis(_pull_push(channels, known), 0, -1)
 
 
 def _pull_push(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """`values` are sums of what is known, `weight` [H, W, 1] in 0..1 says how well; every pixel of the result is known."""
-    height, width = weight.shape[:2]
+    """`values` [3, H, W] are sums of what is known, `weight` [1, H, W] in 0..1 says how well; every pixel of the result is known."""
+    height, width = weight.shape[1:]
     mean = values / np.maximum(weight, 1e-6)
     if min(height, width) < 2 or weight.min() >= 1:
         total = max(float(weight.sum()), 1e-6)
-        return np.where(weight > 0, mean, values.sum((0, 1)) / total)
+        return np.where(weight > 0, mean, values.sum((1, 2), keepdims=True) / total)
     of_values, of_weight = (_channelwise(v, lambda one: one.reduce(2)) for v in (values, weight))
     weight2 = np.minimum(4 * of_weight, 1)
     coarse = _pull_push(weight2 * of_values / np.maximum(of_weight, 1e-12), weight2)
@@ -135,8 +139,8 @@ def _pull_push(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
 
 
 def _channelwise(values: np.ndarray, change: Callable[[Image.Image], Image.Image]) -> np.ndarray:
-    """Each channel of float32 [H, W, C], changed as a picture of its own."""
-    return np.stack([np.asarray(change(Image.fromarray(np.ascontiguousarray(values[..., c])))) for c in range(values.shape[-1])], -1)
+    """Each channel of float32 [C, H, W], changed as a picture of its own."""
+    return np.stack([np.asarray(change(Image.fromarray(channel))) for channel in values])
 
 
 def recolour(pixels: np.ndarray, old: str, new: str) -> np.ndarray:
@@ -154,13 +158,20 @@ def recolour(pixels: np.ndarray, old: str, new: str) -> np.ndarray:
     parts = np.stack([base, np.ones(3, np.float32)], 1)
     shares = pixels @ np.linalg.pinv(parts).T
     shade, rest = shares[..., :1], pixels - shares @ parts.T
-    hue = np.maximum(shade, 0) * np.linalg.norm(base) / np.maximum(np.linalg.norm(pixels, axis=-1, keepdims=True), 1)
-    own = np.minimum(1, (hue / HUE) ** 2) * np.exp(-((rest**2).sum(-1, keepdims=True)) / (2 * STRANGE**2))
+    hue = np.maximum(shade, 0) * np.linalg.norm(base) / np.maximum(np.sqrt(_squares(pixels)), 1)
+    own = np.minimum(1, (hue / HUE) ** 2) * np.exp(-_squares(rest) / (2 * STRANGE**2))
     if new == "black":
         becomes = _toned((pixels @ base / (base @ base))[..., None], SHADES, new)
     else:
-        becomes = pixels + np.clip(shade, 0, 1.3) * target - shade * base
+        light = np.clip(shade, 0, 1.3)
+        channels = (pixels[..., [c]] + light * target[c] - shade * base[c] for c in range(3))
+        becomes = np.concatenate(list(channels), -1)
     return pixels + own * (becomes - pixels)
+
+
+def _squares(pixels: np.ndarray) -> np.ndarray:
+    """The sum of the channels' squares: [..., 3] -> [..., 1], channel by channel, as numpy is slow over an axis of three."""
+    return sum(pixels[..., [c]] ** 2 for c in range(3))
 
 
 def _toned(values: np.ndarray, tones: dict[str, float], new: str) -> np.ndarray:

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageChops
 
 from .blend import FEATHER, lay_in, place_of
-from .boxes import CONTEXT, GROW, crop, grow_box, rotated
+from .boxes import CONTEXT, GROW, crop, grow_box, rotated, shrinkage
 
 
 @dataclass(frozen=True)
@@ -22,20 +22,23 @@ class Straight:
 
     image: RGB, square; mask: L, of its size, 255 = to be repainted, a square in its middle. degrees: by how much the
     object leans in the picture, counter-clockwise; window: the square of the picture (xyxy, whole pixels, reaching beyond
-    its borders where it must) in whose middle, turned, the image lies.
+    its borders where it must) in whose middle, turned, the image lies; times: how many pixels of the picture are one of the
+    image's side.
     """
 
     image: Image.Image
     mask: Image.Image
     degrees: float
     window: tuple[int, int, int, int]
+    times: int = 1
 
     def within(self, mask: Image.Image) -> Image.Image:
         """What of a mask (L, the picture's size) the turned square covers, too. Taught in notebook 04."""
-        x0, y0, x1, y1 = self._part(mask.size)
-        square = self._whole(self.mask).rotate(self.degrees).crop(self._of_window((x0, y0, x1, y1)))
+        x0, y0, x1, y1 = mask.getbbox()
+        x0, y0, x1, y1 = place = (*np.maximum((x0, y0), self.window[:2]), *np.minimum((x1, y1), self.window[2:]))
+        square = self._enlarged(self._whole(self.mask).rotate(self.degrees), place).point([0] * 128 + [255] * 128)
         result = Image.new("L", mask.size)
-        result.paste(ImageChops.darker(mask.crop((x0, y0, x1, y1)), square), (x0, y0))
+        result.paste(ImageChops.darker(mask.crop(place), square), (x0, y0))
         return result
 
     def back(self, picture: Image.Image, painted: Image.Image, mask: Image.Image, width: float = FEATHER) -> Image.Image:
@@ -44,24 +47,22 @@ class Straight:
         mask: of `within`; width: of the feather, in short sides of the mask's box. Every pixel outside of the mask is the
         picture's own, bit for bit. Taught in notebook 04.
         """
-        after = rotated(self._whole(painted), self.degrees).crop(self._of_window(place_of(mask)))
+        after = self._enlarged(rotated(self._whole(painted), self.degrees), place_of(mask))
         return lay_in(picture, after, mask, width)
 
     def _whole(self, picture: Image.Image) -> Image.Image:
-        """`image`, or a picture of its size, in the middle of black as large as `window`."""
-        side = self.window[2] - self.window[0]
+        """`image`, or a picture of its size, in the middle of black that stands for all of `window`."""
+        side = (self.window[2] - self.window[0]) // self.times
         whole = Image.new(picture.mode, (side, side))
         margin = (side - picture.width) // 2
         whole.paste(picture, (margin, margin))
         return whole
 
-    def _part(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
-        """What of the window lies in a picture of `size`."""
-        x0, y0, x1, y1 = self.window
-        return max(x0, 0), max(y0, 0), min(x1, size[0]), min(y1, size[1])
-
-    def _of_window(self, part: tuple[int, int, int, int]) -> tuple[int, ...]:
-        return tuple(value - self.window[k % 2] for k, value in enumerate(part))
+    def _enlarged(self, whole: Image.Image, place: tuple[int, int, int, int]) -> Image.Image:
+        """What a picture that stands for all of `window` shows of a place (xyxy) of the picture, at the picture's own size."""
+        x0, y0, x1, y1 = place
+        part = tuple((value - self.window[k % 2]) / self.times for k, value in enumerate(place))
+        return whole.resize((x1 - x0, y1 - y0), Image.Resampling.BICUBIC, part)
 
 
 def straighten(image: Image.Image, box, degrees: float, grow: float = GROW) -> Straight:
@@ -70,18 +71,20 @@ def straighten(image: Image.Image, box, degrees: float, grow: float = GROW) -> S
     image: RGB; box: xyxy of the object as it leans; grow: of the mask, in longest sides of the box (`build_mask`). The mask
     is a square as wide as the leaning box's longest side: for the objects of the small world that is the upright one's
     to 1.5 % (and 6.5 % from object to object), nearer than what a leaning rectangle or ellipse would give. What lies
-    beyond the picture's borders repeats its edge. Taught in notebook 04.
+    beyond the picture's borders repeats its edge. A large object is turned in a smaller picture. Taught in notebook 04.
     """
     longest = max(box[2] - box[0], box[3] - box[1])
+    times = shrinkage(longest)  # a small painter, the only one for which anything is straightened, sees fewer pixels yet
+    longest /= times
     half = math.ceil(CONTEXT * (0.5 + grow) * longest) + 2  # so much that the painter's window lies inside
     t = math.radians(degrees)
     reach = math.ceil(half * (abs(math.cos(t)) + abs(math.sin(t)))) + 1
-    x, y = round((box[0] + box[2]) / 2), round((box[1] + box[3]) / 2)
-    window = (x - reach, y - reach, x + reach, y + reach)
+    x, y = (times * round((low + high) / 2 / times) for low, high in ((box[0], box[2]), (box[1], box[3])))
+    window = (x - times * reach, y - times * reach, x + times * reach, y + times * reach)
     margin = reach - half
-    upright = rotated(crop(image, window), -degrees)
+    upright = rotated(crop(image, window, times), -degrees)
     upright = upright.crop((margin, margin, margin + 2 * half, margin + 2 * half))
     mask = Image.new("L", upright.size)
     middle = np.array([half - longest / 2, half - longest / 2, half + longest / 2, half + longest / 2])
     mask.paste(255, grow_box(middle, upright.size, grow, square=True))
-    return Straight(upright, mask, degrees, window)
+    return Straight(upright, mask, degrees, window, times)
