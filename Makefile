@@ -9,7 +9,7 @@ PROMPT    ?= the left car changes to a red car
 # which of our editor's parts, and how many processes share the work
 DATA      ?= world
 IMAGES    ?= 1000
-SEED      ?= 101
+SEED      ?= 606
 PROCESSES ?= 1
 WEIGHTS   ?= lite
 # Files of tests and notebooks at a time

@@ -165,8 +165,8 @@ def load_models(weights: str | Path = "lite", device: str | None = None, low_mem
     base, few = split_lcm(weights)
     sources, name, optional = _located(base)
     if few and "lcm" not in optional:
-        raise WeightsError(f"The {name} weights have no lcm/: train it with `textedit-lite train lcm --minutes 60 --out DIR`, and put "
-                           "DIR beside them as lcm/.")  # fmt: skip
+        raise WeightsError(f"The {name} weights have no lcm/: train it with `textedit-lite train lcm --minutes 60 --out DIR`, and name "
+                           'it in a weights file, lcm = "DIR".')  # fmt: skip
     return _load(sources, f"{name}{LCM}" if few else name, device, low_memory, optional)
 
 
