@@ -116,7 +116,11 @@ class Plan:
     @property
     def feather(self) -> float:
         """How wide the mask's edge is, in short sides of its box."""
-        return FEATHER if self.settings.feather is None else self.settings.feather
+        return _feather(self.settings)
+
+
+def _feather(settings: Any) -> float:
+    return FEATHER if settings.feather is None else settings.feather
 
 
 def make_plan(
@@ -132,9 +136,8 @@ def make_plan(
     # The object's shape serves the sketch; where there is none, it says afterwards what of the painting need not stay.
     shape = silhouette(image, box, models) if (sketches or helped) and without != "silhouette" else None
     start = sketch(image, mask, box, wish.now.values, wish.wanted, shape) if sketches else None
-    job = Job(image, mask, wish.description, settings.seed, start, whole=without == "crop")
+    job = Job(image, mask, wish.description, settings.seed, start, _feather(settings), whole=without == "crop")
     plan = Plan(image, mask, job, settings, wish, models, shape=shape if helped else None)
-    plan = replace(plan, job=replace(job, feather=plan.feather))
     lean = leaning(wish.wanted, wish.now, models) if not own and without not in ("straighten", "crop") else 0.0
     if not lean:
         return plan
