@@ -16,6 +16,7 @@ from textedit_lite.evaluation.metrics import (
     PSNR_CAP,
     bootstrap_interval,
     clip_measures,
+    clustered_interval,
     edit_measures,
     psnr,
     ssim_map,
@@ -412,6 +413,20 @@ def test_the_interval_of_other_statistics_and_of_missing_values():
 
 
 # --- AP, by pycocotools, on boxes whose AP can be worked out ------------------------------------------------------------
+
+
+def test_values_that_hang_together_have_a_wider_interval():
+    alone = (np.random.default_rng(0).random(200) < 0.8).astype(float)
+    assert clustered_interval(alone, range(200)) == bootstrap_interval(alone)
+    fourfold, clusters = np.repeat(alone, 4), np.repeat(np.arange(200), 4)
+    low, high = clustered_interval(fourfold, clusters)
+    assert (low, high) == pytest.approx(bootstrap_interval(alone), abs=0.02), "four copies of a value tell no more than one"
+    narrow = bootstrap_interval(fourfold)
+    assert 1.7 < (high - low) / (narrow[1] - narrow[0]) < 2.3
+    order = np.random.default_rng(1).permutation(800)
+    assert clustered_interval(fourfold[order], clusters[order]) == (low, high)
+    assert clustered_interval([*fourfold, np.nan], [*clusters, 7]) == (low, high), "what was not measured is left out"
+    assert clustered_interval([1.0, 1.0, 3.0], ["a", "a", "b"], np.median) == (1.0, 3.0)
 
 
 def test_average_precision_worked_out_by_hand():

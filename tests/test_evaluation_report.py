@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import math
 
@@ -22,10 +23,13 @@ from textedit_lite.evaluation.table import OUTCOME, as_csv, as_latex, as_markdow
 from textedit_lite.evaluation.verdict import by_models, hits, is_black
 from textedit_lite.world.coco import write_set
 
+NUMBERS = itertools.count()
+
 
 def a_row(**changes) -> dict:
-    """A row of an edit that came back, was right, and took a second."""
+    """A row of an edit of a picture of its own that came back, was right, and took a second."""
     row = {
+        "image_id": next(NUMBERS),
         "key": "tilt-1", "task": "tilt", "prompt": "the car changes to a car upside down", "status": "edited", "returned": True,
         "target": True, "verified": True, "success": True, "box": [0, 0, 9, 9], "margin": 0.9, "rounds": 1, "clip_direction": 0.5,
         "seconds": {"detect": 0.25, "inpaint": 0.75},
@@ -54,6 +58,8 @@ def test_figures_are_those_of_the_rows():
     assert found["ssim_512"] == (0.5, 0.5, 0.5), "one row has it, and only that one counts"
     assert found["total"][0] == pytest.approx((1 + 1 + 0.5 + 1) / 4) and found["total_median"][0] == 1
     assert "kept" not in found
+    together = table.figures([one | {"image_id": 1} for one in rows])
+    assert together["success"] == (0.5, 0.5, 0.5), "of one picture there is nothing to draw"
 
 
 def test_an_editor_that_chooses_nothing_has_no_share_of_right_choices():

@@ -104,8 +104,8 @@ def _notes(runs: Sequence[Run]) -> str:
     """What is and what is not comparable."""
     worlds = [run.settings["data"] == "world" or any("oracle" in row for row in run.rows) for run in runs]
     notes = [
-        "In brackets: 95 % bootstrap intervals over the edits; one without any width, as of 4 out of 4, is left out, and is no "
-        "certainty. A measure of pixels counts only edits that came back.",
+        "In brackets: 95 % bootstrap intervals over the pictures, each with all of its edits; one without any width in the digits "
+        "shown, as of 4 out of 4, is left out, and is no certainty. A measure of pixels counts only edits that came back.",
         '"A picture came back" is what the paper counts as success; "success" asks whether the change is there and the object '
         "still that object, by the oracle where the scene is known, else by colour histogram, DETR and CLIP.",
         '"Right of itself": of the edits that came back, those of which the editor\'s own verdict ("editor says so") is that of '
