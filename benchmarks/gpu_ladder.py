@@ -258,7 +258,7 @@ class Counted:
 
     def of(self, way: Way) -> float:
         """FLOPs of one edit."""
-        kind = (way.ours, way.half)
+        kind = (way.ours, way.half, way.guidance > 1)  # with guidance a step sends each picture through the U-Net twice
         if kind not in self.known:
             plain = replace(way, schedule="DDIM", compiled=False, batch=1)
             # The plain way takes nine steps in ten: two of three, three of four. What is remembered of the words is not counted.

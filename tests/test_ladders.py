@@ -172,9 +172,10 @@ def test_flops_are_counted_in_what_runs(bench):
     ours = gpu_ladder.Way("ours", steps=5, half=False)
     plain = gpu_ladder.Way("plain", steps=6, half=False, ours=False)
     assert (ours.calls, plain.calls) == (5, 5)
-    for way in (ours, plain):
+    for way in (ours, plain, replace(ours, guidance=1.0)):
         expected = counted.of(way)
         assert expected == counted.direct(way, way.steps) > counted.of(replace(way, steps=4)) > 0
+    assert counted.of(replace(ours, guidance=1.0)) < counted.of(ours), "without guidance a step is one pass, not two"
 
 
 @pytest.mark.parametrize("schedule", ["DDIM", "DPM-Solver++", "UniPC", "LCM"])
