@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 from textedit_lite.editor import METADATA, Editor, EditResult, replay
-from textedit_lite.errors import OutputError, SettingsError
+from textedit_lite.errors import OutputError, SettingsError, WeightsError
 from textedit_lite.evaluation import rows as kept
 from textedit_lite.evaluation import run as running
 from textedit_lite.evaluation.cases import choose_cases
@@ -269,12 +269,25 @@ def test_unknown_words_do_not_break_up_a_batch():
     assert results[0].message == "2", "the two others stayed together"
 
 
-def test_an_interruption_goes_through():
+@pytest.mark.parametrize(("raised", "seen"), [
+    (KeyboardInterrupt(), KeyboardInterrupt), (OSError(28, "No space left on device"), OSError),
+    (WeightsError("gone"), WeightsError), (MemoryError(), WeightsError),
+])  # fmt: skip
+def test_an_interruption_and_trouble_of_the_machine_go_through(raised, seen):
     def way(some):
-        raise KeyboardInterrupt
+        raise raised
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(seen):
         attempt(way, requests(2))
+
+
+def test_a_batch_that_the_memory_cannot_hold_is_made_one_by_one():
+    def way(some):
+        if len(some) > 1:
+            raise MemoryError
+        return [EditResult("edited", "", image=some[0].image)]
+
+    assert [result.status for result in attempt(way, requests(3))] == ["edited"] * 3
 
 
 # --- editors -----------------------------------------------------------------------------------------------------

@@ -102,6 +102,12 @@ def test_training_sees_what_the_processor_gives(model, tmp_path):
     torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=0)
 
 
+def test_the_decoder_starts_on_any_device():
+    model = parts.build().to("meta")  # which computes nothing, but wants everything to lie on it, as a GPU does
+    parts.start_decoder(model)
+    assert {weight.device.type for weight in model.parameters()} == {"meta"}
+
+
 def test_a_saved_model_answers_as_the_trained_one(tmp_path):
     from transformers import DetrForObjectDetection
 

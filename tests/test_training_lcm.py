@@ -235,7 +235,7 @@ def test_what_is_trained_edits_in_the_steps_that_its_folder_says(tmp_path, uncom
     for part in (inpaint, lcm):
         monkeypatch.setattr(part, "BATCH", 2)
     (tmp_path / "samples").mkdir()
-    inpaint._draw_part((tmp_path / "samples" / "samples-0-000.npz", 0, 0))  # here, as another process would draw all of a part
+    inpaint._draw_part((tmp_path / "samples" / "inpaint-0-000.npz", 0, 0))  # here, as another process would draw all of a part
     results = lcm.train(tmp_path / "run", 0.03, **PARTS, count=8, scenes=tmp_path / "samples", progress=False)
     assert results["teacher_apart"] < results["apart"] and np.isfinite(results["loss"])
     assert json.loads((tmp_path / "run" / "painting.json").read_text()) == {"steps": 4, "guidance": 1.0}

@@ -104,6 +104,21 @@ def test_of_a_scene_one_object_is_named_where_it_is():
         assert (weight[caption == 1][:, 0, 0, 0] == 1).all() and (weight[caption == 2][:, 0, 7, 7] == 1).all()
 
 
+def test_the_latents_of_another_autoencoder_are_others(tmp_path):
+    import torch
+    from diffusers import AutoencoderTiny
+
+    from textedit_lite.training.data import save_whole
+
+    path = tmp_path / "text2image-0-000.npz"
+    save_whole(path, pictures=np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8))
+    vae = text2image.load_vae(PARTS["vae"])
+    torch.manual_seed(0)
+    mine, other = (text2image.encode([path], ["pictures"], one)["pictures"] for one in (vae, AutoencoderTiny.from_config(vae.config)))
+    assert mine.shape == other.shape and not np.allclose(mine, other)
+    assert np.array_equal(text2image.encode([path], ["pictures"], vae)["pictures"], mine)
+
+
 # --- training ----------------------------------------------------------------------------------------------------
 
 
@@ -119,7 +134,7 @@ def trained(tmp_path_factory):
         for module, name, init in ((text2image, "text2image", None), (instruct_pix2pix, "instruct-pix2pix", root / "text2image")):
             folder = root / name / "samples"
             folder.mkdir(parents=True)
-            module._draw_part((folder / "samples-0-000.npz", 0, 0))  # here, as another process would not see the patches
+            module._draw_part((folder / f"{name}-0-000.npz", 0, 0))  # here, as another process would not see the patches
             results = module.train(root / name, 0.01, **PARTS, count=20, init=init, progress=False)
             assert np.isfinite(results["loss"])
     return root

@@ -11,7 +11,7 @@ from PIL import Image
 
 from ..detect import HIGHEST, Detections
 from ..editor import ABLATIONS, Editor, EditResult
-from ..errors import SettingsError, TextEditError
+from ..errors import SettingsError, TextEditError, WeightsError
 from ..mask import build_mask
 from ..match import ATTRIBUTES, read_attributes, read_categories, text_features
 from ..models import Models
@@ -128,7 +128,8 @@ def attempt(way: Way, some: Sequence[Request], words: Sequence[str] | None = Non
     """The results of a batch, where one that fails fails alone: its status is "failed", its message the reason.
 
     words: all that the models know, None for any; a prompt beyond them fails before anything is computed. Where the rest
-    fails together nevertheless, each is tried by itself. Only an interruption goes through.
+    fails together nevertheless, each is tried by itself. An interruption goes through, and so does the machine's own
+    trouble (a full memory or disk, weights that are gone), which says nothing of the edit: the run is gone on with later.
     """
     results: list[EditResult | None] = [_refused(request, words) for request in some]
     todo = [i for i, result in enumerate(results) if result is None]
@@ -171,8 +172,15 @@ def _refused(request: Request, words: Sequence[str] | None) -> EditResult | None
 
 
 def _alone(way: Way, request: Request) -> EditResult:
+    import torch
+
     try:
         return way([request])[0]
+    except (OSError, WeightsError):
+        raise
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise WeightsError("The memory has no room for even one of these edits: close other programs; the same command goes on "
+                           "from here.") from error  # fmt: skip
     except Exception as error:
         reason = str(error) if isinstance(error, TextEditError) else f"{type(error).__name__}: {error}"
         return EditResult("failed", " ".join(reason.split()), source=request.image)

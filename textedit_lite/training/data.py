@@ -1,10 +1,12 @@
-"""Draws the scenes that the lite models are trained on, once, into a folder that all trainers share."""
+"""Draws what the lite models are trained on, once, into folders that trainers share, also at the same time."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import multiprocessing
 import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +31,7 @@ class Labelled:
 
 @dataclass(frozen=True)
 class SceneCache:
-    """Drawn scenes: `images` uint8 [N, size, size, 3] (memory-mapped), `objects` a list of `Labelled` a scene."""
+    """Drawn scenes: `images` uint8 [N, size, size, 3] in memory, `objects` a list of `Labelled` a scene."""
 
     images: np.ndarray
     objects: list[list[Labelled]]
@@ -63,9 +65,7 @@ def _draw_part(job: tuple[Path, str, int, int, int, int]) -> None:
         labels.append([[*thing.box, thing.category, thing.colour, thing.view, thing.pose, thing.visible_fraction]
                        for thing in label(scene)])
     path.with_suffix(".json").write_text(json.dumps(labels))
-    half = path.with_suffix(".half.npy")
-    np.save(half, images)
-    os.replace(half, path)  # a part is there in full or not at all
+    save_whole(path, images)
 
 
 def scene_cache(folder: Path | str, split: str, count: int, seed: int = 0, size: int = 256) -> SceneCache:
@@ -73,19 +73,56 @@ def scene_cache(folder: Path | str, split: str, count: int, seed: int = 0, size:
 
     The images are stacked in memory: 196 kB a scene of 256x256.
     """
-    from tqdm import tqdm
-
     folder = Path(folder) / f"{split}-{seed}-{size}"
     folder.mkdir(parents=True, exist_ok=True)
     jobs = [(folder, split, seed, size, start, start + PART) for start in range(0, count, PART)]
     missing = [job for job in jobs if not (folder / f"part-{job[4]:06d}.npy").exists()]
-    if missing:
-        with multiprocessing.get_context("spawn").Pool(min(len(missing), os.cpu_count() or 1)) as pool:
-            for _ in tqdm(pool.imap(_draw_part, missing), total=len(missing), desc=f"drawing {split} scenes", unit="part"):
-                pass
+    draw_parts(_draw_part, missing, f"drawing {split} scenes")
     images, objects = [], []
     for job in jobs:
         path = folder / f"part-{job[4]:06d}.npy"
         images.append(np.load(path, mmap_mode="r"))
         objects += [[Labelled(tuple(row[:4]), *row[4:]) for row in rows] for rows in json.loads(path.with_suffix(".json").read_text())]
     return SceneCache(np.concatenate(images)[:count], objects[:count])
+
+
+def sample_files(draw_part: Callable, folder: Path | str, kind: str, part: int, count: int, seed: int) -> list[Path]:
+    """Draw at least `count` samples of a kind into `folder`, in files of `part`, by draw_part((path, number, seed)).
+
+    Those that are there already are kept; the files' names begin with the kind, so that other kinds can lie beside them.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{kind}-{seed}-{number:03d}.npz" for number in range(-(-count // part))]
+    draw_parts(draw_part, [(path, number, seed) for number, path in enumerate(paths) if not path.exists()], f"drawing {kind} samples")
+    return paths
+
+
+def draw_parts(draw_part: Callable, jobs: Sequence, what: str) -> None:
+    """Call draw_part(job) for all jobs, in as many processes as there are processors for this one, with a progress bar."""
+    from tqdm import tqdm
+
+    if not jobs:
+        return
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with multiprocessing.get_context("spawn").Pool(min(len(jobs), there)) as pool:
+        for _ in tqdm(pool.imap(draw_part, jobs), total=len(jobs), desc=what, unit="part"):
+            pass
+
+
+def save_whole(path: Path, array: np.ndarray | None = None, **arrays: np.ndarray) -> None:
+    """Write a .npy of one array, or a .npz of several: it is there in full or not at all, whoever else writes it."""
+    half = path.with_name(f".{os.getpid()}-{path.name}")
+    if array is None:
+        np.savez(half, **arrays)
+    else:
+        np.save(half, array)
+    os.replace(half, path)
+
+
+def fingerprint(model) -> str:
+    """A few digits of the sha256 of a model's weights, by which another one is told from it."""
+    digest = hashlib.sha256()
+    for name, weight in sorted(model.state_dict().items()):
+        digest.update(name.encode() + weight.detach().float().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:12]

@@ -94,7 +94,7 @@ def _look_near(attention: nn.Module, heads: int, precision: float) -> None:
     for projection in (attention.q_proj, attention.k_proj):
         for head in range(heads):
             rows = range(head * size, head * size + len(channels))
-            projection.weight[list(rows)] = scale * torch.eye(width)[channels]
+            projection.weight[list(rows)] = scale * torch.eye(width, device=projection.weight.device)[channels]
 
 
 @torch.no_grad()
@@ -110,7 +110,7 @@ def start_decoder(model: DetrForObjectDetection) -> None:
     last = core.encoder.layers[-1].final_layer_norm
     core.query_position_embeddings.weight.copy_(_grid_embedding(core, GRID))
     width = last.weight.numel()
-    live = torch.ones(width)
+    live = torch.ones_like(last.weight)
     live[fast_channels(width)] = 0.0
     gain = live / torch.where(last.weight.abs() < 0.05, torch.ones(()), last.weight)
     for depth, layer in enumerate(core.decoder.layers):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
+import hashlib
 import shutil
 from dataclasses import replace
 from itertools import product
@@ -16,6 +15,7 @@ from ..vocabulary import COLOURS, POSES, TILT_DEGREES, VIEWS, describe
 from ..world.scenes import changed, full_mask, make_scene, mask_box, render, visible_masks
 from .card import write_card
 from .clip import text_encoder
+from .data import fingerprint, sample_files, save_whole
 from .loop import half_precision, run
 from .vae import drop_needless_keys
 
@@ -86,25 +86,13 @@ def _draw_part(job: tuple[Path, int, int]) -> None:
                 pictures.append(picture)
                 masks.append(mask)
                 captions.append(caption)
-    half = path.with_name(f".{path.name}")
-    np.savez(half, pictures=np.stack(pictures[:PART]), masks=np.packbits(np.stack(masks[:PART]), axis=None),
-             captions=np.array(captions[:PART]))
-    os.replace(half, path)
+    save_whole(path, pictures=np.stack(pictures[:PART]), masks=np.packbits(np.stack(masks[:PART]), axis=None),
+               captions=np.array(captions[:PART]))  # fmt: skip
 
 
 def draw_samples(folder: Path | str, count: int, seed: int = 0) -> list[Path]:
-    """Draw at least `count` samples into `folder`, in files of PART; those that are there already are kept."""
-    from tqdm import tqdm
-
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"samples-{seed}-{part:03d}.npz" for part in range(-(-count // PART))]
-    missing = [(path, part, seed) for part, path in enumerate(paths) if not path.exists()]
-    if missing:
-        with multiprocessing.get_context("spawn").Pool(min(len(missing), os.cpu_count() or 1)) as pool:
-            for _ in tqdm(pool.imap(_draw_part, missing), total=len(missing), desc="drawing samples", unit="part"):
-                pass
-    return paths
+    """Draw at least `count` crops of ideal edits into `folder`; those that are there already are kept."""
+    return sample_files(_draw_part, folder, "inpaint", PART, count, seed)
 
 
 class Samples:
@@ -116,10 +104,10 @@ class Samples:
         from tqdm import tqdm
 
         parts: dict[str, list] = {"target": [], "masked": [], "mask": [], "caption": []}
-        side = NATIVE // 4
+        side, through = NATIVE // 4, fingerprint(vae)
         with torch.no_grad():
             for path in tqdm(paths, desc="encoding samples", unit="part"):
-                cached = path.with_suffix(".latents.npz")
+                cached = path.with_suffix(f".{through}.npz")
                 if not cached.exists():
                     with np.load(path) as stored:
                         pictures, captions = stored["pictures"], stored["captions"]
@@ -136,9 +124,7 @@ class Samples:
                         target.append(latents[: len(pixels)].contiguous())
                         masked.append(latents[len(pixels) :].contiguous())
                         small.append(F.interpolate(mask, (side, side)).half())
-                    half = cached.with_name(f".{cached.name}")
-                    np.savez(half, target=torch.cat(target), masked=torch.cat(masked), mask=torch.cat(small), caption=captions)
-                    os.replace(half, cached)
+                    save_whole(cached, target=torch.cat(target), masked=torch.cat(masked), mask=torch.cat(small), caption=captions)
                 with np.load(cached) as stored:
                     for key in ("target", "masked", "mask"):
                         parts[key].append(torch.from_numpy(stored[key]))
@@ -269,6 +255,12 @@ def caption_states(clip: Path | str, captions: list[str]):
         return torch.cat([encoder(part).last_hidden_state for part in ids.input_ids.split(64)])
 
 
+def what_it_learns_from(count: int, vae, states, unet) -> dict:
+    """What a folder's run must have in common with what goes on in it: samples, autoencoder, words, and the weights at the start."""
+    words = hashlib.sha256(states.float().numpy().tobytes()).hexdigest()[:12]
+    return {"samples": count, "vae": fingerprint(vae), "words": words, "begun from": fingerprint(unet)}
+
+
 def assemble(unet, vae, clip: Path | str, folder: Path | str) -> None:
     """Save a StableDiffusionInpaintPipeline of the parts, in float16, its text encoder being CLIP's."""
     from diffusers import StableDiffusionInpaintPipeline
@@ -308,8 +300,8 @@ def train(out: Path | str, minutes: float, *, vae: Path | str, clip: Path | str,
     rate = 1e-3 if init is None else 5e-4  # so that what an earlier run has learned is not shaken off
     done = run(
         unet, batch_maker(samples, shorter), velocity_loss(noise_schedule(), states), out / "training", minutes, rate,
-        name="inpaint", settings={"native": NATIVE, "batch": BATCH}, warmup=300, hold=0.35, ema=0.9995, bf16=True, seed=seed,
-        progress=progress,
+        name="inpaint", settings={"native": NATIVE, "batch": BATCH, **what_it_learns_from(count, autoencoder, states, unet)}, warmup=300,
+        hold=0.35, ema=0.9995, bf16=True, seed=seed, progress=progress,
     )  # fmt: skip
     assemble(done.model.float().to("cpu", memory_format=torch.contiguous_format), autoencoder, clip, out)
     results = {"loss": round(done.losses.get("loss", float("nan")), 4)}

@@ -14,6 +14,7 @@ from ..rivals.words import instruction
 from ..vocabulary import COLOURS, POSES, TASKS, VIEWS, describe
 from ..world.scenes import Scene, changed, full_mask, make_scene, render, visible_masks
 from .card import write_card
+from .data import sample_files, save_whole
 from .inpaint import caption_states
 from .text2image import (
     BATCH,
@@ -21,12 +22,10 @@ from .text2image import (
     PART,
     build,
     check_minutes,
-    draw,
     encode,
     fit,
     load_vae,
     save,
-    save_part,
     shrink,
     timesteps,
 )
@@ -114,7 +113,7 @@ def _draw_part(job: tuple[Path, int, int]) -> None:
             before.append(shrink(render(triple.before)))
             after.append(shrink(render(changed(triple.before, triple.index, **triple.change))))
             words.append(triple.instruction)
-    save_part(path, before=np.stack(before[:PART]), after=np.stack(after[:PART]), words=np.array(words[:PART]))
+    save_whole(path, before=np.stack(before[:PART]), after=np.stack(after[:PART]), words=np.array(words[:PART]))
 
 
 def change_weights(before, after):
@@ -173,7 +172,8 @@ def train(out: Path | str, minutes: float, *, vae: Path | str, clip: Path | str,
     check_minutes(minutes)
     out = Path(out)
     autoencoder = load_vae(vae)
-    data = encode(draw(_draw_part, scenes or out / "samples", count, seed), ["before", "after"], autoencoder)
+    paths = sample_files(_draw_part, scenes or out / "samples", "instruct-pix2pix", PART, count, seed)
+    data = encode(paths, ["before", "after"], autoencoder)
     texts = ["", *sorted(set(data["words"].tolist()))]
     index = {text: i for i, text in enumerate(texts)}
     words = np.array([index[text] for text in data["words"].tolist()])
@@ -181,7 +181,7 @@ def train(out: Path | str, minutes: float, *, vae: Path | str, clip: Path | str,
     torch.manual_seed(seed)
     unet = build(8, states.shape[-1])
     batches = batch_maker(data["before"], data["after"], words, autoencoder.config.scaling_factor)
-    done = fit(unet, batches, states, out, "instruct-pix2pix", minutes, seed, init, progress)
+    done = fit(unet, batches, states, autoencoder, out, "instruct-pix2pix", minutes, seed, count, init, progress)
     save(done.model, "StableDiffusionInstructPix2PixPipeline", out)
     results = {"loss": round(done.losses.get("loss", float("nan")), 4)}
     write_card(

@@ -18,7 +18,7 @@ from ..errors import SettingsError
 from ..models import WISHES
 from ..resources import data_path
 from .card import write_card
-from .inpaint import BATCH, NATIVE, SAMPLES, Samples, caption_states, draw_samples, every_caption, noise_schedule
+from .inpaint import BATCH, NATIVE, SAMPLES, Samples, caption_states, draw_samples, every_caption, noise_schedule, what_it_learns_from
 from .inpaint import batch_maker as samples_by_lot
 from .loop import run
 from .text2image import check_minutes
@@ -252,13 +252,13 @@ def train(out: Path | str, minutes: float, *, vae: Path | str, clip: Path | str,
     samples = Samples(draw_samples(Path(scenes or out / "samples"), count, seed), autoencoder, {text: i for i, text in enumerate(captions)})
     states = caption_states(clip, captions)
     torch.manual_seed(seed)
-    models = pair(student_of(teacher))
+    models, learns = pair(student_of(teacher)), what_it_learns_from(count, autoencoder, states, teacher)
     for unet in (teacher, *models.values()):
         unet.to(memory_format=torch.channels_last)
         unet.set_attn_processor(AttnProcessor())  # its backward pass is quicker on a CPU than that of the fused attention
     done = run(
         models, batch_maker(samples, shorter), distillation_loss(noise_schedule(), teacher, states), out / "training", minutes, RATE,
-        name="lcm", settings={"native": NATIVE, "batch": BATCH, "pieces": STEPS, "skip": SKIP, "rank": RANK, "guidance": GUIDANCE},
+        name="lcm", settings={"native": NATIVE, "batch": BATCH, "pieces": STEPS, "skip": SKIP, "rank": RANK, "guidance": GUIDANCE} | learns,
         hold=0.35, ema=0.999, bf16=True, seed=seed, progress=progress,
     )  # fmt: skip
     student = done.model["student"].float().to("cpu", memory_format=torch.contiguous_format)
@@ -274,8 +274,8 @@ def train(out: Path | str, minutes: float, *, vae: Path | str, clip: Path | str,
         f"painter paints in {STEPS} steps of DDIM what it else paints in {FINE}, and, as a guidance of {GUIDANCE:g} is learned, too, "
         f"with one pass of its UNet a step, not two. Distilled for latent consistency, in {STEPS} pieces of the schedule. `apart` is "
         f"how far its {STEPS} steps lead from the teacher's {FINE}, from the same noise of temperature {COLD:g} (mean squared distance "
-        "of the latents inside of the mask), `teacher_apart` how far as few of the teacher's do. What an edit with it is worth, "
-        "`textedit-lite score editor --weights lite+lcm` measures.",
+        "of the latents inside of the mask, on the first 32 of its crops), `teacher_apart` how far as few of the teacher's do. What an "
+        "edit with it is worth, `textedit-lite score editor --weights lite+lcm` measures.",
         command=f"textedit-lite train lcm --minutes {minutes:g} --seed {seed} --count {count} --vae DIR --clip DIR --out DIR"
         + (" --init DIR" if init else ""),
         data=f"{len(samples.target)} crops of ideal edits (split train, seed {seed + 1}), as its teacher's; half of the times are those "

@@ -10,7 +10,7 @@ from ..errors import SettingsError
 from ..resources import data_path
 from ..world.sprites import CATEGORIES
 from .card import write_card
-from .data import scene_cache
+from .data import fingerprint, scene_cache
 from .detr import shrink
 from .loop import run
 from .sam import LEAST, shape_maps
@@ -151,8 +151,9 @@ def train(
     model = build(init or data_path("models", "lite", "detr"))
     done = run(
         model, batch_maker(images, maps, categories), loss, out / "training", minutes, 5e-4, name="mask2former",
-        settings={"scenes": count, "side": SIDE, "batch": BATCH, "points": POINTS}, warmup=200, hold=0.5, ema=0.998,
-        lr_scale=lambda name: BACKBONE_RATE if "pixel_level_module.encoder" in name else 1.0, seed=seed, progress=progress,
+        settings={"scenes": count, "side": SIDE, "batch": BATCH, "points": POINTS, "begun from": fingerprint(model)},
+        warmup=200, hold=0.5, ema=0.998, seed=seed, progress=progress,
+        lr_scale=lambda name: BACKBONE_RATE if "pixel_level_module.encoder" in name else 1.0,
     )  # fmt: skip
     save(done.model.float().cpu(), out)
     from .score_masks import score_queries

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ from ..boxes import CONTEXT, context_window, crop
 from ..errors import SettingsError
 from ..world.scenes import make_scene, visible_masks
 from .card import write_card
-from .data import scene_cache
+from .data import save_whole, scene_cache
 from .loop import run
 
 SCENES = 8000
@@ -73,9 +72,7 @@ def shape_maps(folder: Path | str, split: str, count: int, seed: int = 0, size: 
             for number, mask in enumerate(visible_masks(make_scene(index, split, seed, size)), 1):
                 maps[index][mask > 0] = number
         path.parent.mkdir(parents=True, exist_ok=True)
-        half = path.with_suffix(".half.npy")
-        np.save(half, maps)
-        os.replace(half, path)
+        save_whole(path, maps)
     return np.load(path, mmap_mode="r")
 
 

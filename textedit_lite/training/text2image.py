@@ -7,10 +7,7 @@ the editors that they are for do, and both go through the painter's autoencoder 
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +16,8 @@ from ..errors import SettingsError
 from ..vocabulary import describe
 from ..world.scenes import boxes, make_scene, render
 from .card import write_card
-from .inpaint import caption_states, every_caption, noise_schedule
+from .data import fingerprint, sample_files, save_whole
+from .inpaint import caption_states, every_caption, noise_schedule, what_it_learns_from
 from .loop import half_precision, run
 
 NATIVE = 128  # pixels a side of a whole scene: ideal edits that went through it and the autoencoder are all still read rightly
@@ -105,37 +103,16 @@ def velocity_loss(schedule, states):
     return loss
 
 
-def draw(draw_part: Callable, folder: Path | str, count: int, seed: int) -> list[Path]:
-    """Draw `count` samples into `folder`, in files of PART by (path, part, seed); those that are there already are kept."""
-    from tqdm import tqdm
-
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"samples-{seed}-{part:03d}.npz" for part in range(-(-count // PART))]
-    missing = [(path, part, seed) for part, path in enumerate(paths) if not path.exists()]
-    if missing:
-        with multiprocessing.get_context("spawn").Pool(min(len(missing), len(os.sched_getaffinity(0)))) as pool:
-            for _ in tqdm(pool.imap(draw_part, missing), total=len(missing), desc="drawing samples", unit="part"):
-                pass
-    return paths
-
-
-def save_part(path: Path, **arrays) -> None:
-    """Write a part; it is there in full or not at all."""
-    half = path.with_name(f".{path.name}")
-    np.savez(half, **arrays)
-    os.replace(half, path)
-
-
 def encode(paths: list[Path], names: list[str], vae) -> dict:
     """The latents of the pictures `names` of all parts, float16 [N, 4, h, h], kept beside them; and all else, as it is."""
     import torch
     from tqdm import tqdm
 
+    through = fingerprint(vae)
     found: dict[str, list] = {}
     with torch.no_grad():
         for path in tqdm(paths, desc="encoding samples", unit="part"):
-            cached = path.with_suffix(".latents.npz")
+            cached = path.with_suffix(f".{through}.npz")
             if not cached.exists():
                 with np.load(path) as stored:
                     arrays = {key: stored[key] for key in stored.files}
@@ -147,7 +124,7 @@ def encode(paths: list[Path], names: list[str], vae) -> dict:
                             code = vae.encode(pixels.contiguous(memory_format=torch.channels_last)).latents
                         latents.append((code.float() * vae.config.scaling_factor).half().contiguous())
                     arrays[name] = torch.cat(latents).numpy()
-                save_part(cached, **arrays)
+                save_whole(cached, **arrays)
             with np.load(cached) as stored:
                 for key in stored.files:
                     found.setdefault(key, []).append(stored[key])
@@ -179,7 +156,7 @@ def load_vae(folder: Path | str):
     return AutoencoderTiny.from_pretrained(folder, torch_dtype=torch.float32).eval()
 
 
-def fit(unet, batches, states, out: Path, name: str, minutes: float, seed: int, init, progress: bool):
+def fit(unet, batches, states, vae, out: Path, name: str, minutes: float, seed: int, count: int, init, progress: bool):
     """Train a UNet for whole scenes; what `loop.run` returns, its model on the CPU and in float32."""
     import torch
     from diffusers.models.attention_processor import AttnProcessor
@@ -191,7 +168,8 @@ def fit(unet, batches, states, out: Path, name: str, minutes: float, seed: int, 
     rate = 1e-3 if init is None else 5e-4  # so that what an earlier run has learned is not shaken off
     done = run(
         unet, batches, velocity_loss(noise_schedule(), states), out / "training", minutes, rate, name=name,
-        settings={"native": NATIVE, "batch": BATCH}, warmup=300, hold=0.35, ema=0.999, bf16=True, seed=seed, progress=progress,
+        settings={"native": NATIVE, "batch": BATCH, **what_it_learns_from(count, vae, states, unet)}, warmup=300, hold=0.35, ema=0.999,
+        bf16=True, seed=seed, progress=progress,
     )  # fmt: skip
     done.model.float().to("cpu", memory_format=torch.contiguous_format)
     return done
@@ -225,7 +203,7 @@ def _draw_part(job: tuple[Path, int, int]) -> None:
         things = scene.objects
         captions[row, : len(things)] = [describe(one.category, one.colour, one.view, one.pose) for one in things]
         places[row, : len(things)] = boxes(scene) / (scene.width, scene.height, scene.width, scene.height)
-    save_part(path, pictures=np.stack(pictures), captions=captions, places=places)
+    save_whole(path, pictures=np.stack(pictures), captions=captions, places=places)
 
 
 def place_weights(places, side: int):
@@ -280,14 +258,14 @@ def train(out: Path | str, minutes: float, *, vae: Path | str, clip: Path | str,
     out = Path(out)
     captions, shorter = every_caption()
     index = {text: i for i, text in enumerate(captions)}
-    paths = draw(_draw_part, scenes or out / "samples", count, seed)
-    data = encode(paths, ["pictures"], load_vae(vae))
+    paths, autoencoder = sample_files(_draw_part, scenes or out / "samples", "text2image", PART, count, seed), load_vae(vae)
+    data = encode(paths, ["pictures"], autoencoder)
     named = np.vectorize(index.__getitem__, otypes=[np.int64])(data["captions"])
     states = caption_states(clip, captions)
     torch.manual_seed(seed)
     unet = build(4, states.shape[-1])
     batches = batch_maker(data["pictures"], named, data["places"], shorter)
-    done = fit(unet, batches, states, out, "text2image", minutes, seed, init, progress)
+    done = fit(unet, batches, states, autoencoder, out, "text2image", minutes, seed, count, init, progress)
     save(done.model, "StableDiffusionImg2ImgPipeline", out)
     results = {"loss": round(done.losses.get("loss", float("nan")), 4)}
     write_card(
