@@ -24,9 +24,10 @@ PARTS = tuple(FULL)
 
 
 def weights_of(weights: str) -> dict[str, str]:
-    """The sha256 of every weights file, by its name: of lite, of a folder, or of what full or a weights file names.
+    """The sha256 of every weights file that an edit asks by itself, by its name: of lite, of a folder, of full or a weights file.
 
-    What comes from the Hub is looked at as its cache holds it. Raises WeightsError for a weights file that cannot be read.
+    These are the three models', those of a SAM in a folder beside them (`segment.silhouette`), and of "+lcm". What comes
+    from the Hub is looked at as its cache holds it. Raises WeightsError for a weights file that cannot be read.
     """
     base, few = split_lcm(weights)
     asked = {"lcm": OPTIONAL["lcm"]} if few else {}
@@ -36,7 +37,7 @@ def weights_of(weights: str) -> dict[str, str]:
     if (path := Path(base)).suffix in (".toml", ".json") and path.is_file():
         return _digests_of(asked | read_sources(path), parts)
     folder = data_path("models", "lite") if base == "lite" else Path(base)
-    return {name: digest for part in parts for name, digest in _digests(folder / part, folder).items()}
+    return {name: digest for part in (*parts, "sam") for name, digest in _digests(folder / part, folder).items()}
 
 
 def _digests_of(sources: dict[str, Source], parts: tuple[str, ...]) -> dict[str, str]:
