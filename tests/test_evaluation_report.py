@@ -15,7 +15,7 @@ from PIL import Image
 from textedit_lite.detect import Detections
 from textedit_lite.errors import SettingsError
 from textedit_lite.evaluation import figures, table
-from textedit_lite.evaluation.report import read_run, report
+from textedit_lite.evaluation.report import Run, _name_apart, read_run, report
 from textedit_lite.evaluation.rows import read_rows
 from textedit_lite.evaluation.run import evaluate
 from textedit_lite.evaluation.setwise import originals, set_measures
@@ -73,6 +73,17 @@ def test_an_editor_is_right_of_itself_where_its_verdict_is_that_of_success():
     assert found["verified"][0] == 0.5 and found["right_of_itself"][0] == pytest.approx(2 / 3), "of the three that came back"
     blind = table.figures([a_row(shown=0.0, verified=False, success=False)] * 3)
     assert not {"verified", "right_of_itself"} & blind.keys(), "no verdict, so neither a wrong nor a right one"
+
+
+def test_runs_of_one_editor_are_told_apart_by_their_folders(tmp_path):
+    def named(*folders) -> list[str]:
+        some = [Run(tmp_path / folder, "ours", {}, [], 0, {}) for folder in folders]
+        _name_apart(some)
+        return [run.name for run in some]
+
+    assert named("a/ours") == ["ours"]
+    assert named("few", "many") == ["ours (few)", "ours (many)"]
+    assert named("a/ours", "b/ours") == ["ours (a/ours)", "ours (b/ours)"]
 
 
 def test_a_figure_is_shown_with_its_interval():

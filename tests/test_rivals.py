@@ -83,6 +83,8 @@ def test_settings_are_the_familys_unless_given(models, rival):
 def test_settings_that_leave_no_step_are_refused(models):
     with pytest.raises(SettingsError, match="leaves none of 4 steps"):
         settings_of("sdedit", models, steps=4, strength=0.2)
+    with pytest.raises(SettingsError, match="noise of 0.03 leaves none of 25 steps"):
+        settings_of("diffedit", models, noise=0.03)
     with pytest.raises(SettingsError, match="do not divide"):
         settings_of("diffedit", models, steps=30)
 

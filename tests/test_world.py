@@ -273,3 +273,6 @@ def test_a_set_is_continued_and_never_mixed(tmp_path):
         write_set(tmp_path / "none", 0)
     with pytest.raises(SettingsError, match="split"):
         write_set(tmp_path / "none", 1, split="exam")
+    with pytest.raises(SettingsError):
+        write_set(tmp_path / "none", 1, size=32)
+    assert not (tmp_path / "none").exists(), "what is refused leaves nothing behind"

@@ -143,11 +143,13 @@ def _failures(runs: Sequence[Run]) -> str:
 
 
 def _name_apart(runs: Sequence[Run]) -> None:
-    """Runs of one editor get their folder's name as well."""
-    names = Counter(run.name for run in runs)
-    for run in runs:
-        if names[run.name] > 1:
-            run.name += f" ({run.folder.name})"
+    """Runs of one editor get their folders' names as well, with as many of the folders around as tell them apart."""
+    for name in {run.name for run in runs}:
+        alike = [run for run in runs if run.name == name]
+        paths = [run.folder.resolve().parts for run in alike]
+        depth = next((n for n in range(1, max(map(len, paths))) if len({path[-n:] for path in paths}) == len(alike)), 1)
+        for run, path in zip(alike, paths):
+            run.name += f" ({'/'.join(path[-depth:])})" if len(alike) > 1 else ""
 
 
 def _task_first(runs: Sequence[Run]):

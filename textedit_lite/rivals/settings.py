@@ -56,8 +56,9 @@ def settings_of(rival: str, models: Models, **given: float) -> dict[str, float]:
         if isinstance(value, bool) or not isinstance(value, kind) or not low <= value <= high:
             raise SettingsError(f"The {name} of {rival} cannot be {value}: give a {'whole ' * whole}number from {low} to {high}.")
         settings[name] = int(value) if whole else float(value)
-    if "strength" in settings and int(settings["steps"] * settings["strength"]) < 1:
-        raise SettingsError(f"A strength of {settings['strength']} leaves none of {settings['steps']} steps: raise one of them.")
+    for name in ("strength", "noise"):
+        if name in settings and int(settings["steps"] * settings[name]) < 1:
+            raise SettingsError(f"A {name} of {settings[name]} leaves none of {settings['steps']} steps: raise one of them.")
     if rival == "diffedit" and 1000 % settings["steps"]:
         raise SettingsError(f"DiffEdit walks the 1000 times of the noise there and back, and {settings['steps']} steps do not "
                             "divide them: give 20, 25, 40 or 50, say.")  # fmt: skip

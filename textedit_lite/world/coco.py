@@ -74,12 +74,12 @@ def write_set(out: Path | str, count: int, seed: int = 0, size: int | tuple[int,
     recipe_path = out / "recipe.json"
     if recipe_path.exists() and json.loads(recipe_path.read_text(encoding="utf-8")) != recipe:
         raise OutputError(f"{out} already holds another set of scenes: choose an empty folder.")
+    scenes = [make_scene(index, split, seed, size) for index in range(count)]  # before anything is written, as they may be refused
     try:
         (out / "images").mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"Cannot write to {out} ({error.strerror}): choose a folder that you may write to.") from error
     write_text(recipe_path, json.dumps(recipe))
-    scenes = [make_scene(index, split, seed, size) for index in range(count)]
     for scene in progress(scenes) if progress else scenes:
         path = out / "images" / f"{scene.index + 1:012d}.png"
         if not path.exists():
