@@ -98,7 +98,7 @@ def test_changed_settings_are_refused_by_name(tmp_path):
 
 @pytest.mark.parametrize("minutes", [0, -1, math.nan, math.inf])
 def test_a_time_that_is_none_is_refused(tmp_path, minutes):
-    with pytest.raises(SettingsError, match="positive number"):
+    with pytest.raises(SettingsError, match="a time above 0"):
         small_run(tmp_path, minutes)
 
 

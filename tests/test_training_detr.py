@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from textedit_lite.errors import SettingsError, WeightsError  # noqa: E402
-from textedit_lite.training import data, detr  # noqa: E402
+from textedit_lite.training import data, detr, loop  # noqa: E402
 from textedit_lite.training import detr_loss as losses  # noqa: E402
 from textedit_lite.training import detr_model as parts  # noqa: E402
 from textedit_lite.training import detr_score as measure  # noqa: E402
@@ -103,8 +103,19 @@ def test_training_sees_what_the_processor_gives(model, tmp_path):
 
 
 def test_the_decoder_starts_on_any_device():
-    model = parts.build().to("meta")  # which computes nothing, but wants everything to lie on it, as a GPU does
-    parts.start_decoder(model)
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    class OneDevice(TorchDispatchMode):
+        """Refuses what a GPU refuses: tensors of two devices in one operation, but for a copy, a single number or an index."""
+
+        def __torch_dispatch__(self, function, types, arguments=(), named=None):
+            places = {one.device.type for one in arguments if isinstance(one, torch.Tensor) and one.ndim}
+            assert len(places) < 2 or function is torch.ops.aten.copy_.default, f"{function} on {places}"
+            return function(*arguments, **(named or {}))
+
+    model = parts.build().to("meta")  # which computes nothing
+    with OneDevice():
+        parts.start_decoder(model)
     assert {weight.device.type for weight in model.parameters()} == {"meta"}
 
 
@@ -212,6 +223,32 @@ def test_a_run_from_end_to_end_goes_on_where_it_was(tmp_path, monkeypatch):
     assert again == results and json.loads((tmp_path / "results.json").read_text())["training"]["steps"] == steps
     detr.train(tmp_path / "more", 0.01, count=8, scored=4, init=tmp_path, scenes=tmp_path / "scenes", progress=False)
     assert detr.score(tmp_path / "more", count=4, progress=False).keys() == results.keys()
+
+
+def test_added_time_goes_to_the_phase_that_is_last():
+    shares = [0.44, 0.08, 0.48]
+    assert [phase["share"] for phase in detr.PHASES] == shares
+    for spent, given in (
+        ((0, 0, 0), (44, 8, 48)), ((20, 0, 0), (44, 8, 48)),  # nothing follows yet: each has its share
+        ((22, 2, 0), (22, 8, 70)), ((22, 4, 24), (22, 4, 74)), ((22, 4, 0), (22, 8, 70)),
+        ((44.1, 8.1, 20), (44.1, 8.1, 48)), ((90, 20, 96), (90, 20, 48)),  # goes on, or is done
+    ):  # fmt: skip
+        assert detr.allot(100, detr.PHASES, spent) == pytest.approx(given), spent
+    assert detr.allot(100, ({"share": 1.0},), [30]) == [100]
+
+
+def test_more_minutes_leave_the_earlier_phases_as_they_are(tmp_path, monkeypatch):
+    monkeypatch.setattr(data, "PART", 8)
+    monkeypatch.setattr(detr, "CHECKED", 8)
+    monkeypatch.setattr(detr, "BATCH", 2)
+    checkpoints = [tmp_path / "training" / phase["name"] / loop.CHECKPOINT for phase in detr.PHASES]
+    detr.train(tmp_path, 0.03, count=8, scored=4, progress=False)
+    before = [path.read_bytes() for path in checkpoints]
+    detr.train(tmp_path, 0.06, count=8, scored=4, progress=False)
+    after = [path.read_bytes() for path in checkpoints]
+    assert before[:2] == after[:2] and before[2] != after[2]
+    training = json.loads((tmp_path / "results.json").read_text())["training"]
+    assert 0.06 <= training["minutes"] == pytest.approx(sum(loop.minutes_spent(path.parent) for path in checkpoints), abs=0.01)
 
 
 def test_plain_words_for_what_cannot_be(tmp_path):

@@ -242,6 +242,9 @@ def test_what_is_trained_edits_in_the_steps_that_its_folder_says(tmp_path, uncom
     assert "textedit-lite train lcm" in (tmp_path / "run" / "README.md").read_text()
     assert (tmp_path / "run" / "pytorch_lora_weights.safetensors").stat().st_size < 1_000_000
 
+    with pytest.raises(SettingsError, match="samples 8, not 7"):
+        lcm.train(tmp_path / "run", 0.03, **PARTS, count=7, scenes=tmp_path / "samples", progress=False)
+
     file = weights_file(tmp_path, lcm=tmp_path / "run")
     plain, models = load_models(file), load_models(f"{file}+lcm")
     assert (plain.steps, plain.guidance) == (12, 3.0), "the LoRA is put on only where it is asked for"

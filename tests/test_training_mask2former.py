@@ -86,5 +86,8 @@ def test_a_run_from_end_to_end(tmp_path, monkeypatch):
     assert "train mask2former" in json.loads((tmp_path / "m" / "results.json").read_text())["training"]["command"]
     found = query_shapes(render(make_scene(0)), np.array([[0, 0, 256, 256]]), *lone_segmenter(tmp_path / "m", "mask2former"))
     assert found.shape == (1, 256, 256)
+    earlier = {"init": data_path("models", "lite", "mask2former"), "scenes": tmp_path / "scenes", "count": 4}
+    with pytest.raises(SettingsError, match=r"init \w{12}, not \w{12}"):
+        mask2former.train(tmp_path / "m", 0.02, **earlier, progress=False)
     with pytest.raises(SettingsError, match="above 0"):
         mask2former.train(tmp_path, 0)

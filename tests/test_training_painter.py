@@ -129,6 +129,22 @@ def _draw_forty(job):
              masks=np.packbits(np.stack([row[1] for row in rows]), axis=None))  # fmt: skip
 
 
+def test_the_latents_of_another_autoencoder_are_others(tmp_path):
+    import torch
+    from diffusers import AutoencoderTiny
+
+    from textedit_lite.training import inpaint
+
+    path, side, rng = tmp_path / "inpaint-0-000.npz", inpaint.NATIVE, np.random.default_rng(0)
+    np.savez(path, pictures=rng.integers(0, 256, (1, side, side, 3), np.uint8), masks=np.packbits(rng.random((1, side, side)) < 0.5),
+             captions=np.array(["a car"]))  # fmt: skip
+    vae = AutoencoderTiny.from_pretrained(LITE / "inpaint" / "vae", torch_dtype=torch.float32).eval()
+    torch.manual_seed(0)
+    mine, other, again = (inpaint.Samples([path], one, {"a car": 1}) for one in (vae, AutoencoderTiny.from_config(vae.config), vae))
+    assert mine.target.shape == other.target.shape == (1, 4, side // 4, side // 4)
+    assert not torch.allclose(mine.target, other.target) and torch.equal(mine.target, again.target)
+
+
 class _NoProcesses:
     """Stands in for a multiprocessing context where patched names would not reach another process."""
 

@@ -3,7 +3,7 @@
 #
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/textedit-lite/textedit-lite/blob/v0.1.0/notebooks/08_rival_editors.ipynb)
 #
-# **Time:** 60 minutes; to run: 35 seconds of one core, 1.0 GB. **Before:** [07, better masks and matching](07_better_masks_and_matching.ipynb). **Next:** [09, train the lite models](09_train_the_lite_models.ipynb). **Code:** [`rivals/`](../textedit_lite/rivals), [`evaluation/tune.py`](../textedit_lite/evaluation/tune.py).
+# **Time:** 60 minutes; to run: 95 seconds of one core, 1.0 GB. **Before:** [07, better masks and matching](07_better_masks_and_matching.ipynb). **Next:** [09, train the lite models](09_train_the_lite_models.ipynb). **Code:** [`rivals/`](../textedit_lite/rivals), [`evaluation/tune.py`](../textedit_lite/evaluation/tune.py).
 #
 # Algorithm 1 looks before it paints: DETR and CLIP say *where*, and a mask keeps the rest. Three famous editors do without: **SDEdit** has no idea where, **DiffEdit** finds the place by itself, **InstructPix2Pix** was taught the whole matter. All of them are diffusion models of the same kind, with the same autoencoder and the same text encoder as ours; what differs is the UNet (what it sees beside the noise, and what it was trained for) and how it is asked.
 #
@@ -283,7 +283,7 @@ trade_off(points).figure
 # - It looks at the result, and tries again. So could all the others, if they knew what to look at.
 # - Its painter sees only a window around the object, enlarged: more pixels for the same money.
 # - But it can only do what a box and a painter can: *replace* what is in one place. "Make it winter", "remove the fog", "in the style of Hokusai" have no place. SDEdit and InstructPix2Pix do not mind.
-# - And this is a small world. The rivals' models were trained on it for 109 (text2image) and 195 minutes (InstructPix2Pix) of one core, the painter for five and a half hours, and drawing a whole scene is harder than one object: with more training they would do better. What they do with Stable Diffusion's weights on photographs, these figures do not say.
+# - And this is a small world. The rivals' models were trained on it for 109 (text2image) and 280 minutes (InstructPix2Pix) of one core, the painter for five and a half hours, and drawing a whole scene is harder than one object: with more training they would do better. What they do with Stable Diffusion's weights on photographs, these figures do not say.
 #
 # ## Exercises
 #

@@ -31,7 +31,7 @@ DEFAULTS: dict[str, dict[str, dict[str, float]]] = {
         FULL: {"steps": 50, "guidance": 7.5, "strength": 0.7, "noise": 0.5, "maps": 10, "threshold": 1.5},
     },
     "instruct-pix2pix": {
-        LITE: {"steps": 20, "guidance": 3.0, "image_guidance": 1.2, "temperature": 0.3},
+        LITE: {"steps": 20, "guidance": 1.5, "image_guidance": 1.2, "temperature": 0.3},
         FULL: {"steps": 50, "guidance": 7.5, "image_guidance": 1.5, "temperature": 1.0},
     },
 }

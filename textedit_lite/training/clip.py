@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from ..boxes import square_crop
-from ..errors import SettingsError, WeightsError
+from ..errors import WeightsError
 from ..vocabulary import COLOURS, POSES, VIEWS, describe
 from ..world.scenes import make_scene, render
 from ..world.sprites import CATEGORIES
 from .card import write_card
 from .data import Labelled, SceneCache, label, scene_cache
+from .settings import check_settings
 
 SCENES = 8000
 SIDE = 64  # pixels a side of what CLIP sees
@@ -315,8 +316,7 @@ def train(
 
     from .loop import run
 
-    if minutes <= 0:
-        raise SettingsError("Training needs a time above 0: give --minutes 10, say.")
+    check_settings(minutes, count)
     out = Path(out)
     tokenizer = build_tokenizer()
     pixels, labels = crops(scene_cache(scenes or out / "scenes", "train", count, seed), VIEWS_OF_EACH, seed)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import multiprocessing
 import os
@@ -13,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ..world.scenes import make_scene, mask_box, render, visible_masks
+from .files import whole
 
 PART = 500  # scenes a file: what is lost when the drawing is stopped
 
@@ -64,8 +64,10 @@ def _draw_part(job: tuple[Path, str, int, int, int, int]) -> None:
         images[row] = np.asarray(render(scene))
         labels.append([[*thing.box, thing.category, thing.colour, thing.view, thing.pose, thing.visible_fraction]
                        for thing in label(scene)])
-    path.with_suffix(".json").write_text(json.dumps(labels))
-    save_whole(path, images)
+    with whole(path.with_suffix(".json")) as half:  # first, as a part counts as drawn when its pictures are there
+        half.write_text(json.dumps(labels), encoding="utf-8")
+    with whole(path) as half:
+        np.save(half, images)
 
 
 def scene_cache(folder: Path | str, split: str, count: int, seed: int = 0, size: int = 256) -> SceneCache:
@@ -108,21 +110,3 @@ def draw_parts(draw_part: Callable, jobs: Sequence, what: str) -> None:
     with multiprocessing.get_context("spawn").Pool(min(len(jobs), there)) as pool:
         for _ in tqdm(pool.imap(draw_part, jobs), total=len(jobs), desc=what, unit="part"):
             pass
-
-
-def save_whole(path: Path, array: np.ndarray | None = None, **arrays: np.ndarray) -> None:
-    """Write a .npy of one array, or a .npz of several: it is there in full or not at all, whoever else writes it."""
-    half = path.with_name(f".{os.getpid()}-{path.name}")
-    if array is None:
-        np.savez(half, **arrays)
-    else:
-        np.save(half, array)
-    os.replace(half, path)
-
-
-def fingerprint(model) -> str:
-    """A few digits of the sha256 of a model's weights, by which another one is told from it."""
-    digest = hashlib.sha256()
-    for name, weight in sorted(model.state_dict().items()):
-        digest.update(name.encode() + weight.detach().float().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:12]

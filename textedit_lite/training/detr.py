@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from ..errors import SettingsError
 from ..world.sprites import CATEGORIES
 from .data import Labelled, scene_cache
 from .detr_score import check, score
+from .settings import check_settings, origins
 
 SCENES = 16_000
 CHECKED = 300  # validation scenes looked at after each phase
@@ -176,6 +176,7 @@ def train(
 ) -> dict:  # fmt: skip
     """Train for `minutes` into `out` (goes on with what is there), save model, processor and card.
 
+    minutes: of all phases together; those that a later one has followed stay as they are, and added time goes to the last.
     init: a folder with a trained detector to go on from; all of the time then goes to the last phase.
     scenes: where the drawn scenes are kept (default: inside `out`); count: how many of them; scored: how many test
     scenes the evaluation at the end looks at. Returns what it measured. Taught in notebook 09.
@@ -183,10 +184,9 @@ def train(
     import torch
 
     from .detr_model import SIDE, build, start_decoder, thaw
-    from .loop import device, run
+    from .loop import device, minutes_spent, run
 
-    if minutes <= 0:
-        raise SettingsError("Training needs a time above 0: give --minutes 10, say.")
+    check_settings(minutes, count)
     out = Path(out)
     data = scene_cache(scenes or out / "scenes", "train", count, seed)
     held = scene_cache(scenes or out / "scenes", "validation", CHECKED, seed)
@@ -208,8 +208,10 @@ def train(
     model.to(device())
     model.model.backbone.to(memory_format=torch.channels_last)
 
+    settings = {"scenes": count, "batch": BATCH, "side": SIDE, **origins(init=model if init else None)}
+    folders = [out / "training" / phase["name"] for phase in phases]
     done, seen = [], {}
-    for phase in phases:
+    for phase, folder, time in zip(phases, folders, allot(minutes, phases, [minutes_spent(folder) for folder in folders])):
         name = phase["name"]
         if name == "decoder":
             start_decoder(model)
@@ -218,14 +220,22 @@ def train(
             parameter.requires_grad_(not key.startswith(still))
         done.append(run(
             model, batch_maker(*scenes_small, EXTENTS if name == "joint" else (1.0,)), phase_loss(name),
-            out / "training" / name, minutes * phase["share"], phase["lr"],
-            name=f"detr {name}", settings={"scenes": count, "batch": BATCH, "phase": phase, "side": SIDE},
+            folder, time, phase["lr"], name=f"detr {name}", settings={**settings, "phase": phase},
             hold=phase["hold"], warmup=200, ema=0.998, seed=seed, progress=progress,
         ))  # fmt: skip
         seen[name] = check(model, watched, held.objects, size, dense=name == "dense")
         say(out, f"{name}: {done[-1].steps} steps, {done[-1].minutes:.1f} min, validation {seen[name]}", progress)
     save(model, out)
     return finish(out, done, seen, init=init, count=count, seed=seed, scored=scored, progress=progress)
+
+
+def allot(minutes: float, phases: Sequence[dict], spent: Sequence[float]) -> list[float]:
+    """Minutes of each phase: its share, but where a later phase has begun what it has `spent`; the last one gets the rest.
+
+    For the later phases' checkpoints would overwrite what an earlier one learned in added time.
+    """
+    given = [had if any(spent[i + 1 :]) else minutes * phase["share"] for i, (phase, had) in enumerate(zip(phases, spent))]
+    return [*given[:-1], max(given[-1], minutes - sum(given[:-1]))]
 
 
 def say(out: Path, line: str, progress: bool) -> None:

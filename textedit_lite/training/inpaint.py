@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from dataclasses import replace
 from itertools import product
@@ -15,8 +14,10 @@ from ..vocabulary import COLOURS, POSES, TILT_DEGREES, VIEWS, describe
 from ..world.scenes import changed, full_mask, make_scene, mask_box, render, visible_masks
 from .card import write_card
 from .clip import text_encoder
-from .data import fingerprint, sample_files, save_whole
+from .data import sample_files
+from .files import whole
 from .loop import half_precision, run
+from .settings import check_settings, fingerprint, origins
 from .vae import drop_needless_keys
 
 NATIVE = 112  # pixels a side of the crop that the painter works on
@@ -86,8 +87,9 @@ def _draw_part(job: tuple[Path, int, int]) -> None:
                 pictures.append(picture)
                 masks.append(mask)
                 captions.append(caption)
-    save_whole(path, pictures=np.stack(pictures[:PART]), masks=np.packbits(np.stack(masks[:PART]), axis=None),
-               captions=np.array(captions[:PART]))  # fmt: skip
+    with whole(path) as half:
+        np.savez(half, pictures=np.stack(pictures[:PART]), masks=np.packbits(np.stack(masks[:PART]), axis=None),
+                 captions=np.array(captions[:PART]))  # fmt: skip
 
 
 def draw_samples(folder: Path | str, count: int, seed: int = 0) -> list[Path]:
@@ -104,7 +106,7 @@ class Samples:
         from tqdm import tqdm
 
         parts: dict[str, list] = {"target": [], "masked": [], "mask": [], "caption": []}
-        side, through = NATIVE // 4, fingerprint(vae)
+        side, through = NATIVE // 4, fingerprint(vae.state_dict())
         with torch.no_grad():
             for path in tqdm(paths, desc="encoding samples", unit="part"):
                 cached = path.with_suffix(f".{through}.npz")
@@ -124,7 +126,8 @@ class Samples:
                         target.append(latents[: len(pixels)].contiguous())
                         masked.append(latents[len(pixels) :].contiguous())
                         small.append(F.interpolate(mask, (side, side)).half())
-                    save_whole(cached, target=torch.cat(target), masked=torch.cat(masked), mask=torch.cat(small), caption=captions)
+                    with whole(cached) as half:
+                        np.savez(half, target=torch.cat(target), masked=torch.cat(masked), mask=torch.cat(small), caption=captions)
                 with np.load(cached) as stored:
                     for key in ("target", "masked", "mask"):
                         parts[key].append(torch.from_numpy(stored[key]))
@@ -255,12 +258,6 @@ def caption_states(clip: Path | str, captions: list[str]):
         return torch.cat([encoder(part).last_hidden_state for part in ids.input_ids.split(64)])
 
 
-def what_it_learns_from(count: int, vae, states, unet) -> dict:
-    """What a folder's run must have in common with what goes on in it: samples, autoencoder, words, and the weights at the start."""
-    words = hashlib.sha256(states.float().numpy().tobytes()).hexdigest()[:12]
-    return {"samples": count, "vae": fingerprint(vae), "words": words, "begun from": fingerprint(unet)}
-
-
 def assemble(unet, vae, clip: Path | str, folder: Path | str) -> None:
     """Save a StableDiffusionInpaintPipeline of the parts, in float16, its text encoder being CLIP's."""
     from diffusers import StableDiffusionInpaintPipeline
@@ -286,6 +283,7 @@ def train(out: Path | str, minutes: float, *, vae: Path | str, clip: Path | str,
     from diffusers import AutoencoderTiny, UNet2DConditionModel
     from diffusers.models.attention_processor import AttnProcessor
 
+    check_settings(minutes, count)
     out = Path(out)
     captions, shorter = every_caption()
     autoencoder = AutoencoderTiny.from_pretrained(vae, torch_dtype=torch.float32).eval()
@@ -295,13 +293,14 @@ def train(out: Path | str, minutes: float, *, vae: Path | str, clip: Path | str,
     unet = build(states.shape[-1])
     if init is not None:
         unet.load_state_dict(UNet2DConditionModel.from_pretrained(init, subfolder="unet", torch_dtype=torch.float32).state_dict())
+    begun = origins(vae=autoencoder, text_encoder=text_encoder(clip)[0], init=unet if init else None)
     unet.to(memory_format=torch.channels_last)
     unet.set_attn_processor(AttnProcessor())  # its backward pass is quicker on a CPU than that of the fused attention
     rate = 1e-3 if init is None else 5e-4  # so that what an earlier run has learned is not shaken off
     done = run(
         unet, batch_maker(samples, shorter), velocity_loss(noise_schedule(), states), out / "training", minutes, rate,
-        name="inpaint", settings={"native": NATIVE, "batch": BATCH, **what_it_learns_from(count, autoencoder, states, unet)}, warmup=300,
-        hold=0.35, ema=0.9995, bf16=True, seed=seed, progress=progress,
+        name="inpaint", settings={"native": NATIVE, "batch": BATCH, "samples": count, **begun}, warmup=300, hold=0.35, ema=0.9995,
+        bf16=True, seed=seed, progress=progress,
     )  # fmt: skip
     assemble(done.model.float().to("cpu", memory_format=torch.contiguous_format), autoencoder, clip, out)
     results = {"loss": round(done.losses.get("loss", float("nan")), 4)}

@@ -14,14 +14,15 @@ from ..rivals.words import instruction
 from ..vocabulary import COLOURS, POSES, TASKS, VIEWS, describe
 from ..world.scenes import Scene, changed, full_mask, make_scene, render, visible_masks
 from .card import write_card
-from .data import sample_files, save_whole
+from .data import sample_files
+from .files import whole
 from .inpaint import caption_states
+from .settings import check_settings
 from .text2image import (
     BATCH,
     NATIVE,
     PART,
     build,
-    check_minutes,
     encode,
     fit,
     load_vae,
@@ -113,7 +114,8 @@ def _draw_part(job: tuple[Path, int, int]) -> None:
             before.append(shrink(render(triple.before)))
             after.append(shrink(render(changed(triple.before, triple.index, **triple.change))))
             words.append(triple.instruction)
-    save_whole(path, before=np.stack(before[:PART]), after=np.stack(after[:PART]), words=np.array(words[:PART]))
+    with whole(path) as half:
+        np.savez(half, before=np.stack(before[:PART]), after=np.stack(after[:PART]), words=np.array(words[:PART]))
 
 
 def change_weights(before, after):
@@ -169,7 +171,7 @@ def train(out: Path | str, minutes: float, *, vae: Path | str, clip: Path | str,
     """
     import torch
 
-    check_minutes(minutes)
+    check_settings(minutes, count)
     out = Path(out)
     autoencoder = load_vae(vae)
     paths = sample_files(_draw_part, scenes or out / "samples", "instruct-pix2pix", PART, count, seed)
@@ -181,7 +183,8 @@ def train(out: Path | str, minutes: float, *, vae: Path | str, clip: Path | str,
     torch.manual_seed(seed)
     unet = build(8, states.shape[-1])
     batches = batch_maker(data["before"], data["after"], words, autoencoder.config.scaling_factor)
-    done = fit(unet, batches, states, autoencoder, out, "instruct-pix2pix", minutes, seed, count, init, progress)
+    done = fit(unet, batches, states, out, "instruct-pix2pix", minutes, vae=autoencoder, clip=clip, count=count, init=init, seed=seed,
+               progress=progress)  # fmt: skip
     save(done.model, "StableDiffusionInstructPix2PixPipeline", out)
     results = {"loss": round(done.losses.get("loss", float("nan")), 4)}
     write_card(

@@ -18,10 +18,11 @@ from ..errors import SettingsError
 from ..models import WISHES
 from ..resources import data_path
 from .card import write_card
-from .inpaint import BATCH, NATIVE, SAMPLES, Samples, caption_states, draw_samples, every_caption, noise_schedule, what_it_learns_from
+from .clip import text_encoder
+from .inpaint import BATCH, NATIVE, SAMPLES, Samples, caption_states, draw_samples, every_caption, noise_schedule
 from .inpaint import batch_maker as samples_by_lot
 from .loop import run
-from .text2image import check_minutes
+from .settings import check_settings, origins
 
 STEPS = 4  # of the student, and pieces of the schedule
 SKIP = 125  # k of the paper: the teacher leads at most that far with one step of DDIM, as when it paints in 8 steps itself
@@ -29,7 +30,8 @@ STARTS = 0.5  # share of times where a piece starts, and the student steps from 
 GUIDANCE = 3.5  # of the teacher, which the student paints as if it had: what the editor asks of it in a first round, mostly
 RANK = 6  # of the change of each layer's weights
 COLD = 0.3  # half of the starts are from noise of this temperature, the editor's first, the others of one from here to 1
-FINE = 12  # steps of the teacher that the student's few are measured against
+FINE = 12  # steps of the teacher that the student's few are measured against,
+MEASURED = 32  # and on how many of the crops that it learned from
 FOLLOW = 0.95  # how slowly the target follows the student (mu of the paper)
 HUBER = 1e-3
 RATE = 1e-3
@@ -210,10 +212,10 @@ def painted(unet, samples: Samples, rows: slice, states, steps: int, schedule, g
     return latents
 
 
-def nearness(teacher, student, samples: Samples, states, schedule, count: int = 32) -> dict[str, float]:
+def nearness(teacher, student, samples: Samples, states, schedule, count: int = MEASURED) -> dict[str, float]:
     """`apart`: mean squared distance inside of the mask between what the student paints in STEPS and the teacher in FINE.
 
-    From the same noise, on the first samples, in latents, whose variance is about 1; `teacher_apart`: the same of the
+    From the same noise, on the first `count` training samples, in latents, whose variance is about 1; `teacher_apart`: the same of the
     teacher in as few steps as the student. Taught in notebook 09.
     """
     rows = slice(0, count)
@@ -244,7 +246,7 @@ def train(out: Path | str, minutes: float, *, vae: Path | str, clip: Path | str,
     from diffusers.models.attention_processor import AttnProcessor
     from torch import nn
 
-    check_minutes(minutes)
+    check_settings(minutes, count)
     out = Path(out)
     teacher = read_teacher(data_path("models", "lite", "inpaint") if init is None else init)
     captions, shorter = every_caption()
@@ -252,14 +254,15 @@ def train(out: Path | str, minutes: float, *, vae: Path | str, clip: Path | str,
     samples = Samples(draw_samples(Path(scenes or out / "samples"), count, seed), autoencoder, {text: i for i, text in enumerate(captions)})
     states = caption_states(clip, captions)
     torch.manual_seed(seed)
-    models, learns = pair(student_of(teacher)), what_it_learns_from(count, autoencoder, states, teacher)
+    models, begun = pair(student_of(teacher)), origins(vae=autoencoder, text_encoder=text_encoder(clip)[0], init=teacher)
     for unet in (teacher, *models.values()):
         unet.to(memory_format=torch.channels_last)
         unet.set_attn_processor(AttnProcessor())  # its backward pass is quicker on a CPU than that of the fused attention
     done = run(
         models, batch_maker(samples, shorter), distillation_loss(noise_schedule(), teacher, states), out / "training", minutes, RATE,
-        name="lcm", settings={"native": NATIVE, "batch": BATCH, "pieces": STEPS, "skip": SKIP, "rank": RANK, "guidance": GUIDANCE} | learns,
-        hold=0.35, ema=0.999, bf16=True, seed=seed, progress=progress,
+        name="lcm", hold=0.35, ema=0.999, bf16=True, seed=seed, progress=progress, settings={
+            "native": NATIVE, "batch": BATCH, "pieces": STEPS, "skip": SKIP, "rank": RANK, "guidance": GUIDANCE, "samples": count, **begun,
+        },
     )  # fmt: skip
     student = done.model["student"].float().to("cpu", memory_format=torch.contiguous_format)
     results = {"loss": round(done.losses.get("loss", float("nan")), 4)}
@@ -274,8 +277,8 @@ def train(out: Path | str, minutes: float, *, vae: Path | str, clip: Path | str,
         f"painter paints in {STEPS} steps of DDIM what it else paints in {FINE}, and, as a guidance of {GUIDANCE:g} is learned, too, "
         f"with one pass of its UNet a step, not two. Distilled for latent consistency, in {STEPS} pieces of the schedule. `apart` is "
         f"how far its {STEPS} steps lead from the teacher's {FINE}, from the same noise of temperature {COLD:g} (mean squared distance "
-        "of the latents inside of the mask, on the first 32 of its crops), `teacher_apart` how far as few of the teacher's do. What an "
-        "edit with it is worth, `textedit-lite score editor --weights lite+lcm` measures.",
+        f"of the latents inside of the mask, on the first {MEASURED} of its crops), `teacher_apart` how far as few of the teacher's do. "
+        "What an edit with it is worth, `textedit-lite score editor --weights lite+lcm` measures.",
         command=f"textedit-lite train lcm --minutes {minutes:g} --seed {seed} --count {count} --vae DIR --clip DIR --out DIR"
         + (" --init DIR" if init else ""),
         data=f"{len(samples.target)} crops of ideal edits (split train, seed {seed + 1}), as its teacher's; half of the times are those "

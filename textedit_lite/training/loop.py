@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import signal
 import threading
 import time
@@ -24,6 +23,8 @@ from torch import Tensor, nn
 
 from ..errors import SettingsError
 from .card import write_card as write_card
+from .files import whole
+from .settings import ORIGINS, check_settings
 
 CHECKPOINT = "checkpoint.safetensors"
 CHECKPOINT_EVERY = 60.0  # seconds
@@ -113,9 +114,8 @@ def run(
     """
     from tqdm import tqdm
 
+    check_settings(minutes)
     out = Path(out)
-    if not (math.isfinite(minutes) and minutes > 0):
-        raise SettingsError(f"minutes is {minutes}: give the training a positive number of minutes.")
     out.mkdir(parents=True, exist_ok=True)
     where, budget = device(), 60.0 * minutes
     settings = dict(settings or {}) | {
@@ -181,6 +181,18 @@ def run(
     if average is not None:
         model.load_state_dict(average)
     return Run(model.eval(), step, seconds / 60, settings, losses)
+
+
+def minutes_spent(out: str | Path) -> float:
+    """Minutes that the run under `out` has had, 0 where there is none; given just these, `run` trains no step more."""
+    from safetensors import safe_open
+
+    path = Path(out) / CHECKPOINT
+    if not path.exists():
+        return 0.0
+    with safe_open(path, "pt") as file:
+        seconds = json.loads(file.metadata()["run"])["seconds"]
+    return math.nextafter(seconds / 60, 0.0)  # down, so that 60 times as many seconds are no more than these
 
 
 def load_weights(model: nn.Module, out: str | Path) -> nn.Module:
@@ -257,14 +269,10 @@ def _save(out, model, average, optimizer, step, seconds, losses, settings) -> No
         for key, value in optimizer.state.get(parameter, {}).items():
             tensors[f"optimizer.{key}.{name}"] = value
     header = {"step": step, "seconds": seconds, "losses": losses, "settings": settings}
-    temporary = out / f".{CHECKPOINT}.{os.getpid()}"
-    try:
-        # A clone each: tied weights share memory, and channels-last ones are not contiguous.
-        tensors = {key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()}
-        save_file(tensors, temporary, metadata={"run": json.dumps(header)})
-        os.replace(temporary, out / CHECKPOINT)
-    finally:
-        temporary.unlink(missing_ok=True)
+    # A clone each: tied weights share memory, and channels-last ones are not contiguous.
+    tensors = {key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()}
+    with whole(out / CHECKPOINT) as half:
+        save_file(tensors, half, metadata={"run": json.dumps(header)})
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -280,8 +288,9 @@ def _resume(out, model, average, optimizer, settings) -> tuple[int, float, dict[
         return 0, 0.0, {}
     tensors, header = _read(out / CHECKPOINT)
     now, before = json.loads(json.dumps(settings)), header["settings"]
-    for key in now.keys() | before.keys():
-        if now.get(key) != before.get(key):
+    for key in sorted(now.keys() | before.keys()):
+        unsaid = key in ORIGINS and key not in before  # an older checkpoint does not say what its run began with
+        if not unsaid and now.get(key) != before.get(key):
             raise SettingsError(
                 f"{out} holds a run with {key} {before.get(key)}, not {now.get(key)}: "
                 "ask for the same settings to go on with it, or for another folder."
@@ -312,6 +321,5 @@ def _drop_lines_after(log: Path, step: int) -> None:
     if log.exists():
         lines = [line for line in log.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
         kept = [line + "\n" for line in lines if json.loads(line)["step"] <= step]
-        temporary = log.with_name(f".{log.name}.{os.getpid()}")
-        temporary.write_text("".join(kept), encoding="utf-8")
-        os.replace(temporary, log)
+        with whole(log) as half:
+            half.write_text("".join(kept), encoding="utf-8")

@@ -10,10 +10,11 @@ from ..errors import SettingsError
 from ..resources import data_path
 from ..world.sprites import CATEGORIES
 from .card import write_card
-from .data import fingerprint, scene_cache
+from .data import scene_cache
 from .detr import shrink
 from .loop import run
 from .sam import LEAST, shape_maps
+from .settings import check_settings, fingerprint
 
 SCENES = 8000
 SIDE = 192  # pixels a side of the network's input, as the lite DETR's
@@ -139,19 +140,20 @@ def train(
     many test scenes the evaluation at the end looks at. Returns what it measured. Taught in notebook 07.
     """
     import torch
+    from safetensors.torch import load_file
 
-    if minutes <= 0:
-        raise SettingsError("Training needs a time above 0: give --minutes 10, say.")
+    check_settings(minutes, count)
     out, folder = Path(out), Path(scenes or Path(out) / "scenes")
     data = scene_cache(folder, "train", count, seed)
     maps = small_maps(shape_maps(folder, "train", count, seed, data.images.shape[1]), SIDE)
     images, categories = shrink(data.images, SIDE), _categories(count, seed)
     del data  # the large pictures
     torch.manual_seed(seed)
-    model = build(init or data_path("models", "lite", "detr"))
+    start = Path(init or data_path("models", "lite", "detr"))
+    model, begun = build(start), fingerprint(load_file(start / "model.safetensors"))
     done = run(
         model, batch_maker(images, maps, categories), loss, out / "training", minutes, 5e-4, name="mask2former",
-        settings={"scenes": count, "side": SIDE, "batch": BATCH, "points": POINTS, "begun from": fingerprint(model)},
+        settings={"scenes": count, "side": SIDE, "batch": BATCH, "points": POINTS, "init": begun},
         warmup=200, hold=0.5, ema=0.998, seed=seed, progress=progress,
         lr_scale=lambda name: BACKBONE_RATE if "pixel_level_module.encoder" in name else 1.0,
     )  # fmt: skip

@@ -8,11 +8,12 @@ import numpy as np
 from PIL import Image
 
 from ..boxes import CONTEXT, context_window, crop
-from ..errors import SettingsError
 from ..world.scenes import make_scene, visible_masks
 from .card import write_card
-from .data import save_whole, scene_cache
+from .data import scene_cache
+from .files import whole
 from .loop import run
+from .settings import check_settings
 
 SCENES = 8000
 SIDE = 96  # pixels a side of the network's input; an object fills about three quarters of it
@@ -72,7 +73,8 @@ def shape_maps(folder: Path | str, split: str, count: int, seed: int = 0, size: 
             for number, mask in enumerate(visible_masks(make_scene(index, split, seed, size)), 1):
                 maps[index][mask > 0] = number
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_whole(path, maps)
+        with whole(path) as half:
+            np.save(half, maps)
     return np.load(path, mmap_mode="r")
 
 
@@ -206,8 +208,7 @@ def train(
     """
     import torch
 
-    if minutes <= 0:
-        raise SettingsError("Training needs a time above 0: give --minutes 10, say.")
+    check_settings(minutes, count)
     out = Path(out)
     folder = Path(scenes or out / "scenes")
     images = scene_cache(folder, "train", count, seed).images

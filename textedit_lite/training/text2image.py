@@ -16,9 +16,12 @@ from ..errors import SettingsError
 from ..vocabulary import describe
 from ..world.scenes import boxes, make_scene, render
 from .card import write_card
-from .data import fingerprint, sample_files, save_whole
-from .inpaint import caption_states, every_caption, noise_schedule, what_it_learns_from
+from .clip import text_encoder
+from .data import sample_files
+from .files import whole
+from .inpaint import caption_states, every_caption, noise_schedule
 from .loop import half_precision, run
+from .settings import check_settings, fingerprint, origins
 
 NATIVE = 128  # pixels a side of a whole scene: ideal edits that went through it and the autoencoder are all still read rightly
 SAMPLES = 20_000
@@ -108,7 +111,7 @@ def encode(paths: list[Path], names: list[str], vae) -> dict:
     import torch
     from tqdm import tqdm
 
-    through = fingerprint(vae)
+    through = fingerprint(vae.state_dict())
     found: dict[str, list] = {}
     with torch.no_grad():
         for path in tqdm(paths, desc="encoding samples", unit="part"):
@@ -124,7 +127,8 @@ def encode(paths: list[Path], names: list[str], vae) -> dict:
                             code = vae.encode(pixels.contiguous(memory_format=torch.channels_last)).latents
                         latents.append((code.float() * vae.config.scaling_factor).half().contiguous())
                     arrays[name] = torch.cat(latents).numpy()
-                save_whole(cached, **arrays)
+                with whole(cached) as half:
+                    np.savez(half, **arrays)
             with np.load(cached) as stored:
                 for key in stored.files:
                     found.setdefault(key, []).append(stored[key])
@@ -156,29 +160,27 @@ def load_vae(folder: Path | str):
     return AutoencoderTiny.from_pretrained(folder, torch_dtype=torch.float32).eval()
 
 
-def fit(unet, batches, states, vae, out: Path, name: str, minutes: float, seed: int, count: int, init, progress: bool):
-    """Train a UNet for whole scenes; what `loop.run` returns, its model on the CPU and in float32."""
+def fit(unet, batches, states, out: Path, name: str, minutes: float, *, vae, clip, count: int, init, seed: int, progress: bool):
+    """Train a UNet for whole scenes; what `loop.run` returns, its model on the CPU and in float32.
+
+    vae: the autoencoder; clip, init: folders, of which the second may be None; count: of the samples asked for.
+    """
     import torch
     from diffusers.models.attention_processor import AttnProcessor
 
     if init is not None:
         begin_from(unet, init)
+    begun = origins(vae=vae, text_encoder=text_encoder(clip)[0], init=unet if init else None)
     unet.to(memory_format=torch.channels_last)
     unet.set_attn_processor(AttnProcessor())  # its backward pass is quicker on a CPU than that of the fused attention
     rate = 1e-3 if init is None else 5e-4  # so that what an earlier run has learned is not shaken off
     done = run(
         unet, batches, velocity_loss(noise_schedule(), states), out / "training", minutes, rate, name=name,
-        settings={"native": NATIVE, "batch": BATCH, **what_it_learns_from(count, vae, states, unet)}, warmup=300, hold=0.35, ema=0.999,
-        bf16=True, seed=seed, progress=progress,
+        settings={"native": NATIVE, "batch": BATCH, "samples": count, **begun}, warmup=300, hold=0.35, ema=0.999, bf16=True,
+        seed=seed, progress=progress,
     )  # fmt: skip
     done.model.float().to("cpu", memory_format=torch.contiguous_format)
     return done
-
-
-def check_minutes(minutes: float) -> None:
-    """Raises SettingsError before anything is drawn."""
-    if minutes <= 0:
-        raise SettingsError("Training needs a time above 0: give --minutes 25, say.")
 
 
 # --- samples -----------------------------------------------------------------------------------------------------
@@ -203,7 +205,8 @@ def _draw_part(job: tuple[Path, int, int]) -> None:
         things = scene.objects
         captions[row, : len(things)] = [describe(one.category, one.colour, one.view, one.pose) for one in things]
         places[row, : len(things)] = boxes(scene) / (scene.width, scene.height, scene.width, scene.height)
-    save_whole(path, pictures=np.stack(pictures), captions=captions, places=places)
+    with whole(path) as half:
+        np.savez(half, pictures=np.stack(pictures), captions=captions, places=places)
 
 
 def place_weights(places, side: int):
@@ -254,18 +257,20 @@ def train(out: Path | str, minutes: float, *, vae: Path | str, clip: Path | str,
     """
     import torch
 
-    check_minutes(minutes)
+    check_settings(minutes, count)
     out = Path(out)
     captions, shorter = every_caption()
     index = {text: i for i, text in enumerate(captions)}
-    paths, autoencoder = sample_files(_draw_part, scenes or out / "samples", "text2image", PART, count, seed), load_vae(vae)
+    autoencoder = load_vae(vae)
+    paths = sample_files(_draw_part, scenes or out / "samples", "text2image", PART, count, seed)
     data = encode(paths, ["pictures"], autoencoder)
     named = np.vectorize(index.__getitem__, otypes=[np.int64])(data["captions"])
     states = caption_states(clip, captions)
     torch.manual_seed(seed)
     unet = build(4, states.shape[-1])
     batches = batch_maker(data["pictures"], named, data["places"], shorter)
-    done = fit(unet, batches, states, autoencoder, out, "text2image", minutes, seed, count, init, progress)
+    done = fit(unet, batches, states, out, "text2image", minutes, vae=autoencoder, clip=clip, count=count, init=init, seed=seed,
+               progress=progress)  # fmt: skip
     save(done.model, "StableDiffusionImg2ImgPipeline", out)
     results = {"loss": round(done.losses.get("loss", float("nan")), 4)}
     write_card(

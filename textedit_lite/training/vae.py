@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import SettingsError
 from .card import write_card
 from .data import scene_cache
 from .loop import run
+from .settings import check_settings, origins
 
 SCENES = 8000
 CROP = 64  # pixels a side of a training crop; the network is convolutional, so it works at any size
@@ -102,8 +102,7 @@ def train(out: Path | str, minutes: float, *, seed: int = 0, scenes: Path | str 
 
     from .score import vae as score
 
-    if minutes <= 0:
-        raise SettingsError("Training needs a time above 0: give --minutes 10, say.")
+    check_settings(minutes, count)
     out = Path(out)
     data = scene_cache(scenes or out / "scenes", "train", count, seed)
     images = data.images
@@ -118,7 +117,8 @@ def train(out: Path | str, minutes: float, *, seed: int = 0, scenes: Path | str 
         model.encoder.requires_grad_(False)
     done = run(
         model.to(memory_format=torch.channels_last), lambda step, generator: crops(images, centres, generator), loss, out / "training",
-        minutes, 1.5e-3 if init is None else 1e-3, name="vae", settings={"scenes": count, "crop": CROP, "batch": BATCH},
+        minutes, 1.5e-3 if init is None else 1e-3, name="vae",
+        settings={"scenes": count, "crop": CROP, "batch": BATCH, **origins(init=model if init else None)},
         hold=0.3 if init is None else 0.0, weight_decay=0.0, bf16=True, seed=seed, progress=progress,
     )  # fmt: skip
     model = done.model.float().to("cpu", memory_format=torch.contiguous_format)
