@@ -52,6 +52,7 @@ SIZES = {0.25: (576, 432), 1: (1152, 864), 3: (2000, 1500), 6: (2828, 2121), 12:
 SMALL, LARGE, AIM = 0.25, 12, 1.3
 OBJECTS = (1, 2, 3, 4, 5, 6)
 BATCHES = (1, 2, 4, 8, 16, 32)
+COST_TURNS = 2  # measurements of each cost, at most: the minutes are the rungs'
 STAGES = ("detect", "match", "mask", "inpaint", "verify")
 
 
@@ -172,9 +173,10 @@ class Bench:
 # --- what an edit costs by what it is made of ----------------------------------------------------------------------
 
 
-def cost(some: Sequence[Edit], turns: int, run: Callable[[Sequence[Edit]], list[Any]]) -> dict[str, Any]:
-    """Seconds an edit (the median of `turns`, after one to warm up), each stage's milliseconds, and the peak memory."""
-    run(some[:1])
+def cost(some: Sequence[Edit], turns: int, run: Callable[..., list[Any]], batch: int = 1) -> dict[str, Any]:
+    """Seconds an edit (the median of `turns`, after a batch to warm up), each stage's milliseconds (the last turn's), the peak memory."""
+    run = partial(run, batch=batch)
+    run(some[:batch])
     taken, peak = [], Peak("cpu")
     for _ in range(turns):
         peak.start()
@@ -191,7 +193,7 @@ def by_size(models: Models, sizes: Sequence[float], turns: int, bar) -> list[dic
         some = edits(FEWEST, SIZES[size])
         row: dict[str, Any] = {"megapixels": size, "size": SIZES[size]}
         for kind, part in (("sketched", [one for one in some if one.sketched]), ("noise", [one for one in some if not one.sketched])):
-            row[kind] = cost(part, turns, partial(ours, models, batch=1))
+            row[kind] = cost(part, turns, partial(ours, models))
         sketched, noise = (row[kind]["seconds"] for kind in ("sketched", "noise"))
         row["seconds"] = ((FEWEST - 1) * sketched + noise) / FEWEST
         row["peak"] = max(filter(None, (row[kind]["peak"] for kind in ("sketched", "noise"))), default=None)
@@ -217,15 +219,15 @@ def with_objects(count: int, scenes: int = 4) -> list[Edit]:
 def by_objects(models: Models, counts: Sequence[int], turns: int, bar) -> list[dict[str, Any]]:
     rows = []
     for count in counts:
-        rows.append({"objects": count, **cost(with_objects(count), turns, partial(ours, models, batch=1, select="best"))})
+        rows.append({"objects": count, **cost(with_objects(count), turns, partial(ours, models, select="best"))})
         bar.update()
     return rows
 
 
-def by_batch(models: Models, batches: Sequence[int], todo: Sequence[Edit], least: int, bar) -> list[dict[str, Any]]:
+def by_batch(models: Models, batches: Sequence[int], todo: Sequence[Edit], least: int, turns: int, bar) -> list[dict[str, Any]]:
     rows = []
     for batch in batches:
-        rows.append({"batch": batch, **cost(todo[: max(least, batch)], 1, partial(ours, models, batch=batch))})
+        rows.append({"batch": batch, **cost(todo[: max(least, batch)], turns, partial(ours, models), batch)})
         bar.update()
     return rows
 
@@ -250,18 +252,18 @@ def measured(args) -> dict[str, Any]:
     ladder = [way for way in ways(args.steps, sorted({min(8, args.most), args.most}), args.compile)
               if not way.half or has_half_precision("cpu")]  # fmt: skip
     with threads(args.threads):
-        costs = len(args.sizes) + len(args.objects) + len(batches)
+        costs, turns = len(args.sizes) + len(args.objects) + len(batches), min(COST_TURNS, args.turns)
         with tqdm(total=costs, desc="costs", unit="point", disable=True if args.quiet else None) as bar:
-            sizes = by_size(models, args.sizes, 1 if args.turns == 1 else 2, bar)
-            objects = by_objects(models, args.objects, 1 if args.turns == 1 else 2, bar)
-            by_batches = by_batch(models, batches, todo, args.edits, bar)
+            sizes = by_size(models, args.sizes, turns, bar)
+            objects = by_objects(models, args.objects, turns, bar)
+            by_batches = by_batch(models, batches, todo, args.edits, turns, bar)
         left = max(1.0, 60 * args.minutes - (time.perf_counter() - began))
         where = machine()
         rows = climb([bench.rung(way) for way in ladder], "cpu", args.turns, left, progress=not args.quiet)
     base = ladder[1].name
     return {
         "rows": compared(rows, base), "base": base, "sizes": sizes, "objects": objects, "batches": by_batches,
-        "larger": larger(sizes), "machine": where, "versions": versions(), "seconds": time.perf_counter() - began,
+        "larger": larger(sizes), "cost_turns": turns, "machine": where, "versions": versions(), "seconds": time.perf_counter() - began,
         "settings": {key: getattr(args, key) for key in ("weights", "threads", "steps", "edits", "most", "turns", "minutes", "compile")},
     }  # fmt: skip
 
@@ -293,7 +295,7 @@ def as_markdown(figures: dict[str, Any]) -> str:
         return row, row["sketched"], row["noise"]
 
     sizes, objects, batches, more = figures["sizes"], figures["objects"], figures["batches"], figures["larger"]
-    times = "times smallest"
+    times, turns = "times smallest", f"{figures['cost_turns']} turn{'s' * (figures['cost_turns'] > 1)}"
     lines = [
         ladder_table(figures["rows"], "plain"),
         "",
@@ -301,6 +303,7 @@ def as_markdown(figures: dict[str, Any]) -> str:
         "the number in brackets is the rung that it adds one thing to.",
         *under(figures["machine"], figures["rows"]),
         *([] if any("bf16" in row["name"] for row in figures["rows"]) else ["This processor does not multiply bf16 itself: left out."]),
+        "", f"Below, s an edit: the median of {turns} after a batch to warm up; a stage's ms: those of the last.",
         "", "By the size of the picture, one edit at a time:", "",
         table(["megapixels", "s an edit", times, "with a sketch, s", times, "from noise, s", times, "peak, GB"],
               [[show(row["megapixels"]), *by_kind(row), memory(row)] for row in sizes]),

@@ -259,8 +259,8 @@ def figure(rows: Sequence[dict[str, Any]], path: Path, title: str) -> None:
     drawn.savefig(path, dpi=120)
 
 
-def write_into(path: Path, name: str, text: str) -> None:
-    """Put a text into a file between `<!-- NAME -->` and `<!-- end of NAME -->`, in place of what stands there.
+def around(path: Path, name: str) -> tuple[str, str]:
+    """What stands in a file up to `<!-- NAME -->` and from `<!-- end of NAME -->` on, both included.
 
     Raises OutputError where the file cannot be read, or has no such place.
     """
@@ -270,7 +270,13 @@ def write_into(path: Path, name: str, text: str) -> None:
         _, after = rest.split(end)
     except (OSError, ValueError) as error:
         raise OutputError(f'"{path}" has no one place for the figures: put {begin} and {end} into it, each once.') from error
-    write_text(path, f"{before}{begin}\n{text}\n{end}{after}")
+    return before + begin, end + after
+
+
+def write_into(path: Path, name: str, text: str) -> None:
+    """Put a text into a file, in place of what stands between its two marks; raises OutputError as `around` does."""
+    before, after = around(path, name)
+    write_text(path, f"{before}\n{text}\n{after}")
 
 
 def options(parser) -> None:
@@ -281,12 +287,14 @@ def options(parser) -> None:
     parser.add_argument("--write", metavar="FILE", type=Path, help="put the table into a Markdown file, in place of its last one")
 
 
-def checked(args) -> None:
-    """Raises SettingsError, before anything is measured, for what would only be noticed after it."""
+def checked(args, name: str) -> None:
+    """Raises SettingsError or OutputError, before anything is measured, for what would only be noticed after it."""
     if args.turns < 1 or args.minutes <= 0:
         raise SettingsError("A ladder needs at least one turn and some minutes: give --turns 1 or more, --minutes above 0.")
     if args.write and not args.write.is_file():
         raise SettingsError(f'There is no file "{args.write}": name one that has a place for the table, as docs/speed.md.')
+    if args.write:
+        around(args.write, name)
 
 
 def hand_over(args, name: str, figures: dict[str, Any], text: str, title: str) -> None:
@@ -306,7 +314,7 @@ def hand_over(args, name: str, figures: dict[str, Any], text: str, title: str) -
 def finished(args, name: str, measured: Callable, as_markdown: Callable, what: str) -> int:
     """Measure, and hand over what was found; the exit status, after one sentence where it cannot be done."""
     try:
-        checked(args)
+        checked(args, name)
         figures = measured(args)
         hand_over(args, name, figures, as_markdown(figures), f"{what}: {figures['machine']}")
     except TextEditError as error:

@@ -7,6 +7,7 @@ import io
 import itertools
 import json
 import math
+import shutil
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from PIL import Image
 
 from textedit_lite.detect import Detections
 from textedit_lite.errors import SettingsError
-from textedit_lite.evaluation import figures, table
+from textedit_lite.evaluation import figures, setwise, table
 from textedit_lite.evaluation.report import Run, _name_apart, read_run, report
 from textedit_lite.evaluation.rows import read_rows
 from textedit_lite.evaluation.run import evaluate
@@ -35,6 +36,14 @@ def a_row(**changes) -> dict:
         "seconds": {"detect": 0.25, "inpaint": 0.75},
     }  # fmt: skip
     return row | changes
+
+
+@pytest.fixture(scope="module", autouse=True)
+def without_inception():
+    """No FID, whatever this machine has."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(setwise, "_inception_weights", lambda: None)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +93,7 @@ def test_runs_of_one_editor_are_told_apart_by_their_folders(tmp_path):
     assert named("a/ours") == ["ours"]
     assert named("few", "many") == ["ours (few)", "ours (many)"]
     assert named("a/ours", "b/ours") == ["ours (a/ours)", "ours (b/ours)"]
+    assert named("a/ours", "b/ours", "a/ours") == ["ours (a/ours)", "ours (b/ours)", "ours (a/ours)"], "one of them is there twice"
 
 
 def test_a_figure_is_shown_with_its_interval():
@@ -232,6 +242,17 @@ def test_distances_are_kept_and_of_the_right_pictures(runs, models):
     keys = [row["key"] for row in read_rows(folders[0])]
     for key, image in zip(keys, originals(folders[0], keys), strict=True):
         assert np.array_equal(image, Image.open(folders[0] / "edits" / f"{key}.png"))
+
+
+def test_the_fid_is_made_up_for_where_inception_has_come_to_hand(runs, models, tmp_path, monkeypatch):
+    folder = shutil.copytree(runs[0][1], tmp_path / "run")
+    assert "fid" not in set_measures(folder, models)["all"]
+    monkeypatch.setattr(setwise, "_inception_weights", lambda: tmp_path / "weights.pth")
+    monkeypatch.setattr(setwise, "inception_features", lambda images, _: setwise.clip_features_of(images, models))
+    found = set_measures(folder, models)["all"]
+    assert found["fid"] == found["frechet_clip"] and found["captions"]["fid"].startswith("FID over Inception")
+    monkeypatch.setattr(setwise, "inception_features", None)
+    assert set_measures(folder)["all"] == found, "and kept"
 
 
 def test_runs_of_one_name_are_told_apart_and_other_edits_are_said(runs, models, tmp_path):

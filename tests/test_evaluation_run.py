@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 import os
 import re
 import shutil
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from textedit_lite.editor import METADATA, Editor, EditResult, replay
@@ -201,6 +203,23 @@ def test_a_process_that_died_is_missed(reference, models, tmp_path, monkeypatch)
     assert len(kept.read_rows(tmp_path)) == 6
 
 
+def test_a_helper_that_was_given_another_run_is_refused_at_its_first_start(models, tmp_path, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr("textedit_lite.evaluation.run.PATIENCE", 0.1)
+    with pytest.raises(OutputError, match="has not begun"):
+        run(tmp_path, models, editor="copy", ablate=None)
+
+    def chosen(*arguments):  # while this one chooses, the first begins another run
+        (tmp_path / "run.json").write_text(json.dumps({"settings": {"data": "world", "seed": 2}, "started": [{}]}))
+        return choose_cases(*arguments)
+
+    monkeypatch.setattr(running, "choose_cases", chosen)
+    with pytest.raises(SettingsError, match="another --out"):
+        run(tmp_path, models, editor="copy", ablate=None)
+    assert not kept.read_rows(tmp_path)
+
+
 @pytest.mark.parametrize(("rank", "size"), [("2", "2"), ("-1", "2"), ("one", "2")])
 def test_a_rank_that_is_none_is_refused(rank, size, monkeypatch):
     monkeypatch.setenv("RANK", rank)
@@ -270,8 +289,9 @@ def test_unknown_words_do_not_break_up_a_batch():
 
 
 @pytest.mark.parametrize(("raised", "seen"), [
-    (KeyboardInterrupt(), KeyboardInterrupt), (OSError(28, "No space left on device"), OSError),
-    (WeightsError("gone"), WeightsError), (MemoryError(), WeightsError),
+    (KeyboardInterrupt(), KeyboardInterrupt), (OSError(28, "No space left on device"), OutputError),
+    (WeightsError("gone"), WeightsError), (MemoryError(), WeightsError), (torch.OutOfMemoryError("CUDA out of memory"), WeightsError),
+    (RuntimeError("DefaultCPUAllocator: can't allocate memory"), WeightsError),
 ])  # fmt: skip
 def test_an_interruption_and_trouble_of_the_machine_go_through(raised, seen):
     def way(some):
@@ -279,6 +299,28 @@ def test_an_interruption_and_trouble_of_the_machine_go_through(raised, seen):
 
     with pytest.raises(seen):
         attempt(way, requests(2))
+
+
+@pytest.mark.parametrize(("name", "raised", "seen"), [
+    ("make_rows", MemoryError(), WeightsError), ("save_png", OutputError("no room"), OutputError),
+    ("rows.append", OSError(28, "No space left on device"), OutputError),
+])  # fmt: skip
+def test_a_run_stops_at_trouble_of_the_machine_and_goes_on(name, raised, seen, models, tmp_path, monkeypatch):
+    before, calls = operator.attrgetter(name)(running), []
+
+    def third(*arguments):
+        calls.append(arguments)
+        if len(calls) == 3:
+            raise raised
+        return before(*arguments)
+
+    monkeypatch.setattr(f"textedit_lite.evaluation.run.{name}", third)
+    with pytest.raises(seen):
+        run(tmp_path, models, editor="copy", ablate=None)
+    assert not (tmp_path / "rows.jsonl").exists() and len(kept.read_rows(tmp_path)) < 6
+    monkeypatch.undo()
+    run(tmp_path, models, editor="copy", ablate=None)
+    assert [row["returned"] for row in kept.read_rows(tmp_path)] == [True] * 6
 
 
 def test_a_batch_that_the_memory_cannot_hold_is_made_one_by_one():

@@ -172,7 +172,7 @@ def test_flops_are_counted_in_what_runs(bench):
     ours = gpu_ladder.Way("ours", steps=5, half=False)
     plain = gpu_ladder.Way("plain", steps=6, half=False, ours=False)
     assert (ours.calls, plain.calls) == (5, 5)
-    for way in (ours, plain, replace(ours, guidance=1.0)):
+    for way in (ours, plain, replace(ours, schedule="LCM", guidance=1.0)):
         expected = counted.of(way)
         assert expected == counted.direct(way, way.steps) > counted.of(replace(way, steps=4)) > 0
     assert counted.of(replace(ours, guidance=1.0)) < counted.of(ours), "without guidance a step is one pass, not two"
@@ -260,7 +260,19 @@ def test_the_cpu_ladder_runs_from_end_to_end(tmp_path, capsys, monkeypatch):
     assert figures["sizes"][0]["size"] == [576, 432] and figures["larger"] is None
     assert [row["batch"] for row in figures["batches"]] == [1, 2] and figures["objects"][0]["stages_ms"]["match"] > 0
     text = (tmp_path / "cpu_ladder.md").read_text()
-    assert "By the size of the picture" in text and "| 2 |" in text
+    assert "By the size of the picture" in text and "| 2 |" in text and "the median of 1 turn after" in text
+
+
+def test_a_cost_is_measured_more_than_once_after_a_whole_batch():
+    log: list[tuple] = []
+
+    def run(some, batch):
+        log.append((list(some), batch))
+        return [SimpleNamespace(timings_ms={"detect": 10.0}) for _ in some]
+
+    found = cpu_ladder.cost([1, 2, 3, 4], 2, run, batch=3)
+    assert log == [([1, 2, 3], 3), ([1, 2, 3, 4], 3), ([1, 2, 3, 4], 3)]
+    assert found["seconds"] >= 0 and found["stages_ms"]["detect"] == 10 and found["stages_ms"]["verify"] == 0
 
 
 def test_a_large_picture_is_compared_with_a_small_one():
@@ -274,6 +286,13 @@ def test_the_same_scenes_are_drawn_at_every_size():
     small, large = cpu_ladder.edits(4, (288, 216)), cpu_ladder.edits(4, (576, 432))
     assert [one.prompt for one in small] == [one.prompt for one in large] and large[0].image.size == (576, 432)
     assert [one.sketched for one in small] == [True, True, False, True]
+
+
+def test_a_file_without_a_place_for_the_table_is_refused_at_once(tmp_path, capsys):
+    page = tmp_path / "README.md"
+    page.write_text("no place")
+    assert cpu_ladder.main(["--write", str(page)]) == 2
+    assert "has no one place" in capsys.readouterr().err and page.read_text() == "no place"
 
 
 @pytest.mark.parametrize("arguments", [["--turns", "0"], ["--minutes", "0"], ["--write", "no/such/file.md"]])

@@ -85,6 +85,8 @@ def test_settings_that_leave_no_step_are_refused(models):
         settings_of("sdedit", models, steps=4, strength=0.2)
     with pytest.raises(SettingsError, match="noise of 0.03 leaves none of 25 steps"):
         settings_of("diffedit", models, noise=0.03)
+    with pytest.raises(SettingsError, match="noise of 0.5 leaves none of 1 steps"):
+        settings_of("diffedit", models, steps=1, strength=1.0)
     with pytest.raises(SettingsError, match="do not divide"):
         settings_of("diffedit", models, steps=30)
 
@@ -299,14 +301,27 @@ def test_a_search_is_written_down_and_goes_on_where_it_was(rivals, tmp_path, mon
     assert [row["settings"]["strength"] for row in rows] == [1.0, 0.5] and all(row["figures"]["edits"] == 4 for row in rows)
     assert best == max((row["settings"] for row in rows), key=lambda settings: -settings["strength"]), "the nearer to the ideal"
     table = (tmp_path / "table.md").read_text().splitlines()
-    assert table[0].startswith("| strength | success | color | tilt | front | updown | kept") and len(table) == 4
+    assert table[0].startswith("| strength | success | color | tilt | front | updown | success and kept") and len(table) == 4
     assert table[2].startswith("| 0.5 |")
 
     def never(*arguments):
         raise AssertionError("it was measured before")
 
+    measured = tune.measure
     monkeypatch.setattr(tune, "measure", never)
     assert tune.tune("sdedit", rivals, tmp_path, images=1, progress=False) == best
+
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(path.read_bytes()[:-20])  # killed while it wrote the last row
+    monkeypatch.setattr(tune, "measure", measured)
+    for _ in range(2):
+        assert tune.tune("sdedit", rivals, tmp_path, images=1, progress=False) == best
+        again = [json.loads(line)["settings"] for line in path.read_text().splitlines()]
+        assert again == [row["settings"] for row in rows]
+
+    monkeypatch.setattr(tune, "rival_of", lambda *_: {"weights_sha256": {"unet": "trained anew"}})
+    tune.tune("sdedit", rivals, tmp_path, images=1, progress=False)
+    assert len(path.read_text().splitlines()) == 4, "of other weights nothing is known yet"
 
 
 def test_a_search_looks_at_validation_scenes_only():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +12,7 @@ from PIL import Image
 
 from ..detect import HIGHEST, Detections
 from ..editor import ABLATIONS, Editor, EditResult
-from ..errors import SettingsError, TextEditError, WeightsError
+from ..errors import OutputError, SettingsError, TextEditError, WeightsError
 from ..mask import build_mask
 from ..match import ATTRIBUTES, read_attributes, read_categories, text_features
 from ..models import Models
@@ -130,6 +131,7 @@ def attempt(way: Way, some: Sequence[Request], words: Sequence[str] | None = Non
     words: all that the models know, None for any; a prompt beyond them fails before anything is computed. Where the rest
     fails together nevertheless, each is tried by itself. An interruption goes through, and so does the machine's own
     trouble (a full memory or disk, weights that are gone), which says nothing of the edit: the run is gone on with later.
+    Raises WeightsError or OutputError then (`trouble_named`).
     """
     results: list[EditResult | None] = [_refused(request, words) for request in some]
     todo = [i for i, result in enumerate(results) if result is None]
@@ -140,6 +142,24 @@ def attempt(way: Way, some: Sequence[Request], words: Sequence[str] | None = Non
     for i, result in zip(todo, done, strict=True):
         results[i] = result
     return results
+
+
+@contextmanager
+def trouble_named() -> Iterator[None]:
+    """Says the machine's own trouble in one sentence: a full memory is a WeightsError, what the system refuses an OutputError."""
+    import torch
+
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"The system refuses to go on ({error.strerror or error}): mend that, and the same command goes on from "
+                          "here.") from error  # fmt: skip
+    except (MemoryError, RuntimeError) as error:
+        # Of a processor's memory torch says it in words alone; it has a class for a GPU's.
+        if isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+            raise WeightsError("The memory has no room for these edits: close other programs, and the same command goes on from "
+                               "here.") from error  # fmt: skip
+        raise
 
 
 def warm(models: Models, categories: Sequence[str]) -> None:
@@ -172,15 +192,11 @@ def _refused(request: Request, words: Sequence[str] | None) -> EditResult | None
 
 
 def _alone(way: Way, request: Request) -> EditResult:
-    import torch
-
     try:
-        return way([request])[0]
-    except (OSError, WeightsError):
+        with trouble_named():
+            return way([request])[0]
+    except (OutputError, WeightsError):
         raise
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        raise WeightsError("The memory has no room for even one of these edits: close other programs; the same command goes on "
-                           "from here.") from error  # fmt: skip
     except Exception as error:
         reason = str(error) if isinstance(error, TextEditError) else f"{type(error).__name__}: {error}"
         return EditResult("failed", " ".join(reason.split()), source=request.image)

@@ -120,7 +120,7 @@ def begin(folder: Path, settings: dict[str, Any], facts: dict[str, Any], write: 
     """Write run.json, or, where one is, check that it is of the very same run: the same settings, data and weights.
 
     settings: what must not change; facts: what is only noted. A second start under other versions is noted too.
-    write: False for the helpers of a run with several processes. Raises SettingsError where anything differs.
+    write: False to check alone, as the helpers of a run with several processes do. Raises SettingsError where anything differs.
     """
     path, now = folder / MANIFEST, environment()
     settings = json.loads(json.dumps(settings))

@@ -147,7 +147,7 @@ def _name_apart(runs: Sequence[Run]) -> None:
     for name in {run.name for run in runs}:
         alike = [run for run in runs if run.name == name]
         paths = [run.folder.resolve().parts for run in alike]
-        depth = next((n for n in range(1, max(map(len, paths))) if len({path[-n:] for path in paths}) == len(alike)), 1)
+        depth = next((n for n in range(1, max(map(len, paths))) if len({path[-n:] for path in paths}) == len(set(paths))), 1)
         for run, path in zip(alike, paths):
             run.name += f" ({'/'.join(path[-depth:])})" if len(alike) > 1 else ""
 

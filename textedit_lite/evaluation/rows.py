@@ -28,7 +28,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     try:
         return [json.loads(line) for line in lines]
     except ValueError as error:
-        raise OutputError(f"{path} is damaged: remove it to have its edits made again.") from error
+        raise OutputError(f"{path} is damaged: remove it to have its rows made again.") from error
 
 
 def read_parts(folder: Path) -> dict[str, dict[str, Any]]:
@@ -41,8 +41,12 @@ def read_parts(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def open_part(folder: Path, rank: int):
-    """The file to append rows to, cut back to its last whole line."""
-    path = part_file(folder, rank)
+    """The file to which a process appends its rows (`open_lines`)."""
+    return open_lines(part_file(folder, rank))
+
+
+def open_lines(path: Path):
+    """A file to append rows to, cut back to its last whole line."""
     file = open(path, "ab")
     file.truncate(path.read_bytes().rfind(b"\n") + 1)
     return file

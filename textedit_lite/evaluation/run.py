@@ -21,13 +21,13 @@ from ..memory import give_back
 from ..models import Models, best_device, load_models
 from . import rows
 from .cases import Case, check_tasks, choose_cases
-from .editors import Request, Way, attempt, check_editor, make_editor, warm
-from .manifest import begin, make_folder, rival_of, weights_of
+from .editors import Request, Way, attempt, check_editor, make_editor, trouble_named, warm
+from .manifest import MANIFEST, begin, make_folder, rival_of, weights_of
 from .measure import make_rows, request_of
 from .sets import Folder, World, open_set
 
 BLOCK = 8  # edits at a time
-PATIENCE = 1800.0  # seconds that the first process waits for a sign of life from the others
+PATIENCE = 1800.0  # seconds that one process waits for a sign of life from another
 
 
 def evaluate(
@@ -46,7 +46,8 @@ def evaluate(
 
     As one of several processes (RANK and WORLD_SIZE in the environment, as `accelerate launch` and `torchrun` set them) it
     takes its share of the blocks; the first one waits for all and merges them.
-    Raises SettingsError, WeightsError or OutputError before anything is edited. Taught in notebook 06.
+    Raises SettingsError, WeightsError or OutputError before anything is edited; of these the last two also where the memory
+    or the disk is full, and then the same call goes on. Taught in notebook 06.
     """
     check_editor(editor, ablate)
     check_tasks(tasks)
@@ -67,6 +68,9 @@ def evaluate(
     if rank == 0:
         begin(folder, settings, {"source": where, "processes": world_size})
         rows.write_cases(folder, cases)
+    else:
+        _wait_for_the_first(folder)
+        begin(folder, settings, {}, write=False)
     mine = [cases[at : at + block] for at in range(rank * block, len(cases), world_size * block)]
     done = rows.read_parts(folder)
     todo = [some for some in mine if any(case.key not in done for case in some)]
@@ -75,7 +79,8 @@ def evaluate(
         way = make_editor(editor, models, ablate)
         words = None if editor == "copy" else models.known_words
         old = [done[case.key]["success"] for some in mine if some not in todo for case in some]
-        with rows.open_part(folder, rank) as file, _bar(sum(map(len, mine)), len(old), progress and rank == 0) as bar:
+        bar = _bar(sum(map(len, mine)), len(old), progress and rank == 0)
+        with trouble_named(), rows.open_part(folder, rank) as file, bar:
             for some in todo:
                 made = _block(source, some, way, words, models, folder, done)
                 for row in made:
@@ -143,6 +148,15 @@ def own_device() -> str:
     """The best device, and of several GPUs the one of this process."""
     device = best_device()
     return f"cuda:{os.environ['LOCAL_RANK']}" if device == "cuda" and "LOCAL_RANK" in os.environ else device
+
+
+def _wait_for_the_first(folder: Path) -> None:
+    """Until the first process has said what this run is; raises OutputError where it does not."""
+    since = time.monotonic()
+    while not (folder / MANIFEST).exists():
+        if time.monotonic() - since > PATIENCE:
+            raise OutputError(f"The first process has not begun the run in {folder}: start all of them together.")
+        time.sleep(0.1)
 
 
 def _wait(folder: Path, cases: Sequence[Case], world_size: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +28,17 @@ def set_measures(folder: Path | str, models: Models | None = None) -> dict[str, 
     """For each task, and for "all": `frechet_clip`, `kid_clip`, `cmmd_clip`, where it is at hand `fid`, and `captions`.
 
     The edits that came back against their own originals (paired, which makes every distance small), over the features
-    of the CLIP that the run used. They are computed once and kept in distances.json; tasks with fewer than 10 edits are
-    left out. Raises SettingsError for a folder without a run. Taught in notebook 06.
+    of the CLIP that the run used. They are computed once and kept in distances.json, and anew where `fid` is lacking and is
+    at hand now; tasks with fewer than 10 edits are left out. Raises SettingsError for a folder without a run. Taught in
+    notebook 06.
     """
     folder = Path(folder)
     keys = {row["key"]: row["task"] for row in read_rows(folder) if row["returned"]}
     path = folder / FILE
     if path.is_file():
         kept = json.loads(path.read_text(encoding="utf-8"))
-        if kept["edits"] == len(keys):
+        lacking = _inception_weights() and any("fid" not in task for task in kept["tasks"].values())
+        if kept["edits"] == len(keys) and not lacking:
             return kept["tasks"]
     manifest = read_manifest(folder)
     groups = {task: [key for key in keys if keys[key] == task] for task in manifest["settings"]["tasks"]} | {"all": list(keys)}
@@ -85,12 +88,18 @@ def _distances(edits, before, features: str) -> dict[str, Any]:
     return values | {"captions": captions}
 
 
-def _inception(folder: Path, keys: list[str]):
-    """Inception's features of edits and originals by key, or None where its network is not at hand: it is not fetched."""
+def _inception_weights() -> Path | None:
+    """The weights of Inception, or None where they or torch-fidelity, whose network it is, are not at hand: nothing is fetched."""
     import torch
 
     weights = Path(torch.hub.get_dir()) / "checkpoints" / INCEPTION_WEIGHTS
-    if not weights.is_file():
+    return weights if weights.is_file() and find_spec("torch_fidelity") else None
+
+
+def _inception(folder: Path, keys: list[str]):
+    """Inception's features of edits and originals by key, or None where its network is not at hand."""
+    weights = _inception_weights()
+    if weights is None:
         return None
     with contextlib.suppress(WeightsError):
         edits = (folder / "edits" / f"{key}.png" for key in keys)

@@ -6,7 +6,6 @@ kept, and so on until none of them gets better. What counts is the oracle's succ
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice, product
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import OutputError, SettingsError
+from ..images import write_text
 from ..models import Models
 from ..prompt import task_prompt
 from ..rivals.settings import settings_of
@@ -25,7 +25,9 @@ from ..world.oracle import judge
 from ..world.scenes import Scene, boxes, ideal_edit, make_scene, render, visible_masks
 from .cases import asked_change, name_of, targets
 from .editors import Request, attempt, make_editor
+from .manifest import rival_of
 from .measure import mask_iou
+from .rows import append, open_lines, read_lines
 
 # In the order in which they are tried. The number of steps is a matter of patience, not of luck, and stays.
 TRIED: dict[str, dict[str, tuple[float, ...]]] = {
@@ -75,10 +77,10 @@ def trials(task: str, seed: int) -> Iterator[Trial]:
 
 
 def measure(rival: str, models: Models, settings: dict[str, float], some: Sequence[Trial]) -> dict[str, Any]:
-    """What a rival's settings come to: success in all and by task, kept, mean squared errors (0 to 1), IoU of the mask.
+    """What a rival's settings come to: success in all and by task, clean, mean squared errors (0 to 1), IoU of the mask.
 
-    success and kept are the oracle's; mse_ideal: to the ideal edit, over the whole picture; mse_outside: to the input,
-    where nothing should change. Taught in notebook 08.
+    success is the oracle's; clean: success, and all that was to be kept is; mse_ideal: to the ideal edit, over the whole
+    picture; mse_outside: to the input, where nothing should change. Taught in notebook 08.
     """
     way = make_editor(rival, models, settings=settings)
     rows: list[dict[str, Any]] = []
@@ -88,7 +90,7 @@ def measure(rival: str, models: Models, settings: dict[str, float], some: Sequen
         if lost := [result.message for result in results if result.image is None]:
             raise SettingsError(f"{rival} fails with {settings}: {lost[0]}")
         rows += [_row(trial, result) for trial, result in zip(part, results, strict=True)]
-    figures = {name: float(np.mean([row[name] for row in rows])) for name in ("success", "kept", "mse_ideal", "mse_outside")}
+    figures = {name: float(np.mean([row[name] for row in rows])) for name in ("success", "clean", "mse_ideal", "mse_outside")}
     for task in dict.fromkeys(row["task"] for row in rows):
         figures[task] = float(np.mean([row["success"] for row in rows if row["task"] == task]))
     if all(row["mask_iou"] is not None for row in rows):
@@ -105,7 +107,7 @@ def _row(trial: Trial, result) -> dict[str, Any]:
     )
     outside = np.asarray(trial.request.place) == 0
     return {
-        "task": trial.task, "success": verdict.success, "kept": verdict.success and all(verdict.kept.values()),
+        "task": trial.task, "success": verdict.success, "clean": verdict.success and all(verdict.kept.values()),
         "mse_ideal": ((after - ideal) ** 2).mean(), "mse_outside": ((after - before) ** 2)[outside].mean() if outside.any() else 0.0,
         "mask_iou": None if result.mask is None else mask_iou(result.mask, trial.request.pixels),
         "seconds": sum(result.timings_ms.values()) / 1000,
@@ -120,8 +122,9 @@ def better(one: dict[str, Any], other: dict[str, Any]) -> bool:
 def tune(rival: str, models: Models, out: Path | str, images: int = 16, seed: int = 0, progress: bool = True) -> dict[str, float]:
     """Search a rival's settings with `images` edits of each task; returns the best, and writes the search into `out`.
 
-    rows.jsonl: the figures of each combination tried, which a second start does not measure again; table.md: the same as
-    a table, best first. Raises SettingsError for an editor that is no rival, WeightsError without weights.
+    rows.jsonl: the figures of each combination tried, which a second start with the same weights does not measure again;
+    table.md: the same as a table, best first. Raises SettingsError for an editor that is no rival, WeightsError without weights,
+    OutputError where `out` cannot be written.
     Taught in notebook 08.
     """
     from tqdm import tqdm
@@ -135,8 +138,9 @@ def tune(rival: str, models: Models, out: Path | str, images: int = 16, seed: in
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"Cannot write to {out} ({error.strerror}): choose another folder.") from error
+    own = rival_of(rival, models)["weights_sha256"]  # trained anew, they have the old name
+    rows = Rows(out / "rows.jsonl", {"rival": rival, "weights": models.name, "weights_sha256": own, "images": images, "seed": seed})
     some = [trial for task in TASKS for trial in islice(trials(task, seed), images)]
-    rows = Rows(out / "rows.jsonl", {"rival": rival, "weights": models.name, "images": images, "seed": seed})
     with tqdm(desc=f"tuning {rival}", unit="setting", disable=None if progress else True) as bar:
 
         def figures(settings: dict[str, float]) -> dict[str, Any]:
@@ -160,7 +164,7 @@ def tune(rival: str, models: Models, out: Path | str, images: int = 16, seed: in
                         best, score = tried, now
             if best == before:
                 break
-    (out / "table.md").write_text(table(rows.rows, TRIED[rival]), encoding="utf-8")
+    write_text(out / "table.md", table(rows.rows, TRIED[rival]))
     return best
 
 
@@ -168,17 +172,16 @@ class Rows:
     """The combinations that were tried, kept in a file as soon as each is measured."""
 
     def __init__(self, path: Path, search: dict[str, Any]):
-        self.path, self.search, self.rows = path, search, []
-        if path.exists():
-            lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
-            self.rows = [line["figures"] | {"settings": line["settings"]} for line in lines if line["search"] == search]
+        self.path, self.search = path, search
+        lines = read_lines(path) if path.exists() else []
+        self.rows = [line["figures"] | {"settings": line["settings"]} for line in lines if line["search"] == search]
 
     def find(self, settings: dict[str, float]) -> dict[str, Any] | None:
         return next((row for row in self.rows if row["settings"] == settings), None)
 
     def add(self, settings: dict[str, float], figures: dict[str, Any]) -> dict[str, Any]:
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"search": self.search, "settings": settings, "figures": figures}) + "\n")
+        with open_lines(self.path) as file:
+            append(file, {"search": self.search, "settings": settings, "figures": figures})
         self.rows.append(figures | {"settings": settings})
         return self.rows[-1]
 
@@ -186,12 +189,12 @@ class Rows:
 def table(rows: Sequence[dict[str, Any]], varied: Sequence[str]) -> str:
     """The search in Markdown, best first: the settings that were varied, then the figures; shares in %."""
     tasks = [task for task in TASKS if task in rows[0]]
-    names = [*varied, "success", *tasks, "kept", "MSE to the ideal, 1e-3", "MSE outside, 1e-3"]
+    names = [*varied, "success", *tasks, "success and kept", "MSE to the ideal, 1e-3", "MSE outside, 1e-3"]
     names += [*["mask IoU"] * ("mask_iou" in rows[0]), "s"]
     lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
     for row in sorted(rows, key=lambda row: (-row["success"], row["mse_ideal"])):
         cells = [f"{row['settings'][name]:g}" for name in varied]
-        cells += [f"{100 * row[name]:.0f} %" for name in ("success", *tasks, "kept")]
+        cells += [f"{100 * row[name]:.0f} %" for name in ("success", *tasks, "clean")]
         cells += [f"{1000 * row[name]:.2f}" for name in ("mse_ideal", "mse_outside")]
         cells += [f"{row[name]:.2f}" for name in ("mask_iou", "seconds") if name in row]
         lines.append("| " + " | ".join(cells) + " |")

@@ -63,7 +63,7 @@ def write_set(out: Path | str, count: int, seed: int = 0, size: int | tuple[int,
     """Write `count` scenes of a split under `out` and return it; pictures that are there already are not drawn again.
 
     size: side in pixels, or (width, height). progress: a callable that wraps the iteration (as tqdm does).
-    Raises SettingsError for a bad count or split, OutputError where the folder holds another set. Taught in notebook 01.
+    Raises SettingsError for a bad count, size or split, OutputError where the folder holds another set. Taught in notebook 01.
     """
     if count < 1 or seed < 0:
         raise SettingsError("Ask for at least 1 scene and a seed of 0 or more, as in --count 100 --seed 0.")
