@@ -29,8 +29,8 @@ def set_measures(folder: Path | str, models: Models | None = None) -> dict[str, 
 
     The edits that came back against their own originals (paired, which makes every distance small), over the features
     of the CLIP that the run used. They are computed once and kept in distances.json, and anew where `fid` is lacking and is
-    at hand now; tasks with fewer than 10 edits are left out. Raises SettingsError for a folder without a run. Taught in
-    notebook 06.
+    at hand now; tasks with fewer than 10 edits are left out. Raises SettingsError for a folder without a run.
+    Taught in notebook 06.
     """
     folder = Path(folder)
     keys = {row["key"]: row["task"] for row in read_rows(folder) if row["returned"]}
