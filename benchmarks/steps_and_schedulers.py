@@ -28,7 +28,7 @@ import numpy as np
 
 from textedit_lite.editor import Editor
 from textedit_lite.errors import SettingsError, TextEditError
-from textedit_lite.evaluation.metrics import bootstrap_interval
+from textedit_lite.evaluation.metrics import clustered_interval
 from textedit_lite.images import write_text
 from textedit_lite.models import LCM, Models, load_models
 from textedit_lite.plots import panels, png
@@ -141,20 +141,22 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 def summary(rows: list[dict[str, Any]], usual: Way) -> list[dict[str, Any]]:
     """For each way: success by the oracle, in all and by task, with 95 % bootstrap intervals; `verified`; `seconds` an edit.
 
-    loses: how much success less than the usual way, on the same edits, with its interval.
+    loses: how much success less than the usual way, on the same edits, with its interval. The bootstrap draws scenes, as
+    the four edits of one scene succeed or fail together.
     """
     by_way: dict[Way, dict[tuple, dict]] = {}
     for row in rows:
         by_way.setdefault(Way(*key(row)[:3]), {})[key(row)[3:]] = row
     figures = []
     for way, some in by_way.items():
+        scenes = [row["scene"] for row in some.values()]
         success = [row["success"] for row in some.values()]
         loses = [float(by_way[usual][at]["success"]) - row["success"] for at, row in some.items()]
         figures.append(way._asdict() | {
-            "edits": len(some), "success": float(np.mean(success)), "interval": bootstrap_interval(success),
+            "edits": len(some), "success": float(np.mean(success)), "interval": clustered_interval(success, scenes),
             **{task: float(np.mean([row["success"] for row in some.values() if row["task"] == task])) for task in TASKS},
             "verified": float(np.mean([row["verified"] for row in some.values()])),
-            "loses": float(np.mean(loses)), "loses_interval": bootstrap_interval(loses),
+            "loses": float(np.mean(loses)), "loses_interval": clustered_interval(loses, scenes),
             "seconds": float(np.mean([row["seconds"] for row in some.values()])),
             "front_seconds": float(np.mean([row["seconds"] for row in some.values() if row["task"] == "front"])),
         })  # fmt: skip

@@ -423,9 +423,9 @@ def build_parser() -> argparse.ArgumentParser:
                         "default: lite's)")  # fmt: skip
 
     measured = command(score, "Measure a lite model, the matching, or the whole editor, on test scenes.")
-    measured.add_argument("model", choices=("detr", "clip", "vae", "editor", "oracle", "matching", "masks"),
+    measured.add_argument("model", choices=("detr", "clip", "vae", "editor", "oracle", "matching", "masks", "text2image"),
                           help="what to measure")  # fmt: skip
-    measured.add_argument("--count", metavar="N", type=int, default=1000, help="how many scenes (default: 1000)")
+    measured.add_argument("--count", metavar="N", type=int, default=1000, help="how many scenes, or pictures to draw (default: 1000)")
     measured.add_argument("--seed", metavar="S", type=int, default=0, help="of the test scenes (default: 0)")
     measured.add_argument("--weights", metavar="lite|DIR", default="lite", help="what to measure (default: lite)")
     measured.add_argument("--json", action="store_true", help="print one JSON object")

@@ -13,7 +13,7 @@ from ..resources import data_path
 from ..world.scenes import make_scene, render
 from .data import label
 
-MEASURED = ("detr", "clip", "vae", "editor", "oracle", "matching", "masks")
+MEASURED = ("detr", "clip", "vae", "editor", "oracle", "matching", "masks", "text2image")
 BATCH = 25  # scenes
 
 
@@ -28,7 +28,8 @@ def score(
             `target`, `color`, `updown`, `tilt`, `front`, `kept`, `sharpness`, `background_changed`; "oracle" -> how
             often the judge of the editor is right, with its confusion tables on stderr; "matching" -> `kinds`, `asks` and
             `right_unasked`, how often stage 2 chooses the object that words mean (`score_matching`); "masks" -> `iou`,
-            `iou_detr`, `covered` and `touched` of each kind of mask (`score_masks`).
+            `iou_detr`, `covered` and `touched` of each kind of mask (`score_masks`); "text2image" -> `category` and
+            `colour`, how often `count` pictures out of noise show what their captions name (`score_drawing`).
         weights: "lite", or a folder that holds detr/, clip/ and inpaint/, or what one trainer wrote.
 
     Raises: SettingsError for a name or a count that is none; WeightsError if the weights are not there.
@@ -57,6 +58,11 @@ def score(
         from .score_matching import score_matching
 
         return score_matching(load_models(weights), count, seed, progress)
+    if what == "text2image":
+        from ..models import load_models
+        from .score_drawing import score_drawing
+
+        return score_drawing(load_models(weights), count, seed, progress)
     folder = _folder(weights, "inpaint" if what == "vae" else what)
     if what == "detr":
         from .detr import score as detr

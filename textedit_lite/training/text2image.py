@@ -30,7 +30,7 @@ BATCH = 16
 MOST = 6  # objects of a scene
 WORDS_DROPPED = 0.1  # captions left empty, for classifier-free guidance (Ho & Salimans, 2022)
 WORDS_SHORTENED = 0.5  # captions that leave attributes out, as an edit's do: "a red car", "a car upside down"
-ELSEWHERE = 0.3  # weight of the loss where the words say nothing; 1 on the object that they name
+ELSEWHERE = 0.15  # weight of the loss where the words say nothing; 1 on the object that they name
 
 
 # --- what both trainers share ------------------------------------------------------------------------------------
@@ -53,10 +53,10 @@ def build(channels: int, text_width: int = 128):
 
 
 def begin_from(unet, folder: Path | str) -> None:
-    """Put the weights of a trained UNet into `unet`; channels that only `unet` has in its first layer begin as zeros.
+    """Put the weights of a trained UNet into `unet`: of its first layer those of the channels that both have, zeros elsewhere.
 
-    So InstructPix2Pix began from Stable Diffusion (Brooks et al., 2023, section 3.2). Raises SettingsError where the
-    folder holds no UNet of this shape.
+    So InstructPix2Pix began from Stable Diffusion (Brooks et al., 2023, section 3.2), with a picture's channels more. Raises
+    SettingsError where the folder holds no UNet of this shape.
     """
     import torch
     from diffusers import UNet2DConditionModel
@@ -65,9 +65,10 @@ def begin_from(unet, folder: Path | str) -> None:
     try:
         weights = UNet2DConditionModel.from_pretrained(folder, subfolder="unet", torch_dtype=torch.float32).state_dict()
         first = weights["conv_in.weight"]
-        grown = torch.zeros_like(unet.conv_in.weight)
-        grown[:, : first.shape[1]] = first
-        unet.load_state_dict({**weights, "conv_in.weight": grown})
+        fitted = torch.zeros_like(unet.conv_in.weight)
+        common = min(first.shape[1], fitted.shape[1])
+        fitted[:, :common] = first[:, :common]
+        unet.load_state_dict({**weights, "conv_in.weight": fitted})
     except (OSError, LookupError, RuntimeError) as error:
         raise SettingsError(f"{folder} holds no weights to begin from ({str(error).splitlines()[0][:120]}): {advice}.") from error
 

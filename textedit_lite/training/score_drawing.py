@@ -1,0 +1,99 @@
+"""Measures what text-to-image draws: whether the detector finds in a picture what its caption names, and CLIP its colour."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ..boxes import square_crop
+from ..detect import detect_batch
+from ..errors import SettingsError
+from ..match import similarity
+from ..vocabulary import COLOURS, describe
+from ..world.sprites import CATEGORIES
+from .score_editor import interval
+
+AT_ONCE = 8  # pictures that are drawn in one call
+SIDE = 256  # pixels a side of what the detector sees: a scene of the small world
+
+
+def captions(count: int, seed: int) -> list[tuple[str, str]]:
+    """(category, colour) of `count` captions: all pairs in a new order each time, so that none comes up twice as often."""
+    rng = np.random.default_rng([seed, 41])
+    pairs = [(category, colour) for category in CATEGORIES for colour in COLOURS]
+    return [pairs[i] for _ in range(0, count, len(pairs)) for i in rng.permutation(len(pairs))][:count]
+
+
+def draw(wanted: list[tuple[str, str]], models: Any, seed: int = 0, progress: bool = True) -> list[Image.Image]:
+    """Pictures out of nothing but noise and captions such as "a red car", at text2image's own size: RGB.
+
+    Each has its own noise, whatever stands beside it. Taught in notebook 08.
+    """
+    import torch
+    from diffusers import StableDiffusionPipeline
+    from tqdm import tqdm
+
+    from ..rivals.settings import settings_of
+
+    editing = models.rival("text2image")
+    parts = {name: getattr(editing, name) for name in ("vae", "text_encoder", "tokenizer", "unet", "scheduler")}
+    pipeline = StableDiffusionPipeline(**parts, safety_checker=None, feature_extractor=None, requires_safety_checker=False)
+    pipeline.set_progress_bar_config(disable=True)
+    settings, pictures = settings_of("sdedit", models), []
+    with tqdm(total=len(wanted), desc="drawing", unit="picture", disable=not progress) as bar:
+        for start in range(0, len(wanted), AT_ONCE):
+            some = wanted[start : start + AT_ONCE]
+            generators = [torch.Generator("cpu").manual_seed(1000 * seed + start + i) for i in range(len(some))]
+            pictures += pipeline(
+                prompt=[models.captions.format(describe(*pair)) for pair in some], generator=generators,
+                num_inference_steps=settings["steps"], guidance_scale=settings["guidance"],
+            ).images  # fmt: skip
+            bar.update(len(some))
+    return pictures
+
+
+def score_drawing(models: Any, count: int = 96, seed: int = 0, progress: bool = True, sheet: Path | None = None) -> dict[str, Any]:
+    """Of `count` pictures drawn from captions such as "a red car": shares with the object, and with its colour, 0 to 1.
+
+    Returns `category` (the detector finds one of that class) and `colour` (and CLIP finds one of those nearest to its
+    colour's caption), with 95 % bootstrap intervals under `intervals`. Both models judge what they did not learn from:
+    what they call a car may be a blob. sheet: a PNG of the first pictures, to look at.
+    Raises SettingsError for a count under 1. Taught in notebook 08.
+    """
+    if count < 1:
+        raise SettingsError(f"{count} pictures cannot be scored: give --count 1 or more.")
+    wanted = captions(count, seed)
+    pictures = draw(wanted, models, seed, progress)
+    found, coloured = [], []
+    for start in range(0, count, AT_ONCE):
+        seen = [one.resize((SIDE, SIDE), Image.Resampling.LANCZOS) for one in pictures[start : start + AT_ONCE]]
+        for picture, detections, pair in zip(seen, detect_batch(seen, models.detr, models.detr_processor), wanted[start:]):
+            there = [box for box, label in zip(detections.boxes, detections.labels) if label == pair[0]]
+            found.append(bool(there))
+            coloured.append(bool(there) and pair[1] in _colours(picture, there, pair[0], models))
+    if sheet is not None:
+        contact_sheet(pictures).save(sheet)
+    shares = {"category": found, "colour": coloured}
+    return {name: round(float(np.mean(values)), 4) for name, values in shares.items()} | {
+        "intervals": {name: interval(values) for name, values in shares.items()}
+    }
+
+
+def _colours(picture: Image.Image, boxes: list, category: str, models: Any) -> set[str]:
+    """The colours that CLIP reads off the objects in boxes."""
+    options = [describe(category, colour) for colour in COLOURS]
+    nearest = similarity([square_crop(picture, box) for box in boxes], options, models).argmax(1)
+    return {COLOURS[i] for i in nearest}
+
+
+def contact_sheet(pictures: list[Image.Image], columns: int = 8, rows: int = 3) -> Image.Image:
+    """The first `columns` x `rows` pictures side by side, two pixels apart."""
+    some = pictures[: columns * rows]
+    width, height = (side + 2 for side in some[0].size)
+    sheet = Image.new("RGB", (columns * width - 2, -(-len(some) // columns) * height - 2), "white")
+    for i, picture in enumerate(some):
+        sheet.paste(picture, (i % columns * width, i // columns * height))
+    return sheet
