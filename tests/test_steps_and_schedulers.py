@@ -19,7 +19,8 @@ def row(way, task: str, scene: int, success: bool, seconds: float) -> dict:
     return way._asdict() | {"task": task, "scene": scene, "success": success, "verified": success, "seconds": seconds}
 
 
-ROWS = [row(way, task, scene, way != POOR or task != "front", seconds)
+LOST = {("front", 0), ("front", 3), ("tilt", 3)}  # of the poor way: one edit of one scene, two of the other
+ROWS = [row(way, task, scene, way != POOR or (task, scene) not in LOST, seconds)
         for way, seconds in ((USUAL, 2.0), (FAST, 1.0), (POOR, 0.5))
         for task in ("color", "tilt", "front", "updown") for scene in (0, 3)]  # fmt: skip
 
@@ -44,9 +45,8 @@ def test_the_fastest_that_keeps_the_success_is_named():
     figures = SWEEP["summary"](ROWS, USUAL)
     by_way = {Way(one["scheduler"], one["steps"], one["guidance"]): one for one in figures}
     assert by_way[USUAL]["success"] == by_way[FAST]["success"] == 1.0 and by_way[FAST]["loses"] == 0.0
-    assert (by_way[POOR]["success"], by_way[POOR]["front"], by_way[POOR]["loses"]) == (0.75, 0.0, 0.25)
-    low, high = by_way[POOR]["loses_interval"]
-    assert 0 <= low < 0.25 < high <= 0.75
+    assert (by_way[POOR]["success"], by_way[POOR]["front"], by_way[POOR]["loses"]) == (0.625, 0.0, 0.375)
+    assert by_way[POOR]["loses_interval"] == (0.25, 0.5)  # of scenes: all of one, or all of the other
     assert SWEEP["fastest"](figures) == by_way[FAST]
     table = SWEEP["as_markdown"](figures, USUAL, 0)
     assert len(table.splitlines()) == 2 + 3 + 3 and "unipc, 4 steps, guidance 3: 1.00 s" in table
