@@ -151,7 +151,9 @@ def recolour(pixels: np.ndarray, old: str, new: str) -> np.ndarray:
     told by their lightness instead, and what is black has light outlines (`TONES`). Taught in notebook 04.
     """
     if old in TONES:
-        light, chroma = pixels.mean(-1, keepdims=True), np.ptp(pixels, axis=-1)[..., None]
+        red, green, blue = (pixels[..., [c]] for c in range(3))  # one by one, as numpy is slow over an axis of three
+        light = (red + green + blue) / 3
+        chroma = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
         own = np.clip((GREY[1] - chroma) / (GREY[1] - GREY[0]), 0, 1)  # the sky is as light as what is white, but not grey
         return pixels + own * (_toned(light, TONES[old], new) - pixels)
     base, target = (np.array(COLOUR_RGB[name], np.float32) for name in (old, new))
@@ -170,7 +172,7 @@ def recolour(pixels: np.ndarray, old: str, new: str) -> np.ndarray:
 
 
 def _squares(pixels: np.ndarray) -> np.ndarray:
-    """The sum of the channels' squares: [..., 3] -> [..., 1], channel by channel, as numpy is slow over an axis of three."""
+    """The sum of the channels' squares: [..., 3] -> [..., 1], channel by channel as well."""
     return sum(pixels[..., [c]] ** 2 for c in range(3))
 
 
