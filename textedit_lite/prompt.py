@@ -28,6 +28,7 @@ from textedit_lite.orders import (
     cut,
     plain_words,
     says_how,
+    what_it_does,
     words_of,
 )
 from textedit_lite.phrases import ARTICLES, ASPECTS, SOURCE, TARGET, Phrase, name_of, read_phrase, scan
@@ -37,6 +38,7 @@ MAX_CHARACTERS = 500
 SELECTORS = ("left", "right", "top", "bottom", "largest", "smallest")
 RELATIONS = ("left of", "right of", "above", "below", "next to", "larger than", "smaller than")
 _SEVERAL = "The prompt means several objects: name one, and ask for all that fit with --select all."
+_UNSAID = f"The prompt does not say which colour, view or pose: {GRAMMAR}."
 _TWO_OBJECTS = f"The prompt names two objects, change one after the other: {GRAMMAR}."
 
 
@@ -140,6 +142,9 @@ def parse(text: str) -> EditPrompt:
 
     source = _read_source(source_words, instead)
     target_words = _begin_target(target_words)
+    of_itself = ["of", "the", *source.noun.split()]  # "a front view of the car"
+    if target_words[-len(of_itself) :] == of_itself and says_how(target_words[: -len(of_itself)]):
+        target_words = target_words[: -len(of_itself)]
     _check_target(target_words)
     target = read_phrase(target_words, source)
     selecting = set(source_words) - {*source.head, *source.tail}  # "the left car changes to a red left car"
@@ -150,8 +155,12 @@ def parse(text: str) -> EditPrompt:
         for kind in ("colour", "view", "pose")
         if (value := target.attributes.get(kind)) and (not same or value != source.attributes.get(kind))
     }
+    if same and target_words[:1] == ["the"] and read_phrase(target_words).selectors - source.selectors:
+        raise PromptError(_UNSAID)  # "make the left car look like the right car": the painter does not see that one
     if not same:
         changes["category"] = target.name
+    if changes.keys() == {"view"} and source.noun.split()[-1] in VIEWS:  # "turn the front of the car to the camera"
+        raise PromptError(NO_SUCH_TURN)
     if not changes and set(extra) <= set(source_words):
         raise PromptError(f"The prompt changes nothing about the {source.noun}: {GRAMMAR}.")
     if extra:
@@ -193,8 +202,8 @@ def _relations(phrase: Phrase) -> tuple[Relation, ...]:
 
 def _names_second_change(words: list[str]) -> bool:
     """Whether a side of a prompt holds another order: "red and turn the dog blue", "front and its colour to red"."""
-    orders = {*VERBS, *REMOVES_OR_ADDS}
-    if SECOND_CHANGE & set(words) or any(a in ("and", "then") and b in orders for a, b in zip(words, words[1:])):
+    orders = {"keep", "leave", "look", "be", *REMOVES_OR_ADDS, *VERBS, *(f"{verb}s" for verb in VERBS)}
+    if SECOND_CHANGE & set(words) or any(a in ("and", "then", "but", "while") and b in orders for a, b in zip(words, words[1:])):
         return True
     return any(triple[0] == "and" and triple[1] in ("its", "the") and triple[2] in ASPECTS for triple in zip(words, words[1:], words[2:]))
 
@@ -212,7 +221,7 @@ def _read_source(words: list[str], instead: list[str]) -> Phrase:
     source = read_phrase(words)
     if source.noun is None:
         raise PromptError(f"The prompt names nothing to find: {GRAMMAR}.")
-    if NUMBERS & set(source.head):
+    if any(word in NUMBERS or word.isdigit() and word in source.extra for word in source.head):
         raise PromptError(_SEVERAL)
     if not source.attributes.get("colour") and (colour := _colour_alone(instead, source)):
         start = next(at for at, word in enumerate(words) if word not in ARTICLES)
@@ -232,8 +241,10 @@ def _colour_alone(words: list[str], source: Phrase) -> str | None:
 
 def _names_two(words: list[str]) -> bool:
     """Whether a noun phrase joins two objects, other than "between the bus and the truck" and "... and left of the cup"."""
-    kinds = ["and" if item.words == ["and"] else "between" if item.words == ["between"] else item.kind for item in scan(words, SOURCE)]
+    kinds = [item.words[0] if item.words in (["and"], ["between"], ["the"]) else item.kind for item in scan(words, SOURCE)]
     kinds = [kind for kind, after in zip(kinds, [*kinds[1:], ""]) if (kind, after) != ("and", "relation")]
+    if any(("noun" in kinds[:at], *kinds[at : at + 3]) == (True, "colour", "the", "noun") for at in range(len(kinds))):
+        return True  # "make the car red, the bus blue"
     if "between" in kinds and "and" in kinds[kinds.index("between") :]:
         del kinds[kinds.index("and", kinds.index("between"))]
     return "and" in kinds and "noun" in kinds[: kinds.index("and")] and "noun" in kinds[kinds.index("and") :]
@@ -243,9 +254,9 @@ def _begin_target(words: list[str]) -> list[str]:
     """What a source becomes, without the words that only lead to it: "to look like a tank", "with red"."""
     while words and words[0] in BEGINS_TARGET and not _understood(words) and not (words[0] == "as" and "as" in words[1:]):
         words = words[1:]
-    if words[:1] in (["with"], ["in"]) and not _understood(words) and says_how(words[1:]):
+    if words[:1] and words[0] in ("with", "in", "of", "made", "better") and not _understood(words) and says_how(words[1:]):
         return words[1:]
-    return words
+    return what_it_does(words) or words
 
 
 def _leaves_open(words: list[str]) -> bool:
@@ -258,14 +269,14 @@ def _leaves_open(words: list[str]) -> bool:
 def _check_target(words: list[str]) -> None:
     """Raises PromptError where a target is none: it is gone, it turns as nothing here can, it is followed by another object."""
     if _leaves_open(words):
-        raise PromptError(f"The prompt does not say which colour, view or pose: {GRAMMAR}.")
+        raise PromptError(_UNSAID)
     if IS_GONE & set(words[:1]) or words in (["nothing"], ["go", "away"]):
         raise PromptError(IN_ITS_PLACE)
     turns = UNKNOWN_TURNS & set(words) and all(word in UNKNOWN_TURNS | OF_TURNS or word.isdigit() for word in words)
-    if turns and not says_how(words):
+    if (turns or "degrees" in words) and not says_how(words):
         raise PromptError(NO_SUCH_TURN)
     items = scan(words, TARGET)
-    if any(a.words == ["and"] and b.words == ["the"] for a, b in zip(items, items[1:])) and _understood(words):
+    if any((a.words == ["and"] or a.kind == "colour") and b.words == ["the"] for a, b in zip(items, items[1:])) and _understood(words):
         raise PromptError(_TWO_OBJECTS)
 
 
@@ -274,7 +285,7 @@ def _check_source(phrase: Phrase) -> None:
     if len(phrase.selectors) > 1:
         both = " and ".join(f'"{selector}"' for selector in sorted(phrase.selectors))
         raise PromptError(f"The prompt says {both} at once: keep one of {', '.join(SELECTORS)}.")
-    if phrase.rank and not phrase.selectors:
+    if phrase.rank and (phrase.rank < 0 or not phrase.selectors):
         raise PromptError(
             f"The prompt counts, but not from where: write it like \"the second {phrase.noun} from the left\" or "
             f'"the second largest {phrase.noun}".'
@@ -319,7 +330,7 @@ def _stands_behind(words: list[str]) -> bool:
 
 def _describes(words: list[str]) -> bool:
     """Whether a target needs its noun though it was not put as an adjective: "dark red", "with a hat"."""
-    return says_how(words) or scan(words, TARGET)[0].kind == "tail"
+    return says_how(words) or scan(words, TARGET)[0].kind == "tail" or words[0] in ("a", "an")
 
 
 def _task(changes: dict[str, str]) -> str:
