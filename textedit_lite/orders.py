@@ -24,10 +24,11 @@ NO_SUCH_TURN = (
 
 
 # ------------------------------------------------------------------------------------------------- the verbs
+_SEEMS = ("go", "get", "appear", "seem")  # a colour, a view or a pose: "the bus that people get off" seems nothing
 _CONNECTORS = {  # the verbs that stand first, and the words that begin their target
     **dict.fromkeys(("change", "transform", "convert", "morph", "turn", "rotate", "spin"), ("to", "into")),
     **dict.fromkeys(("modify", "alter", "edit", "adjust", "set"), ("to", "into")),
-    **dict.fromkeys(("make", "let", "have", "get"), ("into", "become", "be", "look", "turn", "go", "get", "appear")),
+    **dict.fromkeys(("make", "let", "have", "get"), ("into", "become", "be", "look", "turn", *_SEEMS)),
     **dict.fromkeys("paint repaint spray tint colour color recolour recolor dye give put place stand".split(), ()),
     **dict.fromkeys(("replace", "substitute"), ("with", "by")),
 }
@@ -52,9 +53,9 @@ _FROM = ("changes", "change", "changed", "turns", "turn", "goes", "go")
 _INFIX_ALONE = ("turns", "turn", "becomes", "become", "be")
 _PASSIVE = {"replaced": ("with", "by"), **dict.fromkeys(("transformed", "converted", "turned", "changed"), ("to", "into"))}
 _MODALS = ("should", "must", "shall", "will", "would")
-_HELPERS = "should must shall will would may might could is are be to now needs need has have ought going gets get".split()
-BEGINS_TARGET = "to into look turn like be being become as if it is was were".split()
-NEGATIONS = set("not less don't dont never doesn't isn't shouldn't can't won't neither nor".split())
+_HELPERS = "should must shall will would may might could is are be to now needs need has have ought supposed going gets get".split()
+BEGINS_TARGET = "to into look appear seem turn like be being become as if it is was were".split()
+NEGATIONS = set("not less none don't dont never doesn't isn't shouldn't can't won't neither nor".split())
 SECOND_CHANGE = {"->", "changes", "becomes", "turns", "change", "make", "replace"}
 
 # What this editor does not do: the verbs that ask for it, and what would become of the object.
@@ -110,6 +111,7 @@ _PLAINLY = {  # more words for the same, in their order
     r"\bin (?:the )?place of\b": "instead of",
     r"^(?:make )?the (front|side)(?: side)? of (.+?) (?:to be |be )?visible$": r"make \2 seen from the \1",
     r"\ban? (\w+) (?:shade|tone|hue) of ": r"\1 ",
+    r"\b(?:pair|bunch|piece|slice) of ": "",
     r"\bfrom an? (\w+) one (?=to |into )": r"from \1 ",
     rf"{_SO}(?:i|we|you) (?:can )?see (?:it from )?(?:its|the) (front|side)\b": r"to be seen from the \1",
     rf"{_SO}(?:its|the) (front|side) (?:is (?:visible|shown|seen)|faces (?:us|me|the camera|the viewer))\b": r"to be seen from the \1",
@@ -280,7 +282,7 @@ def cut(words: list[str]) -> tuple[list[str], list[str], bool]:
     """(source words, target words, whether the target may be a bare adjective of the source: "make the car shiny")."""
     if "->" in words:
         at = words.index("->")
-        return words[:at], words[at + 1 :], False
+        return words[int(words[0] in VERBS) : at], words[at + 1 :], False
     if not {"changes", "becomes"} & set(words):
         verb, rest = words[0], _how_behind(words[0], words[1:])
         if words[:2] == ["get", "rid"]:
@@ -310,9 +312,10 @@ def _at_passive_or_modal(words: list[str]) -> tuple[list[str], list[str]] | None
     for at, (verb, after) in enumerate(zip(words, words[1:])):
         if after in _PASSIVE.get(verb, ()):
             return _without_helpers(words[:at]), words[at + 2 :]
-        if verb in _MODALS and (target := what_it_does(words[at + 1 :])):
-            return words[:at], target
-        if verb in _MODALS and (after in ("face", "point", "look") or after in _DOES):
+        modal = verb in _MODALS or verb == "to" and words[at - 1] in _HELPERS  # "should", "has to"
+        if modal and (target := what_it_does(words[at + 1 :])):
+            return _without_helpers(words[:at]), target
+        if verb in _MODALS and (after in ("face", "point", "look", "appear", "seem") or after in _DOES):
             return words[:at], [_DOES.get(after, after), *words[at + 2 :]]
     return None
 
@@ -377,8 +380,11 @@ def _cut_made_of(verb: str, words: list[str]) -> tuple[list[str], list[str], boo
     if verb != "make" or not at or words[0] not in ("a", "an"):
         return None
     target, source = words[:at], words[at + 1 + (words[at : at + 2] == ["out", "of"]) :]
+    if source[-1:] == ["one"]:  # "a green apple out of the red one"
+        source = [*source[:-1], *(read_phrase(target).noun or "one").split()]
     known = words[at] == "out" or says_how(target) or read_phrase(target).category and read_phrase(source).category
-    whole = read_phrase(source).noun and not _cut_without_connector(source)[1]
+    was, becomes = _cut_without_connector(source)
+    whole = read_phrase(source).noun and not (becomes and read_phrase(was).noun)
     return (source, target, False) if known and whole else None
 
 
@@ -395,7 +401,7 @@ def _cut_what_it_does(verb: str, words: list[str]) -> tuple[list[str], list[str]
         target = [_DOES_IT_ALL[verb], *how]
         if source[-1] in (*ARTICLES, *TAILS, "to", "be") and not is_stranded(items, at):
             continue
-        manner = how and not says_how(how) and all(map(_is_manner, how)) and read_phrase(source).noun
+        manner = how and verb != "straighten" and not says_how(how) and all(map(_is_manner, how)) and read_phrase(source).noun
         if tuple(target) in TARGET or says_how(target) or manner:
             return source, target, True
     return None
@@ -418,6 +424,8 @@ def _cut_order(verb: str, words: list[str]) -> tuple[list[str], list[str], bool]
     """Cuts what follows a verb that stands first, at its connector or by the meaning."""
     inside = _inside_relations(verb, words)
     for at, word in enumerate(words):
+        if word in _SEEMS and not says_how(words[at + 1 :]):
+            continue
         again = bool({"and", "then", *_WHO} & {*words[max(at - 1, 0) : at]})  # the verb of another order, or of a clause
         does = at and not again and word in _BY_ITSELF and verb in ("make", "let", "have", "get")
         if does and (target := what_it_does(words[at:])):
@@ -433,14 +441,16 @@ def _cut_order(verb: str, words: list[str]) -> tuple[list[str], list[str], bool]
         raise PromptError(NO_CHANGE)
     if verb in ("make", "let", "have", "get"):
         for at, word in enumerate(words):
-            if word in _DOES and read_phrase(words[:at]).category:
-                return _without_helpers(words[:at]), [_DOES[word], *words[at + 1 :]], True
+            gets = word == "get" and words[at + 1 : at + 2] in (["a"], ["an"])
+            if (gets or word in _DOES) and read_phrase(words[:at]).category:
+                return _without_helpers(words[:at]), [_DOES.get(word, "with"), *words[at + 1 :]], True
     source, target = _cut_without_connector(words)
     if verb in ("turn", "rotate", "spin") and source and not target:
         raise PromptError(NO_SUCH_TURN)
     if verb in ("put", "place", "stand") and not says_how(target):
         raise PromptError(IN_ITS_PLACE)
-    return source, ["with", *target] if verb == "give" and target else target, True
+    gives = verb == "give" and target or verb == "get" and target[:1] in (["a"], ["an"])
+    return source, ["with", *target] if gives else target, True
 
 
 def _cut_without_connector(words: list[str]) -> tuple[list[str], list[str]]:

@@ -21,7 +21,7 @@ _SYNONYMS = {
     "handbag": "purse, hand bag", "motorcycle": "motorbike, motor bike, motor cycle", "potted plant": "houseplant, plant, pot plant",
     "refrigerator": "fridge", "remote": "remote control", "skateboard": "skate board", "skis": "ski", "snowboard": "snow board",
     "surfboard": "surf board", "teddy bear": "teddy", "toothbrush": "tooth brush", "truck": "lorry", "tv": "television",
-    "umbrella": "parasol", "wine glass": "wineglass",
+    "umbrella": "parasol", "wine glass": "wineglass, glass of wine",
 }  # fmt: skip
 # Found as their category, but painted under their own name: a woman is no other word for a person.
 _KINDS = {
@@ -56,7 +56,7 @@ TAILS = (
     "out within like as against around across along through among opposite past toward towards onto upon who which whose where while"
 ).split()
 _STANDS = "that which who is are standing stands sitting sits lying lies located placed positioned".split()
-_BEHIND = "far farther farthest further furthest nearer closer most away so until".split()  # a noun, as no part of it
+_BEHIND = "far farther farthest further furthest nearer closer most away up down here there so until".split()  # a noun, as no part of it
 _SUBJECTS = "i you we he she they".split()
 ASPECTS = "colour color view pose orientation direction".split()
 PICTURE = "image|picture|photo|photograph|scene"
@@ -126,9 +126,9 @@ def _places() -> Meanings:
     for word, selector in _listed(_SELECTORS).items():
         words[word] = ("selector", selector)
         if selector in ("left", "right", "top", "bottom"):
-            words |= dict.fromkeys(_phrases("far|very|most", word), ("selector", selector))
+            words |= dict.fromkeys(_phrases("far|further|very|most", word), ("selector", selector))
             places = _phrases("on|at|in|to", "|the", "|far|very", word, "|side|edge|half")
-            furthest = _phrases("furthest|farthest|most|all the way", "on|to", "the", word, "|side")
+            furthest = _phrases("furthest|farthest|further|most|more|all the way", "on|to", "the", word, "|side")
             words |= dict.fromkeys([*places, *furthest], ("place", selector))
             words |= dict.fromkeys(_phrases("from|counted from|counting from", "|the", "|far", word, "|side|edge"), ("order", selector))
             words |= {f"{place} of": ("tail", None) for place in (word, *places)}
@@ -242,13 +242,15 @@ def _begin_tails(items: list[Item]) -> None:
             item.words == ["that"] and before.kind in ("noun", "other", "colour", "place", "order")
             or item.kind == "other" and before.kind == "tail" and before.words[0] in ("that", "which", "who")
             or item.kind == "other" and before.kind == "noun" and (verb or item.words[0] in _BEHIND)
-            or _names(before) and (item.words == ["the"] and _names(after) or item.words[0] in _SUBJECTS)
+            or at > 1 and _names(before) and (item.words == ["the"] and _names(after) or item.words[0] in _SUBJECTS)
             or item.kind == "place" and after.kind == "noun"
             or unknown_before_article and (known or verb and not at)
             or item.kind == "colour" and item.words[0] == "in" and known and _names(after)
         ):  # fmt: skip
             item.kind, known = "tail", False
-        elif item.kind == "relation" and is_stranded(items, at) and after.words not in _ARTICLES_ALONE and after.kind != "noun":
+        elif item.kind == "relation" and (
+            after.words == ["which"] or is_stranded(items, at) and after.words not in _ARTICLES_ALONE and after.kind != "noun"
+        ):
             item.kind = "tail"
         elif item.words[0].isdigit() and before.kind == "noun" and after is _NOTHING:
             item.kind, item.value = "rank", "-1"

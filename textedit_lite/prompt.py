@@ -216,7 +216,7 @@ def _read_source(words: list[str], instead: list[str]) -> Phrase:
     for start in (0, 1):  # "change the colour of the car to ..."
         if words[start : start + 1] and words[start] in ASPECTS and words[start + 1 : start + 2] == ["of"]:
             words = words[start + 2 :]
-    if {"all", "every", "both", "each"} & set(words):
+    if {"all", "every", "both", "each", "several", "few", "many", "group"} & set(words):
         raise PromptError(_SEVERAL)
     source = read_phrase(words)
     if source.noun is None:
