@@ -237,12 +237,13 @@ def _begin_tails(items: list[Item]) -> None:
         before, after = items[at - 1] if at else _NOTHING, items[at + 1] if at + 1 < len(items) else _NOTHING
         known = known or item.kind == "noun"
         verb = item.kind == "other" and item.words[0].endswith(("ing", "ed"))
+        named = before.kind == "noun" or before.kind == "other" and items[0].words in _ARTICLES_ALONE
         unknown_before_article = item.kind == "other" and after.words[:1] in (*_ARTICLES_ALONE, ["by"])
         if (
             item.words == ["that"] and before.kind in ("noun", "other", "colour", "place", "order")
             or item.kind == "other" and before.kind == "tail" and before.words[0] in ("that", "which", "who")
             or item.kind == "other" and before.kind == "noun" and (verb or item.words[0] in _BEHIND)
-            or at > 1 and _names(before) and (item.words == ["the"] and _names(after) or item.words[0] in _SUBJECTS)
+            or named and (item.words == ["the"] and _names(after) or item.words[0] in _SUBJECTS)
             or item.kind == "place" and after.kind == "noun"
             or unknown_before_article and (known or verb and not at)
             or item.kind == "colour" and item.words[0] == "in" and known and _names(after)

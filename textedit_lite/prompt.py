@@ -111,13 +111,14 @@ class EditPrompt:
 def parse(text: str) -> EditPrompt:
     """Reads an edit prompt: "X changes to Y", "change X to Y", "make X Y", "turn X into Y", "X becomes Y", "X -> Y".
 
-    It may be put politely ("can you make X Y?", "I want X to be Y"). X is a noun phrase that may say which one is meant
-    ("the left blue car", "the cup that is on the right", "the largest dog"), by counting too ("the second bus from the
-    left", "the third largest boat"), or by another object ("the cup left of the red car", "the clock above the chair and
-    nearest the bird"), to which all of this applies again; anything else behind its noun only describes it. Y is a noun
-    phrase too, or only what is new about X ("red", "upside down", "facing the front"). The paper's four tasks are "the car
-    changes to a red car", "... a car tilted slightly to the left", "... a car facing the front" and "... an upside-down
-    car". Words that are neither make the edit a "free" one.
+    It may be put politely ("can you make X Y?", "I want X to be Y"), the other way round ("make Y out of X"), or with
+    a verb that says what X becomes ("tilt X", "X tilts"). X is a noun phrase that may say which one is meant ("the
+    left blue car", "the cup that is on the right", "the largest dog"), by counting too ("the second bus from the
+    left", "the third largest boat"), or by another object ("the cup left of the red car", "the clock above the chair
+    and nearest the bird"), to which all of this applies again; anything else behind its noun only describes it. Y is a
+    noun phrase too, or only what is new about X ("red", "upside down", "facing the front"). The paper's four tasks are
+    "the car changes to a red car", "... a car tilted slightly to the left", "... a car facing the front" and "... an
+    upside-down car". Words that are neither make the edit a "free" one.
 
     Raises PromptError if the prompt is empty, longer than MAX_CHARACTERS, names nothing to find, no change, more than one
     object or change, or what this editor does not do: remove, add, move, swap, turn around. Taught in notebook 01.
@@ -141,10 +142,7 @@ def parse(text: str) -> EditPrompt:
         raise PromptError(f"The prompt names more than one change, make them one after the other: {GRAMMAR}.")
 
     source = _read_source(source_words, instead)
-    target_words = _begin_target(target_words)
-    of_itself = ["of", "the", *source.noun.split()]  # "a front view of the car"
-    if target_words[-len(of_itself) :] == of_itself and says_how(target_words[: -len(of_itself)]):
-        target_words = target_words[: -len(of_itself)]
+    target_words = _without_owner(_begin_target(target_words), source)
     _check_target(target_words)
     target = read_phrase(target_words, source)
     selecting = set(source_words) - {*source.head, *source.tail}  # "the left car changes to a red left car"
@@ -257,6 +255,13 @@ def _begin_target(words: list[str]) -> list[str]:
     if words[:1] and words[0] in ("with", "in", "of", "made", "better") and not _understood(words) and says_how(words[1:]):
         return words[1:]
     return what_it_does(words) or words
+
+
+def _without_owner(words: list[str], source: Phrase) -> list[str]:
+    """"a front view of the car", of the car, is "a front view"."""
+    owner = ["of", "the", *source.noun.split()]
+    how = words[: -len(owner)]
+    return how if words[-len(owner) :] == owner and says_how(how) else words
 
 
 def _leaves_open(words: list[str]) -> bool:
