@@ -802,6 +802,7 @@ def test_left_of_several_is_still_left_of_them():
         ("turn the lamp off", "a lamp off"), ("make the car a nice red", "a nice red car"), ("make the car a deep blue", "a deep blue car"),
         ("make the car half red and half blue", "a half red and half blue car"), ("tilt the car backwards", "a car tilted backwards"),
         ("tilt the car forward", "a car tilted forward"), ("make the woman look at the man", "a woman looking at the man"),
+        ("make the dog face the cat", "a dog facing the cat"),
     ],
 )  # fmt: skip
 def test_what_the_painter_is_told_is_english(prompt, target):
@@ -833,7 +834,7 @@ def test_what_this_editor_does_not_do_is_said_plainly(prompt):
         "turn the car to the right", "turn the left car sideways", "rotate the car 90 degrees", "the bus turns around",
         "turn the car the other way", "turn the car back", "rotate the chair by half a turn", "rotate the car a bit",
         "rotate the car slightly counter-clockwise", "tilt the car 20 degrees to the left", "make the car turn around",
-        "turn the front of the car to the camera",
+        "turn the front of the car to the camera", "turn the dog's back to the camera",
     ],
 )  # fmt: skip
 def test_a_turn_that_is_not_known_names_those_that_are(prompt):

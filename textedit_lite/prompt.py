@@ -157,7 +157,7 @@ def parse(text: str) -> EditPrompt:
         raise PromptError(_UNSAID)  # "make the left car look like the right car": the painter does not see that one
     if not same:
         changes["category"] = target.name
-    if changes.keys() == {"view"} and source.noun.split()[-1] in VIEWS:  # "turn the front of the car to the camera"
+    if changes.keys() == {"view"} and source.noun.split()[-1] in (*VIEWS, "back"):  # "turn the front of the car to the camera"
         raise PromptError(NO_SUCH_TURN)
     if not changes and set(extra) <= set(source_words):
         raise PromptError(f"The prompt changes nothing about the {source.noun}: {GRAMMAR}.")
@@ -254,6 +254,8 @@ def _begin_target(words: list[str]) -> list[str]:
         words = words[1:]
     if words[:1] and words[0] in ("with", "in", "of", "made", "better") and not _understood(words) and says_how(words[1:]):
         return words[1:]
+    if words[:1] == ["face"]:  # "the dog faces the cat" turns into no cat
+        return ["facing", *words[1:]]
     return what_it_does(words) or words
 
 
@@ -319,8 +321,6 @@ def _in_own_words(words: list[str], target: Phrase, name: str, bare: bool) -> st
     before, behind = target.head, target.tail
     if _stands_behind(words):
         before, behind = [], [*before, *behind]
-    if behind[:1] == ["face"]:
-        behind = ["facing", *behind[1:]]
     return " ".join([article((*before, name)[0]), *before, name, *behind])
 
 
@@ -329,7 +329,7 @@ def _stands_behind(words: list[str]) -> bool:
     first = scan(words, TARGET)[0]
     if len(first.words) > 1:
         return first.kind != "skip"
-    verb = first.kind == "other" and (words[0].endswith(("ing", "ed")) or words[0] in ("face", "seen", "made", "drawn"))
+    verb = first.kind == "other" and (words[0].endswith(("ing", "ed")) or words[0] in ("seen", "made", "drawn"))
     return verb and len(words) > 1 and words[1] != "and"
 
 
