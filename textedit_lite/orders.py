@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterable
 
 from textedit_lite.errors import PromptError
-from textedit_lite.phrases import ARTICLES, ASPECTS, SOURCE, TAILS, TARGET, Item, read_phrase, scan
+from textedit_lite.phrases import ARTICLES, ASPECTS, PICTURE, SOURCE, TAILS, TARGET, Item, is_stranded, read_phrase, scan
 from textedit_lite.vocabulary import POSES, VIEWS
 
 GRAMMAR = 'write what to change and what it becomes, like "the left car changes to a red car" or "make the cup blue"'
@@ -24,17 +24,22 @@ NO_SUCH_TURN = (
 
 
 # ------------------------------------------------------------------------------------------------- the verbs
+_SEEMS = ("go", "get", "appear", "seem")  # a colour, a view or a pose: "the bus that people get off" seems nothing
 _CONNECTORS = {  # the verbs that stand first, and the words that begin their target
-    **dict.fromkeys(("change", "transform", "convert", "turn", "rotate", "spin"), ("to", "into")),
+    **dict.fromkeys(("change", "transform", "convert", "morph", "turn", "rotate", "spin"), ("to", "into")),
     **dict.fromkeys(("modify", "alter", "edit", "adjust", "set"), ("to", "into")),
-    **dict.fromkeys(("make", "let", "have"), ("into", "become", "be", "look")),
-    **dict.fromkeys(("paint", "colour", "color", "recolour", "recolor", "dye", "give", "put", "place", "stand"), ()),
-    "replace": ("with", "by"),
+    **dict.fromkeys(("make", "let", "have", "get"), ("into", "become", "be", "look", "turn", *_SEEMS)),
+    **dict.fromkeys("paint repaint spray tint colour color recolour recolor dye give put place stand".split(), ()),
+    **dict.fromkeys(("replace", "substitute"), ("with", "by")),
 }
-_WITHOUT_CONNECTOR = set(_CONNECTORS) - {"change", "transform", "convert", "modify", "alter", "edit", "adjust", "replace"}
+_WITHOUT_CONNECTOR = set(_CONNECTORS) - set(
+    "change transform convert morph modify alter edit adjust replace substitute".split()
+)
 _DOES_IT_ALL = {  # "tilt the car slightly" = "make the car tilted slightly"
-    "tilt": "tilted", "lean": "leaning", "flip": "flipped", "turn": "turned", "rotate": "turned", "straighten": "upright",
+    "tilt": "tilted", "lean": "leaning", "flip": "flipped", "turn": "turned", "rotate": "turned", "invert": "inverted",
+    "straighten": "upright",
 }  # fmt: skip
+_BY_ITSELF = {**_DOES_IT_ALL, "face": "facing", "point": "pointing", "stand": "standing", "lie": "lying"}  # "the car tilts"
 _DOES = {  # what is no adjective, and no noun: "make the man wear a hat"
     "have": "with", "wear": "wearing", "hold": "holding", "carry": "carrying", "ride": "riding", "eat": "eating",
     "chase": "chasing", "kick": "kicking", "read": "reading", "show": "showing", "match": "matching", "smile": "smiling",
@@ -48,9 +53,9 @@ _FROM = ("changes", "change", "changed", "turns", "turn", "goes", "go")
 _INFIX_ALONE = ("turns", "turn", "becomes", "become", "be")
 _PASSIVE = {"replaced": ("with", "by"), **dict.fromkeys(("transformed", "converted", "turned", "changed"), ("to", "into"))}
 _MODALS = ("should", "must", "shall", "will", "would")
-_HELPERS = "should must shall will would may might could is are be to now needs need has have ought going gets get".split()
-BEGINS_TARGET = "to into look turn like be being become as if it is was were".split()
-NEGATIONS = set("not don't dont never doesn't isn't shouldn't can't won't neither nor".split())
+_HELPERS = "should must shall will would may might could is are be to now needs need has have ought supposed going gets get".split()
+BEGINS_TARGET = "to into look appear seem turn like be being become as if it is was were".split()
+NEGATIONS = set("not less none don't dont never doesn't isn't shouldn't can't won't neither nor".split())
 SECOND_CHANGE = {"->", "changes", "becomes", "turns", "change", "make", "replace"}
 
 # What this editor does not do: the verbs that ask for it, and what would become of the object.
@@ -59,10 +64,11 @@ REMOVES_OR_ADDS = set(
 )
 IS_GONE = set("removed deleted erased hidden gone disappear disappears vanish vanishes invisible moved duplicated".split())
 UNKNOWN_TURNS = set(
-    "around round about back backward backwards away sideways left right way degrees clockwise anticlockwise".split()
+    "around round about back backward backwards away sideways left right way degrees turn circle "
+    "clockwise anticlockwise counterclockwise turned".split()
 )
 UNSAID = {"different", "other", "another", "same", "some", "any", "new", "random"}
-OF_TURNS = {*ARTICLES, *"to by other opposite half quarter full completely bit little slightly turned".split()}
+OF_TURNS = {*ARTICLES, *"to by other opposite half quarter full completely bit little slightly counter looking".split()}
 
 
 # ------------------------------------------------------------------------------------------------- plain words
@@ -71,27 +77,56 @@ def _any(words: Iterable[str]) -> str:
 
 
 NUMBERS = {"two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"}
-_FIRST = sorted(phrase[0] for phrase, (kind, _) in SOURCE.items() if kind == "rank" or kind == "selector" and phrase[0].endswith("st"))
+_FIRST = "nearest closest tallest shortest longest widest".split()
+_FIRST += sorted(
+    phrase[0] for phrase, (kind, _) in SOURCE.items() if kind == "rank" or kind == "selector" and phrase[0].endswith(("st", "er"))
+)
 
 # A wish may lack the verb: "I want the car red".
+_EDIT_PICTURE = rf"(?:edit|change|alter|modify|adjust) (?:the|this|my) (?:{PICTURE}) "
 _POLITE = re.compile(
-    "(?:(?:just|okay|ok|so|hey|hi|hello|kindly|also|go ahead and|try to|help me to|help me) "
+    "(?:(?:just|only|okay|ok|so|hey|hi|hello|kindly|also|go ahead and|try to|help me to|help me) "
     f"|(?:can|could|would|will) (?:you|we|i) |(?:let|let us|first|now|then) (?={_any(sorted(VERBS))} )"
-    f"|(?:can|could|should|will|would|may) (?={_any(ARTICLES)} ))+"
+    f"|(?:can|could|should|will|would|may) (?={_any(ARTICLES)} )"
+    "|(?:is it|would it be) possible to |do you think |i was wondering if |(?:i|we) think (?:that )?"
+    f"|slightly (?=tilt |lean )|spray (?=paint )|{_EDIT_PICTURE}to (?={_any(sorted(VERBS))} )|in (?:the|this|my) (?:{PICTURE}) )+"
 )
 _WISH = re.compile(
     "(?:(?:i|we)(?:'d| would)? (?:want|need|like|love|wish|prefer) (?:for )?(?:you )?(?:to see |to have |to )?"
-    "|(?:let me see|show me|show|imagine|render) )"
+    "|(?:let me see|show me|show|see|view|imagine|render|give me|let there be|there (?:should|must) be) "
+    f"|{_EDIT_PICTURE}so (?:that )?|(?:put|place|draw|use|have|get|paint) (?=an? .*(?:instead|place) of ))"
 )
-_AFTERWARDS = re.compile("(?: (?:thanks|thank you|for me|too|as well|again))+$")
-_SO_THAT = re.compile(r"\bso (?:that )?(?:it|they) (?:is |are |becomes |become |looks |look )?")
-_WHOSE_COLOUR_IS = re.compile(r"\bwhose (?:colour|color|view|pose) (?=is |was )")
-_ONE_OF = re.compile(rf"\b(?:({_any(_FIRST)})(?: ones?)?|ones?) of (?:the|these|those) (?:{_any(sorted(NUMBERS))} )?")
-_WHO_HAS = re.compile(r"(?<=\w )(?:that|which|who) (?:has|have) ")
-_WHO, _IS = ("that", "which", "who"), ("is", "are", "was", "were")
+_AFTERWARDS = re.compile(
+    "(?: (?:thanks|thank you|for me|too|as well|again)| (?:(?:and|but|while) )?"
+    "(?:keep|keeping|leave|leaving|without changing) (?:everything|anything|all|the (?:rest|others?))\\b.*)+$"
+)
+_TAKE_AND = re.compile(
+    rf"^(?:take|find|pick|choose|select|locate|look at|see) (.+?) (?:(?:and|then) )*({_any(sorted(VERBS))}) (?:it|them)\b"
+)
+_VIEW_OF = re.compile(rf"(?:(?:an?|the|its) )?(front|side) (?:view )?of (?={_any(ARTICLES)} )")
+_SO = r"\b(?:(?:around|round) )?(?:so|until) (?:that )?"
+_COUNTED = rf"(?:the|these|those) {_any(sorted(NUMBERS))} "
+_PLAINLY = {  # more words for the same, in their order
+    r"\bin to\b": "into",
+    r"\bin (?:the )?place of\b": "instead of",
+    r"^(?:make )?the (front|side)(?: side)? of (.+?) (?:to be |be )?visible$": r"make \2 seen from the \1",
+    r"\ban? (\w+) (?:shade|tone|hue) of ": r"\1 ",
+    r"\b(?:pair|bunch|piece|slice) of ": "",
+    r"\bfrom an? (\w+) one (?=to |into )": r"from \1 ",
+    rf"{_SO}(?:i|we|you) (?:can )?see (?:it from )?(?:its|the) (front|side)\b": r"to be seen from the \1",
+    rf"{_SO}(?:its|the) (front|side) (?:is (?:visible|shown|seen)|faces (?:us|me|the camera|the viewer))\b": r"to be seen from the \1",
+    rf"{_SO}(?:it|they) (?:is |are |becomes |become |looks |look |will be |should be )?": "to be ",
+    r"\b(?:around|round) (?=to (?:be|face|look|point)\b)": "",
+    rf"\b(?:({_any(_FIRST)})(?: ones?)?|ones?) of (?:{_COUNTED}|(?:the|these|those) )": r"\1 ",
+    rf"(?<!to )(?<!on )(?<!at )(?<!in )\bthe (left|right|middle)(?: one)? of {_COUNTED}": r"the \1 ",
+    r"\bwhose (?:colour|color|view|pose) (?=is |was )": "that ",
+    r"(?<=\w )(?:that|which|who) (?:has|have) ": "with ",
+}
+_WHO, _IS = ("that", "which", "who"), "is are was were stands stand sits sit lies lie".split()
 _VERY = ("very", "really", "quite", "all", "now", "currently", "already")
 _SHADES = set(  # of the colour behind them
-    "dark light bright pale deep vivid neon pastel shiny glossy matte metallic navy sky royal lime hot bluish reddish greenish".split()
+    "dark light bright darker lighter brighter pale deep vivid neon pastel shiny glossy matte metallic navy sky royal lime hot "
+    "bluish reddish greenish half".split()
 )
 _ADJECTIVES = ("colour", "view", "pose", "selector")
 
@@ -99,21 +134,26 @@ _ADJECTIVES = ("colour", "view", "pose", "selector")
 def words_of(text: str) -> list[str]:
     """Lower-case words; arrows become "->", hyphens divide, a possessive 's, punctuation and pictures fall away."""
     text = unicodedata.normalize("NFKC", text).lower().replace("\u2019", "'")
-    text = re.sub(r"(?<=\w)\s*&\s*(?=\w)", " and ", text)
-    text = re.sub("[-=]+>|[\u2192\u21d2\u2794\u279c\u27a1\u27f6]", " -> ", text)
+    text = re.sub(r"^\W*(?:prompt|task|edit|instruction)\s*:", "", text)
+    text = re.sub(r"(?<=\w)(?:\s*&\s*|\s+(?:plus|as well as)\s+)(?=\w)", " and ", text)
+    text = re.sub("[-=]*>|[\u2192\u21d2\u2794\u279c\u27a1\u27f6]", " -> ", text)
     text = re.sub(rf"\b({'|'.join(_WHO)})'s\b", r"\1 is", text)
     words = re.findall(r"->|[^\W_]+(?:'[^\W_]+)*", text)
-    return [word.removesuffix("'s") for word in words if word != "please"]
+    return [word.removesuffix("'s") for word in words if word not in ("please", "pls", "plz")]
 
 
 def plain_words(words: list[str]) -> tuple[list[str], list[str]]:
     """A prompt as the bare order that it is, and what its "instead of ..." names: "can you ...", "I want the car to be red"."""
     said = _AFTERWARDS.sub("", " ".join(words))
     said = said[polite.end() :] if (polite := _POLITE.match(said)) else said
-    wish = _WISH.match(said)
-    said = _SO_THAT.sub("to be ", said[wish.end() :] if wish else said)
-    said = _ONE_OF.sub(lambda found: f"{found[1]} " if found[1] else "", said)
-    said = _WHO_HAS.sub("with ", _WHOSE_COLOUR_IS.sub("that ", said))
+    said = _TAKE_AND.sub(r"\2 \1", said)
+    if wish := _WISH.match(said):
+        said = said[wish.end() :]
+        view = _VIEW_OF.match(said)
+        if view and re.search("see|show|view", wish[0] + view[0]):  # "show me the front of the car"
+            said = f"{said[view.end() :]} from the {view[1]}"
+    for wordy, plain in _PLAINLY.items():
+        said = re.sub(wordy, plain, said)
     words, instead = _without_instead(_without_clauses(said.split()))
     if words[:1] and words[0] in VERBS and words[-1] == "now":
         words = words[:-1]
@@ -151,6 +191,8 @@ def _without_clauses(words: list[str]) -> list[str]:
             at += 1
             continue
         before, rest = words[:at], words[at + 2 :]
+        if rest[0] == "the" and scan(rest[1:], SOURCE)[0].kind == "rank":  # "that is the second from the left"
+            rest = rest[1:]
         adjectives, length = _adjectives(rest)
         if adjectives:
             start = _start_of_noun(before)
@@ -224,13 +266,13 @@ def _is_place(words: list[str]) -> bool:
 
 
 def _inside_relations(verb: str, words: list[str]) -> set[int]:
-    """The places of words that belong to a relation: of the "to" in "next to", and in "the closest car to the bus"."""
+    """The places of words that belong to a relation or a tail: of the "to" in "next to", and in "the closest car to the bus"."""
     inside, at = set(), 0
     for item in scan(words, SOURCE):
-        if item.kind == "relation":
+        if item.kind in ("relation", "tail"):
             inside |= set(range(at + 1, at + len(item.words)))
-            after = words[at + 1 :]
-            if item.words == ["to"] and ({"to", "into"} & set(after) or verb in _WITHOUT_CONNECTOR and after[:1] == ["the"]):
+            after, nearest = words[at + 1 :], item.kind == "relation" and item.words == ["to"]
+            if nearest and ({"to", "into"} & set(after) or verb in _WITHOUT_CONNECTOR and after[:1] == ["the"]):
                 inside.add(at)
         at += len(item.words)
     return inside
@@ -240,16 +282,20 @@ def cut(words: list[str]) -> tuple[list[str], list[str], bool]:
     """(source words, target words, whether the target may be a bare adjective of the source: "make the car shiny")."""
     if "->" in words:
         at = words.index("->")
-        return words[:at], words[at + 1 :], False
+        return words[int(words[0] in VERBS) : at], words[at + 1 :], False
     if not {"changes", "becomes"} & set(words):
-        verb, rest = words[0], words[1:]
+        verb, rest = words[0], _how_behind(words[0], words[1:])
+        if words[:2] == ["get", "rid"]:
+            raise PromptError(IN_ITS_PLACE)
+        if made := _cut_made_of(verb, rest):
+            return made
         if does := _cut_what_it_does(verb, rest):
             return does
         if verb in _SWAPS:
             return _cut_swap(rest)
         if verb in _CONNECTORS:
             return _cut_order(verb, rest)
-        if verb in REMOVES_OR_ADDS or words[:2] == ["get", "rid"]:
+        if verb in REMOVES_OR_ADDS:
             raise PromptError(IN_ITS_PLACE)
     if cut := _at_verb(words):
         return *cut, False
@@ -258,7 +304,7 @@ def cut(words: list[str]) -> tuple[list[str], list[str], bool]:
 
 def _at_verb(words: list[str]) -> tuple[list[str], list[str]] | None:
     """Cuts at the verb between source and target, "changes to", "becomes", "is now"; None if there is none."""
-    return _at_passive_or_modal(words) or _at_infix(words) or _at_is_now(words)
+    return _at_passive_or_modal(words) or _at_itself(words) or _at_infix(words) or _at_is_now(words)
 
 
 def _at_passive_or_modal(words: list[str]) -> tuple[list[str], list[str]] | None:
@@ -266,9 +312,26 @@ def _at_passive_or_modal(words: list[str]) -> tuple[list[str], list[str]] | None
     for at, (verb, after) in enumerate(zip(words, words[1:])):
         if after in _PASSIVE.get(verb, ()):
             return _without_helpers(words[:at]), words[at + 2 :]
-        if verb in _MODALS and (after in ("face", "point", "look") or after in _DOES):
+        modal = verb in _MODALS or verb == "to" and words[at - 1] in _HELPERS  # "should", "has to"
+        if modal and (target := what_it_does(words[at + 1 :])):
+            return _without_helpers(words[:at]), target
+        if verb in _MODALS and (after in ("face", "point", "look", "appear", "seem") or after in _DOES):
             return words[:at], [_DOES.get(after, after), *words[at + 2 :]]
     return None
+
+
+def _at_itself(words: list[str]) -> tuple[list[str], list[str]] | None:
+    """Cuts at the "tilts" of "the car tilts to the left"."""
+    for at, word in enumerate(words):
+        if at and word.endswith("s") and (target := what_it_does(words[at:])):
+            return words[:at], target
+    return None
+
+
+def what_it_does(words: list[str]) -> list[str] | None:
+    """"lean to the left", "leans to the left" -> "leaning to the left"; None where words begin with no such verb."""
+    verb = _BY_ITSELF.get(words[0].removesuffix("s")) if words else None
+    return [verb, *words[1:]] if verb and says_how([verb, *words[1:]]) else None
 
 
 def _at_infix(words: list[str]) -> tuple[list[str], list[str]] | None:
@@ -281,6 +344,8 @@ def _at_infix(words: list[str]) -> tuple[list[str], list[str]] | None:
             end = min(words.index(word, after) for word in to)
             was = words[after:end] if says_how(words[after + 1 : end]) else []
             return words[:at] + was, words[end + 1 :]
+        if word in ("gets", "goes", "get", "go") and says_how(words[after:]):
+            return _without_helpers(words[:at]), words[after:]
         if word in _INFIX and (words[after : after + 1] in (["to"], ["into"]) or word in _INFIX_ALONE):
             return _without_helpers(words[:at]), words[after:]
     return None
@@ -300,14 +365,51 @@ def _without_helpers(words: list[str]) -> list[str]:
     return words
 
 
+def _how_behind(verb: str, words: list[str]) -> list[str]:
+    """What follows a verb, its object first: "red the car" -> "the car red", "over the left cup" -> "the left cup over"."""
+    for at in [at for at, word in enumerate(words) if word in ARTICLES][:2]:  # "to the left the car" has two
+        how = words[:at]
+        if how and how[0] not in ARTICLES and (says_how(how) or says_how([_DOES_IT_ALL.get(verb, verb), *how])):
+            return [*words[at:], *how]
+    return words
+
+
+def _cut_made_of(verb: str, words: list[str]) -> tuple[list[str], list[str], bool] | None:
+    """Cuts "a bus out of the car" and "a front view of the car", which name first what it becomes; None for any other order."""
+    at = next((at for at, word in enumerate(words) if word in ("out", "from", "of")), 0)
+    if verb != "make" or not at or words[0] not in ("a", "an"):
+        return None
+    target, source = words[:at], words[at + 1 + (words[at : at + 2] == ["out", "of"]) :]
+    if source[-1:] == ["one"]:  # "a green apple out of the red one"
+        source = [*source[:-1], *(read_phrase(target).noun or "one").split()]
+    known = words[at] == "out" or says_how(target) or read_phrase(target).category and read_phrase(source).category
+    was, becomes = _cut_without_connector(source)
+    whole = read_phrase(source).noun and not (becomes and read_phrase(was).noun)
+    return (source, target, False) if known and whole else None
+
+
 def _cut_what_it_does(verb: str, words: list[str]) -> tuple[list[str], list[str], bool] | None:
     """Cuts "the car slightly" behind a verb that says what it becomes; None if the verb does not."""
-    if verb in _DOES_IT_ALL:
-        for cut in range(1, len(words) + 1):
-            target = [_DOES_IT_ALL[verb], *words[cut:]]
-            if words[cut - 1] not in (*ARTICLES, *TAILS) and (tuple(target) in TARGET or says_how(target)):
-                return words[:cut], target, True
+    if verb not in _DOES_IT_ALL:
+        return None
+    if "be" in words:  # "so that it is upside down"
+        at = words.index("be")
+        return _without_helpers(words[:at]), words[at + 1 :], True
+    items = scan(words, SOURCE)
+    for at in range(len(items)):
+        source, how = _joined(items[: at + 1]), _joined(items[at + 1 :])
+        target = [_DOES_IT_ALL[verb], *how]
+        if source[-1] in (*ARTICLES, *TAILS, "to", "be") and not is_stranded(items, at):
+            continue
+        manner = how and verb != "straighten" and not says_how(how) and all(map(_is_manner, how)) and read_phrase(source).noun
+        if tuple(target) in TARGET or says_how(target) or manner:
+            return source, target, True
     return None
+
+
+def _is_manner(word: str) -> bool:
+    """Whether a word behind a verb of turning says in which way, and so belongs to no noun: "20 degrees to the left"."""
+    return word.isdigit() or word in UNKNOWN_TURNS | OF_TURNS or word.endswith(("ly", "ward", "wards", "wise"))
 
 
 def _cut_swap(words: list[str]) -> tuple[list[str], list[str], bool]:
@@ -322,20 +424,33 @@ def _cut_order(verb: str, words: list[str]) -> tuple[list[str], list[str], bool]
     """Cuts what follows a verb that stands first, at its connector or by the meaning."""
     inside = _inside_relations(verb, words)
     for at, word in enumerate(words):
-        if word in _CONNECTORS[verb] and at not in inside and not _is_place(words[at:]):
-            return _without_helpers(words[:at]), words[at + 1 :], word in ("be", "look")
+        if word in _SEEMS and not says_how(words[at + 1 :]):
+            continue
+        again = bool({"and", "then", *_WHO} & {*words[max(at - 1, 0) : at]})  # the verb of another order, or of a clause
+        does = at and not again and word in _BY_ITSELF and verb in ("make", "let", "have", "get")
+        if does and (target := what_it_does(words[at:])):
+            return _without_helpers(words[:at]), target, True
+        if word in _CONNECTORS[verb] and not again and at not in inside and not _is_place(words[at:]):
+            target = words[at:] if says_how(words[at:]) else words[at + 1 :]  # "to the camera" is a view, "the camera" a thing
+            if word == "to" and target[:1] and target[0] in _DOES:
+                target = [_DOES[target[0]], *target[1:]]
+            elif word == "look" and target[:1] and target[0] in TAILS and target[0] != "like" and not says_how(target):
+                target = ["looking", *target]
+            return _without_helpers(words[:at]), target, word not in ("to", "into", "with", "by")
     if verb not in _WITHOUT_CONNECTOR:
         raise PromptError(NO_CHANGE)
-    if verb in ("make", "let", "have"):
+    if verb in ("make", "let", "have", "get"):
         for at, word in enumerate(words):
-            if word in _DOES and read_phrase(words[:at]).category:
-                return _without_helpers(words[:at]), [_DOES[word], *words[at + 1 :]], True
+            gets = word == "get" and words[at + 1 : at + 2] in (["a"], ["an"])
+            if (gets or word in _DOES) and read_phrase(words[:at]).category:
+                return _without_helpers(words[:at]), [_DOES.get(word, "with"), *words[at + 1 :]], True
     source, target = _cut_without_connector(words)
     if verb in ("turn", "rotate", "spin") and source and not target:
         raise PromptError(NO_SUCH_TURN)
     if verb in ("put", "place", "stand") and not says_how(target):
         raise PromptError(IN_ITS_PLACE)
-    return source, ["with", *target] if verb == "give" and target else target, True
+    gives = verb == "give" and target or verb == "get" and target[:1] in (["a"], ["an"])
+    return source, ["with", *target] if gives else target, True
 
 
 def _cut_without_connector(words: list[str]) -> tuple[list[str], list[str]]:
@@ -344,14 +459,15 @@ def _cut_without_connector(words: list[str]) -> tuple[list[str], list[str]]:
     doubtful = None
     for at in range(1, len(items)):
         last, source, target = items[at - 1], _joined(items[:at]), _joined(items[at:])
-        if last.kind == "relation" or source[-1] in (*TAILS, *ARTICLES, "and") or target[0] == "and" or not read_phrase(source).noun:
+        open_end = (last.kind == "relation" or source[-1] in TAILS) and not is_stranded(items, at - 1)
+        if open_end or source[-1] in (*ARTICLES, "and") or target[0] == "and" or not read_phrase(source).noun:
             continue
         if items[at].kind == "colour" and last.words[0] in _SHADES and read_phrase(source[:-1]).noun:
             continue  # "the car dark" is not red, but it dark red
-        if says_how(target):
+        if says_how(target) or target[0] == "with" and says_how(target[1:]):
             return source, target
         if items[at].words in (["a"], ["an"]):
-            if last.kind != "tail":
+            if last.kind != "tail" and not is_stranded(items, at - 1):
                 return source, target
             doubtful = doubtful or (source, target)  # "the man holding" a cup, or "the dog barking" a cat?
     return doubtful or _cut_behind_noun(items)
@@ -365,7 +481,7 @@ def _cut_behind_noun(items: list[Item]) -> tuple[list[str], list[str]]:
             noun = next((at for at in range(end, len(items) - 1) if items[at].kind == "noun"), None)
             if noun is None:
                 break
-            end = noun
+            end = next((at for at in range(noun, len(items)) if is_stranded(items, at)), noun)
         end += 1
     return _joined(items[:end]), _joined(items[end:])
 
@@ -379,4 +495,6 @@ def says_how(words: list[str]) -> bool:
     items = scan(words, TARGET)
     shades = {at for at, pair in enumerate(zip(items, items[1:])) if pair[0].words[0] in _SHADES and pair[1].kind == "colour"}
     kinds = {item.kind for at, item in enumerate(items) if at not in shades} - {"skip"}
+    if any(a.words in (["front"], ["side"]) and b.kind == "colour" for a, b in zip(items, items[1:])):
+        return False  # "the car's front red" is no view
     return bool(kinds) and kinds <= {"colour", "view", "pose"}

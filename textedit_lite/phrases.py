@@ -17,10 +17,11 @@ Lexicon = dict[tuple[str, ...], tuple[str, str | None]]
 _SYNONYMS = {
     "airplane": "plane, aeroplane, airliner", "backpack": "rucksack", "bicycle": "bike", "boat": "ship",
     "car": "automobile", "cell phone": "cellphone, mobile phone, smartphone, phone", "couch": "sofa",
-    "cup": "mug, teacup", "donut": "doughnut", "fire hydrant": "hydrant", "hair drier": "hair dryer, hairdryer",
-    "handbag": "purse", "motorcycle": "motorbike", "potted plant": "houseplant", "refrigerator": "fridge",
-    "remote": "remote control", "skis": "ski", "teddy bear": "teddy", "truck": "lorry", "tv": "television",
-    "umbrella": "parasol",
+    "cup": "mug, teacup, tea cup", "donut": "doughnut", "fire hydrant": "hydrant", "hair drier": "hair dryer, hairdryer",
+    "handbag": "purse, hand bag", "motorcycle": "motorbike, motor bike, motor cycle", "potted plant": "houseplant, plant, pot plant",
+    "refrigerator": "fridge", "remote": "remote control", "skateboard": "skate board", "skis": "ski", "snowboard": "snow board",
+    "surfboard": "surf board", "teddy bear": "teddy", "toothbrush": "tooth brush", "truck": "lorry", "tv": "television",
+    "umbrella": "parasol", "wine glass": "wineglass, glass of wine",
 }  # fmt: skip
 # Found as their category, but painted under their own name: a woman is no other word for a person.
 _KINDS = {
@@ -42,7 +43,8 @@ _SELECTORS = {
 # What the boxes of two objects can tell. "Behind" and "in front of" they cannot: a box has no depth.
 _RELATIONS = {
     "above": "above, over, on top of, atop, higher than", "below": "below, under, underneath, beneath, lower than",
-    "next to": "next to, adjacent to, beside, alongside, near, near to, close to, closest to, closest, nearest to, nearest",
+    "next to": "next to, adjacent to, beside, alongside, near, near to, nearer to, nearest to, nearest, close to, "
+               "closer to, closest to, closest",
     "larger than": "larger than, bigger than", "smaller than": "smaller than",
 }  # fmt: skip
 _RANKS = {"first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8, "ninth": 9,
@@ -54,8 +56,11 @@ TAILS = (
     "out within like as against around across along through among opposite past toward towards onto upon who which whose where while"
 ).split()
 _STANDS = "that which who is are standing stands sitting sits lying lies located placed positioned".split()
-ASPECTS = "colour color view pose".split()
-_PICTURE = "image|picture|photo|photograph|scene"
+_BEHIND = "far farther farthest further furthest nearer closer most away up down here there so until".split()  # a noun, as no part of it
+_SUBJECTS = "i you we he she they".split()
+ASPECTS = "colour color view pose orientation direction".split()
+PICTURE = "image|picture|photo|photograph|scene"
+_CAMERA = "the camera|the viewer|me|us"
 
 
 def _listed(table: dict[str, str]) -> dict[str, str]:
@@ -83,22 +88,31 @@ def _things() -> Meanings:
 
 def _poses_and_views() -> Meanings:
     words: Meanings = {}
-    tilted, slightly, toward = "tilt|tilted|tilting|leaning", "|slightly|a bit|a little", "|to|to the|towards the"
-    for side, pose in (("|left", ("pose", "tilted")), ("right", ("other", None))):
-        phrases = _phrases(tilted, slightly, toward, side) + _phrases(slightly, tilted, toward, side)
-        words |= {phrase: pose for phrase in phrases if not phrase.endswith(("to", "the"))}
-    words |= dict.fromkeys(_phrases("|flipped|turned", "upside down|upsidedown"), ("pose", "upside down"))
-    words |= dict.fromkeys(("flipped", "flipped over", "turned over", "inverted"), ("pose", "upside down"))
-    words |= dict.fromkeys(_phrases("|flipped|turned", "on its", "head|roof"), ("pose", "upside down"))
-    words |= dict.fromkeys(_phrases("turned", "|by", "180", "|degrees"), ("pose", "upside down"))
+    tilted, slightly = "tilt|tilted|tilting|leaning", "|slightly|slight|a bit|a little|a little bit"
+    toward = "|to|to the|to its|toward the|towards the"
+    lefts = ["", *_phrases(toward, "left|left side"), *"leftward leftwards counterclockwise anticlockwise".split(), "counter clockwise"]
+    others = [*_phrases(toward, "right|right side|front"), *"rightward rightwards clockwise".split()]
+    others += "forward forwards backward backwards down up".split()
+    for sides, pose in ((lefts, ("pose", "tilted")), (others, ("other", None))):
+        side = "|".join(sides)
+        for phrase in ((tilted, slightly, side), (slightly, tilted, side), (tilted, side, slightly)):
+            words |= dict.fromkeys(_phrases(*phrase), pose)
+    words |= dict.fromkeys(_phrases(tilted, slightly, "in the left direction"), ("pose", "tilted"))
+    overturned = ["upside down", "upsidedown", "up side down", "bottom up", "topsy turvy"]
+    overturned = "|".join([*overturned, *_phrases("on|onto", "its|his|her", "head|roof")])
+    words |= dict.fromkeys(_phrases("|from|flip|flipped|turned|standing|lying", overturned), ("pose", "upside down"))
+    words |= dict.fromkeys(_phrases("turned|flipped", "over|180|180 degrees|by 180|by 180 degrees"), ("pose", "upside down"))
+    words |= dict.fromkeys(("flipped", "flip over", "flipped vertically", "inverted"), ("pose", "upside down"))
     words |= dict.fromkeys(_phrases("flipped", "horizontally|sideways|left to right"), ("other", None))
-    words |= dict.fromkeys(_phrases("|standing|sitting", "upright"), ("pose", "upright"))
+    words |= dict.fromkeys(_phrases("|from|standing|sitting", "upright"), ("pose", "upright"))
     words |= dict.fromkeys(_phrases("|the", "right side up|right way up"), ("pose", "upright"))
-    toward = "front|the front|to the front|forward|forwards|the camera|the viewer"
-    words |= dict.fromkeys(_phrases("face|faces|facing|point|pointing", toward) + ["front facing"], ("view", "front"))
+    toward = ["front", "forward", "forwards", *_phrases("|to|toward|towards", f"the front|{_CAMERA}")]
+    words |= dict.fromkeys(_phrases("face|faces|facing|point|pointing", "|".join(toward)), ("view", "front"))
+    words |= dict.fromkeys(_phrases("looks|looking", "at|to|toward|towards", f"the front|{_CAMERA}"), ("view", "front"))
+    words |= dict.fromkeys(["front facing", *_phrases("|seen", "head on"), *_phrases("|in", "|a|the", "frontal view")], ("view", "front"))
     words["in profile"] = ("view", "side")
     for view in ("front", "side"):
-        words |= dict.fromkeys(_phrases("|seen|viewed", "from", "|the", view), ("view", view))
+        words |= dict.fromkeys(_phrases("|seen|viewed|shown|visible", "from", "|the|its", view), ("view", view))
         words |= dict.fromkeys([f"{view} view", *_phrases("in|with|from", "|a|the", f"{view} view")], ("view", view))
     return words
 
@@ -106,15 +120,19 @@ def _poses_and_views() -> Meanings:
 def _places() -> Meanings:
     """Which of several objects is meant, by its place, its size, or by counting: "on the left", "second", "from the left"."""
     words: Meanings = {word: ("rank", str(rank)) for word, rank in _RANKS.items()}
+    last = ["", "next to", *_phrases("|".join(_RANKS), "|to")]
+    words |= dict.fromkeys(_phrases("|".join(last), "last"), ("rank", "-1"))  # what is counted from no named side
     words["second hand"] = ("other", None)
     for word, selector in _listed(_SELECTORS).items():
         words[word] = ("selector", selector)
         if selector in ("left", "right", "top", "bottom"):
-            places = _phrases("on|at|in|to", "|the", "|far", word, "|side|edge|half")
-            words |= dict.fromkeys([*places, *_phrases("furthest|farthest", "on|to", "the", word, "|side")], ("place", selector))
+            words |= dict.fromkeys(_phrases("far|further|very|most", word), ("selector", selector))
+            places = _phrases("on|at|in|to", "|the", "|far|very", word, "|side|edge|half")
+            furthest = _phrases("furthest|farthest|further|most|more|all the way", "on|to", "the", word, "|side")
+            words |= dict.fromkeys([*places, *furthest], ("place", selector))
             words |= dict.fromkeys(_phrases("from|counted from|counting from", "|the", "|far", word, "|side|edge"), ("order", selector))
             words |= {f"{place} of": ("tail", None) for place in (word, *places)}
-            of_picture = _phrases("of the", _PICTURE)
+            of_picture = _phrases("of the", PICTURE)
             words |= {f"{place} {whole}": ("place", selector) for place in places for whole in of_picture}
     return words
 
@@ -124,7 +142,8 @@ def _relations() -> Meanings:
     words: Meanings = {phrase: ("relation", name) for phrase, name in _listed(_RELATIONS).items()}
     for side in ("left", "right"):
         words |= dict.fromkeys(_phrases("|on|at|to", "|the", side, "|side", "of"), ("relation", f"{side} of"))
-    words["over there"] = ("tail", None)
+    words |= dict.fromkeys(["over there", *_phrases("left|right", "of", "|the", "centre|center|middle")], ("tail", None))
+    words |= dict.fromkeys(_phrases("near|nearer|nearest|close|closer|closest", "|to", _CAMERA), ("tail", None))  # of it no box tells
     return words
 
 
@@ -132,16 +151,16 @@ def _lexicon(*groups: Meanings) -> Lexicon:
     return {tuple(phrase.split()): meaning for words in groups for phrase, meaning in words.items()}
 
 
-_SAY_NOTHING = dict.fromkeys([*ARTICLES, *_PRONOUNS, *"and then now is are was were".split()], ("skip", None))
+_SAY_NOTHING = dict.fromkeys([*ARTICLES, *_PRONOUNS, *"and then now is are was were whole entire only just".split()], ("skip", None))
 _SAY_NOTHING |= dict.fromkeys(TAILS, ("tail", None))
 _SAY_NOTHING |= dict.fromkeys(
-    ["a bit", "a lot", "in colour", "in color", *_phrases("in|of|from", "the|this", _PICTURE)], ("skip", None)
+    ["a bit", "a lot", "in colour", "in color", *_phrases("in|of|from", "the|this", PICTURE)], ("skip", None)
 )
 _SHARED = (_SAY_NOTHING, _things(), _poses_and_views())
 SOURCE = _lexicon(*_SHARED, _places(), _relations())
 # In a target "left" selects nothing, and "change the view of the car to front" can mean but one thing.
-_ALONE = dict.fromkeys([*ASPECTS, *"all completely entirely fully totally really very".split()], ("skip", None))
-_ALONE |= dict.fromkeys(("front", "forward"), ("view", "front"))
+_ALONE = dict.fromkeys([*ASPECTS, *"all completely entirely fully totally really very more paint".split(), "paint job"], ("skip", None))
+_ALONE |= dict.fromkeys(["front", "frontal", "forward", *_phrases("at|to|toward|towards", _CAMERA), "towards the front"], ("view", "front"))
 _ALONE["side"] = ("view", "side")
 TARGET = _lexicon(*_SHARED, dict.fromkeys(_relations(), ("tail", None)), _ALONE)
 _FIRST_WORDS = {phrase[0] for phrase in (*SOURCE, *TARGET)}
@@ -208,24 +227,48 @@ def _begin_tails(items: list[Item]) -> None:
 
     That is "that" behind a noun, and its verb ("the dog that barks"); a verb behind one of COCO's nouns ("a man wearing a
     red hat": the hat is red, and the man is no "man wearing") or at the very beginning ("wearing a hat"); behind a noun
-    any unknown word before an article ("the cup contains the spoon": else its last noun would be the object) or "by"; a
-    second noun ("the cup the man holds"); and the colour of something else ("a woman in blue jeans").
+    any unknown word before an article ("the cup contains the spoon": else its last noun would be the object) or "by", and
+    what is no part of its name ("the car far from the bus"); a second noun ("the cup the man holds"); and the colour or
+    the place of something else ("a woman in blue jeans", "on the left bench"). The "under" of "the box the cat sits under"
+    relates the box to nothing. A number behind a noun counts ("car 2").
     """
     known = False  # whether one of COCO's nouns has come, and no tail
     for at, item in enumerate(items):
         before, after = items[at - 1] if at else _NOTHING, items[at + 1] if at + 1 < len(items) else _NOTHING
         known = known or item.kind == "noun"
         verb = item.kind == "other" and item.words[0].endswith(("ing", "ed"))
+        named = before.kind == "noun" or before.kind == "other" and items[0].words in _ARTICLES_ALONE
         unknown_before_article = item.kind == "other" and after.words[:1] in (*_ARTICLES_ALONE, ["by"])
         if (
             item.words == ["that"] and before.kind in ("noun", "other", "colour", "place", "order")
             or item.kind == "other" and before.kind == "tail" and before.words[0] in ("that", "which", "who")
-            or verb and before.kind == "noun"
-            or item.words == ["the"] and before.kind == after.kind == "noun"
+            or item.kind == "other" and before.kind == "noun" and (verb or item.words[0] in _BEHIND)
+            or named and (item.words == ["the"] and _names(after) or item.words[0] in _SUBJECTS)
+            or item.kind == "place" and after.kind == "noun"
             or unknown_before_article and (known or verb and not at)
             or item.kind == "colour" and item.words[0] == "in" and known and _names(after)
         ):  # fmt: skip
             item.kind, known = "tail", False
+        elif item.kind == "relation" and (
+            after.words == ["which"] or is_stranded(items, at) and after.words not in _ARTICLES_ALONE and after.kind != "noun"
+        ):
+            item.kind = "tail"
+        elif item.words[0].isdigit() and before.kind == "noun" and after is _NOTHING:
+            item.kind, item.value = "rank", "-1"
+
+
+def is_stranded(items: list[Item], at: int) -> bool:
+    """Whether an item is a preposition that ends a clause: the "on" of "the chair that the man is sitting on".
+
+    Its clause has a subject of its own, so the preposition stands behind a verb, and what follows belongs to no "on".
+    """
+    begins = ("that", "which", "who", "the", *_SUBJECTS)
+    clause = next((k for k in range(at) if items[k].kind == "tail" and items[k].words[0] in begins), at)
+    subject = any(_names(item) or item.words[0] in _SUBJECTS for item in items[clause : at - 1])
+    if items[at].kind not in ("tail", "relation") or items[at].words[-1] not in TAILS or not subject:
+        return False
+    verb = items[at - 1]
+    return verb.kind in ("other", "tail") and verb.words[-1] not in TAILS or verb.words[0] in _STANDS
 
 
 def _relate_nearest(items: list[Item]) -> None:
@@ -302,9 +345,10 @@ def read_phrase(words: list[str], source: Phrase | None = None) -> Phrase:
     indefinite = bool(items) and items[0].words in (["a"], ["an"])
     run = _nouns(head, orange_is_a_noun=not source or indefinite)
     if source and run and run[-1].kind == "other":
+        shaded = next((b for a, b in zip(head, head[1:]) if a is run[-1]), _NOTHING)
         if source.noun and run[-1].words == source.noun.split()[-1:]:
             run = [item for item in run if item.words[0] in source.noun.split()]
-        elif not indefinite:
+        elif not indefinite or shaded.kind == "colour" and shaded.words[0] not in TAILS:  # "a bright red" is no red bright
             run = []
     category = run[0].value if len(run) == 1 and run[0].kind == "noun" else None
     if run and run[-1].words == ["orange"]:
@@ -319,7 +363,7 @@ def read_phrase(words: list[str], source: Phrase | None = None) -> Phrase:
     kept = [item for item in items if item not in places and item.kind != "rank"]
     extra = [item for item in head if item.kind in unclear or item.kind in ("noun", "other") and item not in run]
     extra += [item for item in tail if item.kind not in ("place", "skip")]
-    was = [item for item in head if item.kind == "colour" and item.words[0] == "from"]  # "the car from blue"
+    was = [item for item in head if item.kind in ("colour", "pose") and item.words[0] == "from"]  # "the car from blue"
     kept_words = [word for item in kept if item in head and item not in was for word in item.words]
     while kept_words and kept_words[0] in (*ARTICLES, *_PRONOUNS):
         kept_words.pop(0)

@@ -28,6 +28,7 @@ from textedit_lite.orders import (
     cut,
     plain_words,
     says_how,
+    what_it_does,
     words_of,
 )
 from textedit_lite.phrases import ARTICLES, ASPECTS, SOURCE, TARGET, Phrase, name_of, read_phrase, scan
@@ -37,6 +38,7 @@ MAX_CHARACTERS = 500
 SELECTORS = ("left", "right", "top", "bottom", "largest", "smallest")
 RELATIONS = ("left of", "right of", "above", "below", "next to", "larger than", "smaller than")
 _SEVERAL = "The prompt means several objects: name one, and ask for all that fit with --select all."
+_UNSAID = f"The prompt does not say which colour, view or pose: {GRAMMAR}."
 _TWO_OBJECTS = f"The prompt names two objects, change one after the other: {GRAMMAR}."
 
 
@@ -109,13 +111,14 @@ class EditPrompt:
 def parse(text: str) -> EditPrompt:
     """Reads an edit prompt: "X changes to Y", "change X to Y", "make X Y", "turn X into Y", "X becomes Y", "X -> Y".
 
-    It may be put politely ("can you make X Y?", "I want X to be Y"). X is a noun phrase that may say which one is meant
-    ("the left blue car", "the cup that is on the right", "the largest dog"), by counting too ("the second bus from the
-    left", "the third largest boat"), or by another object ("the cup left of the red car", "the clock above the chair and
-    nearest the bird"), to which all of this applies again; anything else behind its noun only describes it. Y is a noun
-    phrase too, or only what is new about X ("red", "upside down", "facing the front"). The paper's four tasks are "the car
-    changes to a red car", "... a car tilted slightly to the left", "... a car facing the front" and "... an upside-down
-    car". Words that are neither make the edit a "free" one.
+    It may be put politely ("can you make X Y?", "I want X to be Y"), the other way round ("make Y out of X"), or with
+    a verb that says what X becomes ("tilt X", "X tilts"). X is a noun phrase that may say which one is meant ("the
+    left blue car", "the cup that is on the right", "the largest dog"), by counting too ("the second bus from the
+    left", "the third largest boat"), or by another object ("the cup left of the red car", "the clock above the chair
+    and nearest the bird"), to which all of this applies again; anything else behind its noun only describes it. Y is a
+    noun phrase too, or only what is new about X ("red", "upside down", "facing the front"). The paper's four tasks are
+    "the car changes to a red car", "... a car tilted slightly to the left", "... a car facing the front" and "... an
+    upside-down car". Words that are neither make the edit a "free" one.
 
     Raises PromptError if the prompt is empty, longer than MAX_CHARACTERS, names nothing to find, no change, more than one
     object or change, or what this editor does not do: remove, add, move, swap, turn around. Taught in notebook 01.
@@ -139,7 +142,7 @@ def parse(text: str) -> EditPrompt:
         raise PromptError(f"The prompt names more than one change, make them one after the other: {GRAMMAR}.")
 
     source = _read_source(source_words, instead)
-    target_words = _begin_target(target_words)
+    target_words = _without_owner(_begin_target(target_words), source)
     _check_target(target_words)
     target = read_phrase(target_words, source)
     selecting = set(source_words) - {*source.head, *source.tail}  # "the left car changes to a red left car"
@@ -150,8 +153,12 @@ def parse(text: str) -> EditPrompt:
         for kind in ("colour", "view", "pose")
         if (value := target.attributes.get(kind)) and (not same or value != source.attributes.get(kind))
     }
+    if same and target_words[:1] == ["the"] and read_phrase(target_words).selectors - source.selectors:
+        raise PromptError(_UNSAID)  # "make the left car look like the right car": the painter does not see that one
     if not same:
         changes["category"] = target.name
+    if changes.keys() == {"view"} and source.noun.split()[-1] in (*VIEWS, "back"):  # "turn the front of the car to the camera"
+        raise PromptError(NO_SUCH_TURN)
     if not changes and set(extra) <= set(source_words):
         raise PromptError(f"The prompt changes nothing about the {source.noun}: {GRAMMAR}.")
     if extra:
@@ -193,8 +200,8 @@ def _relations(phrase: Phrase) -> tuple[Relation, ...]:
 
 def _names_second_change(words: list[str]) -> bool:
     """Whether a side of a prompt holds another order: "red and turn the dog blue", "front and its colour to red"."""
-    orders = {*VERBS, *REMOVES_OR_ADDS}
-    if SECOND_CHANGE & set(words) or any(a in ("and", "then") and b in orders for a, b in zip(words, words[1:])):
+    orders = {"keep", "leave", "look", "be", *REMOVES_OR_ADDS, *VERBS, *(f"{verb}s" for verb in VERBS)}
+    if SECOND_CHANGE & set(words) or any(a in ("and", "then", "but", "while") and b in orders for a, b in zip(words, words[1:])):
         return True
     return any(triple[0] == "and" and triple[1] in ("its", "the") and triple[2] in ASPECTS for triple in zip(words, words[1:], words[2:]))
 
@@ -207,12 +214,12 @@ def _read_source(words: list[str], instead: list[str]) -> Phrase:
     for start in (0, 1):  # "change the colour of the car to ..."
         if words[start : start + 1] and words[start] in ASPECTS and words[start + 1 : start + 2] == ["of"]:
             words = words[start + 2 :]
-    if {"all", "every", "both", "each"} & set(words):
+    if {"all", "every", "both", "each", "several", "few", "many", "group"} & set(words):
         raise PromptError(_SEVERAL)
     source = read_phrase(words)
     if source.noun is None:
         raise PromptError(f"The prompt names nothing to find: {GRAMMAR}.")
-    if NUMBERS & set(source.head):
+    if any(word in NUMBERS or word.isdigit() and word in source.extra for word in source.head):
         raise PromptError(_SEVERAL)
     if not source.attributes.get("colour") and (colour := _colour_alone(instead, source)):
         start = next(at for at, word in enumerate(words) if word not in ARTICLES)
@@ -232,8 +239,10 @@ def _colour_alone(words: list[str], source: Phrase) -> str | None:
 
 def _names_two(words: list[str]) -> bool:
     """Whether a noun phrase joins two objects, other than "between the bus and the truck" and "... and left of the cup"."""
-    kinds = ["and" if item.words == ["and"] else "between" if item.words == ["between"] else item.kind for item in scan(words, SOURCE)]
+    kinds = [item.words[0] if item.words in (["and"], ["between"], ["the"]) else item.kind for item in scan(words, SOURCE)]
     kinds = [kind for kind, after in zip(kinds, [*kinds[1:], ""]) if (kind, after) != ("and", "relation")]
+    if any(("noun" in kinds[:at], *kinds[at : at + 3]) == (True, "colour", "the", "noun") for at in range(len(kinds))):
+        return True  # "make the car red, the bus blue"
     if "between" in kinds and "and" in kinds[kinds.index("between") :]:
         del kinds[kinds.index("and", kinds.index("between"))]
     return "and" in kinds and "noun" in kinds[: kinds.index("and")] and "noun" in kinds[kinds.index("and") :]
@@ -243,9 +252,18 @@ def _begin_target(words: list[str]) -> list[str]:
     """What a source becomes, without the words that only lead to it: "to look like a tank", "with red"."""
     while words and words[0] in BEGINS_TARGET and not _understood(words) and not (words[0] == "as" and "as" in words[1:]):
         words = words[1:]
-    if words[:1] in (["with"], ["in"]) and not _understood(words) and says_how(words[1:]):
+    if words[:1] and words[0] in ("with", "in", "of", "made", "better") and not _understood(words) and says_how(words[1:]):
         return words[1:]
-    return words
+    if words[:1] == ["face"]:  # "the dog faces the cat" turns into no cat
+        return ["facing", *words[1:]]
+    return what_it_does(words) or words
+
+
+def _without_owner(words: list[str], source: Phrase) -> list[str]:
+    """"a front view of the car", of the car, is "a front view"."""
+    owner = ["of", "the", *source.noun.split()]
+    how = words[: -len(owner)]
+    return how if words[-len(owner) :] == owner and says_how(how) else words
 
 
 def _leaves_open(words: list[str]) -> bool:
@@ -258,14 +276,14 @@ def _leaves_open(words: list[str]) -> bool:
 def _check_target(words: list[str]) -> None:
     """Raises PromptError where a target is none: it is gone, it turns as nothing here can, it is followed by another object."""
     if _leaves_open(words):
-        raise PromptError(f"The prompt does not say which colour, view or pose: {GRAMMAR}.")
+        raise PromptError(_UNSAID)
     if IS_GONE & set(words[:1]) or words in (["nothing"], ["go", "away"]):
         raise PromptError(IN_ITS_PLACE)
     turns = UNKNOWN_TURNS & set(words) and all(word in UNKNOWN_TURNS | OF_TURNS or word.isdigit() for word in words)
-    if turns and not says_how(words):
+    if (turns or "degrees" in words) and not says_how(words):
         raise PromptError(NO_SUCH_TURN)
     items = scan(words, TARGET)
-    if any(a.words == ["and"] and b.words == ["the"] for a, b in zip(items, items[1:])) and _understood(words):
+    if any((a.words == ["and"] or a.kind == "colour") and b.words == ["the"] for a, b in zip(items, items[1:])) and _understood(words):
         raise PromptError(_TWO_OBJECTS)
 
 
@@ -274,7 +292,7 @@ def _check_source(phrase: Phrase) -> None:
     if len(phrase.selectors) > 1:
         both = " and ".join(f'"{selector}"' for selector in sorted(phrase.selectors))
         raise PromptError(f"The prompt says {both} at once: keep one of {', '.join(SELECTORS)}.")
-    if phrase.rank and not phrase.selectors:
+    if phrase.rank and (phrase.rank < 0 or not phrase.selectors):
         raise PromptError(
             f"The prompt counts, but not from where: write it like \"the second {phrase.noun} from the left\" or "
             f'"the second largest {phrase.noun}".'
@@ -303,8 +321,6 @@ def _in_own_words(words: list[str], target: Phrase, name: str, bare: bool) -> st
     before, behind = target.head, target.tail
     if _stands_behind(words):
         before, behind = [], [*before, *behind]
-    if behind[:1] == ["face"]:
-        behind = ["facing", *behind[1:]]
     return " ".join([article((*before, name)[0]), *before, name, *behind])
 
 
@@ -313,13 +329,13 @@ def _stands_behind(words: list[str]) -> bool:
     first = scan(words, TARGET)[0]
     if len(first.words) > 1:
         return first.kind != "skip"
-    verb = first.kind == "other" and (words[0].endswith(("ing", "ed")) or words[0] in ("face", "seen", "made", "drawn"))
+    verb = first.kind == "other" and (words[0].endswith(("ing", "ed")) or words[0] in ("seen", "made", "drawn"))
     return verb and len(words) > 1 and words[1] != "and"
 
 
 def _describes(words: list[str]) -> bool:
     """Whether a target needs its noun though it was not put as an adjective: "dark red", "with a hat"."""
-    return says_how(words) or scan(words, TARGET)[0].kind == "tail"
+    return says_how(words) or scan(words, TARGET)[0].kind == "tail" or words[0] in ("a", "an")
 
 
 def _task(changes: dict[str, str]) -> str:
