@@ -291,7 +291,16 @@ def test_controls_that_speak_from_two_threads_are_heard_one_after_the_other():
 def test_a_status_cannot_be_broken_by_what_it_says():
     status = controls.Status()
     status.say("bad", 'There is no "<b>car</b>"')
-    assert "&lt;b&gt;" in status.value and "<b>" not in status.value and 'role="status"' in status.value
+    assert "&lt;b&gt;" in status.value and "<b>" not in status.value
+
+
+def test_a_screen_reader_hears_how_it_ended_and_not_every_step(models):
+    heard, mask = [], build_mask((384, 256), (40, 130, 140, 200))
+    panel = PaintPanel(open_image(STREET), mask, "a red car", models, strict=True)
+    panel.status.observe(lambda change: heard.append('role="alert"' in change["new"]), names="value")
+    panel.steps.value = 3
+    panel.paint()
+    assert heard == [False] * 4 + [True]
 
 
 # --- a panel for each stage --------------------------------------------------------------------------------------
@@ -834,6 +843,15 @@ def test_every_control_has_a_label_and_all_are_core_widgets(panels):
             assert child._model_module == "@jupyter-widgets/controls" and not isinstance(child, ipywidgets.Output)
             assert isinstance(child, passive) or child.description.strip(), child
             assert not isinstance(child, ipywidgets.Dropdown) or child.label, child
+
+
+def test_every_picture_is_told_in_words(panels):
+    for panel in panels:
+        assert panel.picture.tooltip.endswith(".") and panel.picture.has_trait("description")
+    editor = panels[-1]
+    assert "0 car" in editor.picture.tooltip and "number 0 stands out" in editor.picture.tooltip
+    editor.view.value = "mask"
+    assert "tinted" in editor.picture.tooltip
 
 
 def test_what_runs_a_model_waits_until_the_slider_is_let_go(panels):

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import ipywidgets as widgets
+import traitlets
 
 from ..errors import TextEditError
 from .pictures import SIDE, png_bytes
@@ -87,11 +88,24 @@ class Status(widgets.HTML):
     def say(self, kind: str, text: str) -> None:
         self.kind, self.text = kind, text
         colour, ground, edge = LOOKS[kind]
-        # A screen reader reads a live region aloud when it changes.
+        # ipywidgets makes a new node of each value, and of new nodes screen readers read aloud an alert alone, which no
+        # single step of a painting is.
+        role = "" if kind == "busy" else 'role="alert" '
         self.value = (
-            f'<div role="status" aria-live="polite" style="color:{colour};background:{ground};border-left:4px solid {edge};'
-            f'border-radius:4px;padding:6px 10px;line-height:1.45;white-space:normal">{html.escape(text)}</div>'
+            f'<div {role}class="textedit-status" style="color:{colour};background:{ground};'
+            f'border-left:4px solid {edge};border-radius:4px;padding:6px 10px;line-height:1.45;'
+            f'white-space:normal;overflow-wrap:anywhere">{html.escape(text)}</div>'
         )
+
+
+class Picture(widgets.Image):
+    """A picture with words on what it shows, for who cannot see it, where the mouse rests too.
+
+    The front end of ipywidgets 8 gives a picture a tooltip only if it has a description as well, and 7 has neither.
+    """
+
+    description = traitlets.Unicode("").tag(sync=True)
+    tooltip = traitlets.Unicode("").tag(sync=True)
 
 
 # --- the debounce ------------------------------------------------------------------------------------------------
@@ -176,14 +190,19 @@ class Panel(widgets.VBox):
         super().__init__(layout={"width": "100%", "max_width": "1080px"})
         self.strict, self.status, self._debounced = strict, Status(), []
         self._turn, self._quiet = threading.RLock(), threading.local()
-        self.picture = widgets.Image(format="png", layout={"width": "100%", "max_width": f"{SIDE}px", "height": "auto"})
+        self._free: list[widgets.Widget] = []  # what can be moved while it paints, too
+        self.picture = Picture(format="png", layout={"width": "100%", "max_width": f"{SIDE}px", "height": "auto"})
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}: {self.status.text}"
 
-    def show(self, image) -> None:
-        """Show a picture (PIL) large, but no larger than it is: a tall one would be stretched to the width of a wide one."""
+    def show(self, image, words: str) -> None:
+        """Show a picture (PIL) large, but no larger than it is: a tall one would be stretched as wide as a wide one.
+
+        words: what is to be seen on it.
+        """
         self.picture.layout.max_width = f"{image.width}px"
+        self.picture.tooltip = words
         self.picture.value = png_bytes(image)
 
     def wait(self) -> None:

@@ -26,7 +26,7 @@ from ..wish import Wish, leaning, make_wish
 from .controls import LABEL, button, heading, labelled, row, told, uploaded
 from .history import History, how_many
 from .painting import PaintingPanel
-from .pictures import numbered, scaled, tinted, wiped
+from .pictures import TINTED, numbered, numbered_words, scaled, tinted, wiped, wiped_words
 from .stages import fading, said
 
 PROMPT = "the left car changes to a red car"
@@ -242,14 +242,15 @@ class EditorPanel(PaintingPanel):
     def _draw(self) -> None:
         step, found, chosen = self.step, self.made["detect"], self.made["choose"]
         if self.view.value == "before | after" and step.result is not None:
-            self.show(wiped(step.image, step.result.image, self.wipe.value))
+            self.show(wiped(step.image, step.result.image, self.wipe.value), wiped_words(self.wipe.value))
         elif self.view.value == "mask" and self.mask is not None:
-            self.show(tinted(step.image, fading(self.mask, self.feather.value)))
+            self.show(tinted(step.image, fading(self.mask, self.feather.value)), TINTED)
         elif self.view.value != "before | after" and found is not None:
             texts = [name.split(" ", 1)[1] for name, _ in self.choice.options]
-            self.show(numbered(step.image, found.boxes, texts, chosen.index if chosen else None))
+            number = chosen.index if chosen else None
+            self.show(numbered(step.image, found.boxes, texts, number), numbered_words(texts, number))
         else:
-            self.show(scaled(step.image))
+            self.show(scaled(step.image), "The picture as it was.")
 
     def _settled(self) -> None:
         """Lock what has nothing to do, and say how many paintings there are."""

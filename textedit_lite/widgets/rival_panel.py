@@ -14,7 +14,7 @@ from ..rivals import diffedit, instruct_pix2pix, sdedit
 from ..rivals.settings import settings_of
 from .controls import Panel, heading, labelled, told
 from .history import how_many
-from .pictures import differing, scaled, tinted, wiped
+from .pictures import differing, scaled, tinted, wiped, wiped_words
 
 RIVALS = {"sdedit": sdedit, "diffedit": diffedit, "instruct-pix2pix": instruct_pix2pix}
 NAMES = [("SDEdit", "sdedit"), ("DiffEdit", "diffedit"), ("InstructPix2Pix", "instruct-pix2pix")]
@@ -108,10 +108,10 @@ class RivalPanel(Panel):
     def _draw(self) -> None:
         result = self.result
         if result is None or result.image is None:
-            self.show(scaled(self.image))
+            self.show(scaled(self.image), "The picture as it was.")
         elif self.shown.value == "difference":
-            self.show(differing(self.image, result.image))
+            self.show(differing(self.image, result.image), "What changed, the brighter the more; the rest is black.")
         elif self.shown.value == "mask" and result.mask is not None:
-            self.show(tinted(self.image, result.mask))
+            self.show(tinted(self.image, result.mask), "The picture, tinted where DiffEdit repaints it.")
         else:
-            self.show(wiped(self.image, result.image, self.wipe.value))
+            self.show(wiped(self.image, result.image, self.wipe.value), wiped_words(self.wipe.value))
