@@ -768,6 +768,27 @@ def test_what_is_saved_can_be_made_again(panel, models, tmp_path, kind):
             panel.save()
 
 
+@pytest.mark.parametrize("kind", ["file", "upload"])
+def test_names_may_begin_at_home(panel, monkeypatch, tmp_path, kind):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "mine.png").write_bytes(STREET.read_bytes())
+    panel.load("~/mine.png" if kind == "file" else io.BytesIO(STREET.read_bytes()))
+    assert panel.paint() is not None
+    panel.name.value = "~/out.png"
+    panel.save()
+    assert open_image(tmp_path / "out.png").tobytes() == panel.step.result.image.tobytes()
+
+
+def test_nothing_is_written_where_not_all_can_be(panel, tmp_path):
+    panel.load(io.BytesIO(STREET.read_bytes()))
+    panel.paint()
+    (tmp_path / "out.mask.png").mkdir()
+    panel.name.value = str(tmp_path / "out.png")
+    with pytest.raises(OutputError):
+        panel.save()
+    assert [path.name for path in tmp_path.iterdir()] == ["out.mask.png"]
+
+
 def test_rival_panel_shows_what_the_rivals_make(models, street, monkeypatch):
     calls = Counter()
     for name in ("sdedit", "diffedit", "instruct-pix2pix"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,8 @@ from ..blend import FEATHER
 from ..boxes import GROW
 from ..detect import Detections
 from ..editor import Editor, EditResult
-from ..errors import OutputError, SettingsError
-from ..images import open_image, save_png
+from ..errors import SettingsError
+from ..images import open_image, result_files, save_png
 from ..mask import build_mask
 from ..match import Match, choose, match
 from ..models import Models
@@ -128,7 +129,7 @@ class EditorPanel(PaintingPanel):
         self._open(source)
 
     def _open(self, source) -> None:
-        path = Path(source).resolve() if isinstance(source, (str, Path)) else None
+        path = Path(os.path.expanduser(source)).resolve() if isinstance(source, (str, os.PathLike)) else None
         first = Step(open_image(source), path)
         self.history: History[Step] = History(first, how_many(first.image))
         shipped = [value for _, value in self.sample.options if value and value.resolve() == path]
@@ -318,12 +319,10 @@ class EditorPanel(PaintingPanel):
 
         A picture that was never a file, an upload or an edited one, is written beside them, as NAME.input.png.
         """
-        result, path = self.step.result, Path(self.name.value.strip())
+        result, names = self.step.result, {}
         if result is None:
             raise SettingsError("There is nothing to save yet: paint first.")
-        if path.suffix.lower() != ".png":
-            raise OutputError(f'Results are PNG files: give "{path}" a name that ends in .png.')
-        names = {}
+        path, *_ = result_files(self.name.value.strip())  # before anything is written
         if result.settings.image is None:
             source = path.with_suffix(".input.png")
             save_png(result.source, source)
