@@ -810,14 +810,31 @@ def test_rival_panel_shows_what_the_rivals_make(models, street, monkeypatch):
     assert same(panel, differing(street, panel.result.image).convert("RGB"))
     panel.strength.value = own["strength"]
     assert calls["sdedit"] == 2, "what was made once is remembered"
-    panel.shown.value, panel.rival.value = "mask", "diffedit"
+    panel.rival.value, panel.shown.value = "diffedit", "mask"
     found = diffedit(street, RED, models, **panel.settings)
     assert same(panel, tinted(street, np.asarray(found.mask) / 255)) and not panel.threshold.disabled
-    panel.shown.value, panel.rival.value = "wipe", "instruct-pix2pix"
+    panel.rival.value = "instruct-pix2pix"
+    assert panel.shown.value == "wipe"
     assert same(panel, scaled(instruct_pix2pix(street, RED, models, **panel.settings).image)) and panel.strength.disabled
     with pytest.raises(UnknownWordError):
         panel.prompt.value = "the zebra becomes red"
     assert panel.status.kind == "bad" and "zebra" in panel.status.text
+
+
+def test_a_mask_is_offered_of_the_rival_that_has_one(models, street, monkeypatch):
+    for name in rival_panel.RIVALS:
+        made = SimpleNamespace(image=street, mask=Image.new("L", street.size, 255) if name == "diffedit" else None)
+        monkeypatch.setitem(rival_panel.RIVALS, name, lambda *args, made=made, **options: made)
+    panel = RivalPanel(street, RED, models, strict=True)
+    panel.shown.value = "difference"
+    for name in ("sdedit", "instruct-pix2pix", "diffedit"):
+        panel.rival.value = name
+        assert ("mask" in dict(panel.shown.options).values()) == (name == "diffedit")
+        assert panel.shown.value == "difference"
+    panel.shown.value = "mask"
+    assert same(panel, tinted(street, Image.new("L", street.size, 255)))
+    panel.rival.value = "sdedit"
+    assert panel.shown.value == "wipe" and same(panel, scaled(street))
 
 
 def test_rival_panel_remembers_a_number_of_edits_the_last_ones(models, street, monkeypatch):

@@ -18,7 +18,8 @@ from .pictures import differing, scaled, tinted, wiped, wiped_words
 
 RIVALS = {"sdedit": sdedit, "diffedit": diffedit, "instruct-pix2pix": instruct_pix2pix}
 NAMES = [("SDEdit", "sdedit"), ("DiffEdit", "diffedit"), ("InstructPix2Pix", "instruct-pix2pix")]
-SHOWN = [("before | after", "wipe"), ("what changed", "difference"), ("DiffEdit's mask", "mask")]
+SHOWN = [("before | after", "wipe"), ("what changed", "difference")]
+MASK = ("DiffEdit's mask", "mask")  # the others have none
 # Its slider's label, what it reaches, in which steps, and what it is for.
 SLIDERS = {
     "strength": ("strength", 0.1, 1.0, 0.05, "How far into the noise the picture is sent; at 1 nothing is left of it."),
@@ -73,6 +74,8 @@ class RivalPanel(Panel):
     def _chosen(self) -> None:
         """Another rival: its own settings, as they suit these models; what it does not have is locked."""
         own = settings_of(self.rival.value, self.models)
+        ways, shown = [*SHOWN, MASK] if self.rival.value == "diffedit" else SHOWN, self.shown.value
+        self._set(self.shown, options=ways, value=shown if shown in dict(ways).values() else "wipe")
         for name, slider in self.sliders.items():
             if name in own:
                 self._set(slider, value=own[name])
