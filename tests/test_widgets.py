@@ -707,6 +707,30 @@ def test_undo_and_redo(panel, street):
     assert panel.step.image.tobytes() == street.tobytes()
 
 
+def test_words_that_are_wrong_are_told_again_on_the_way_back(models):
+    panel = EditorPanel(models)
+    panel.paint()
+    panel.prompt.value = "the zebra becomes red"
+    panel.undo()
+    panel.redo()
+    assert "with seed 0" in panel.status.text
+    panel.undo()
+    assert panel.status.kind == "bad" and "zebra" in panel.status.text
+
+
+def test_the_dropdown_says_which_sample_it_is(panel):
+    panel.sample.value = ""
+    assert panel.sample.value == STREET  # there is no picture of one's own yet
+    panel.paint()
+    panel.go_on()
+    assert panel.sample.label == "(your own)"
+    panel.undo()
+    assert panel.sample.value == STREET
+    panel.redo()
+    panel.sample.value = STREET  # from the beginning
+    assert panel.step.path == STREET.resolve() and len(panel.history) == 1
+
+
 def test_a_picture_that_is_edited_often_is_kept_once(panel, models, monkeypatch):
     first = panel.paint()
     assert first.source is panel.step.image and panel.step.result is first

@@ -132,13 +132,19 @@ class EditorPanel(PaintingPanel):
         path = Path(os.path.expanduser(source)).resolve() if isinstance(source, (str, os.PathLike)) else None
         first = Step(open_image(source), path)
         self.history: History[Step] = History(first, how_many(first.image))
-        shipped = [value for _, value in self.sample.options if value and value.resolve() == path]
-        self._set(self.sample, value=shipped[0] if shipped else "")
+        self._name_sample()
         self._update("detect", "objects")
+
+    def _name_sample(self) -> None:
+        """Let the dropdown say which sample the picture is, if it is one."""
+        shipped = [value for _, value in self.sample.options if value and value.resolve() == self.step.path]
+        self._set(self.sample, value=shipped[0] if shipped else "")
 
     def _sampled(self) -> None:
         if self.sample.value:
             self.load(self.sample.value)
+        else:
+            self._name_sample()  # a picture of one's own comes by an upload alone
 
     def _uploaded(self) -> None:
         file = uploaded(self.upload.value)
@@ -304,12 +310,15 @@ class EditorPanel(PaintingPanel):
         move()
         result = self.step.result
         if self.step.image is not before:
+            self._name_sample()
             self._update("detect", "objects")
         if result is not None:
             self._look_at("before | after")
             self.status.say("ready", f'This is "{result.settings.prompt}" with seed {result.settings.seed}: {result.status}.')
         else:
             self._look_at("objects")
+            if self.made["choose"] is None:  # to say anew what is wrong with the words
+                self._update("match", "objects")
             self._tell()
         self._settled()
 
