@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import gc
 import io
 import threading
 import time
 import tracemalloc
+import weakref
 from collections import Counter
 from dataclasses import replace
 from types import SimpleNamespace
@@ -630,6 +632,83 @@ def test_stop_is_heard_after_the_last_step(panel, monkeypatch):
 
     monkeypatch.setattr(panel.editor, "edit", stopped_while_looking)
     assert panel.paint() is None and "Stopped" in panel.status.text and len(panel.history) == 1
+
+
+def test_stop_is_over_when_the_result_is_drawn(panel, monkeypatch):
+    finished, offered = panel._finished, []
+
+    def drawn(result):
+        offered.append(not panel.stop_button.disabled)
+        panel.stop_button.click()
+        return finished(result)
+
+    monkeypatch.setattr(panel, "_finished", drawn)
+    panel.start()
+    panel.wait(60)
+    assert offered == [False] and panel.status.kind == "good" and len(panel.history) == 2 and not panel._stop.is_set()
+
+
+def test_while_it_paints_the_picture_and_the_words_stay(models, street, monkeypatch):
+    panel, go_on, edit = EditorPanel(models), threading.Event(), EditorPanel(models).editor.edit
+    panel.paint()
+    monkeypatch.setattr(panel.editor, "edit", lambda *args, **options: go_on.wait(60) and edit(*args, **options))
+    panel.start()
+    moves = (
+        lambda: panel.load(KITCHEN), panel.undo, panel.redo, panel.go_on,
+        lambda: setattr(panel.sample, "value", KITCHEN), lambda: setattr(panel.prompt, "value", "the bus becomes blue"),
+        lambda: panel.upload.set_trait("value", upload("mine.png", KITCHEN.read_bytes())),
+    )  # fmt: skip
+    for move in moves:
+        with pytest.raises(SettingsError, match="is painting"):
+            move()
+    assert panel.sample.value == STREET and panel.prompt.value == RED and not panel.upload.value
+    panel.wipe.value = 0.5  # what only looks at it is free
+    go_on.set()
+    panel.wait(60)
+    assert panel.step.image.tobytes() == panel.step.result.source.tobytes() == street.tobytes()
+    assert len(panel.history) == 3
+    panel.load(KITCHEN)
+    assert len(panel.history) == 1
+
+
+def test_two_who_paint_with_one_painter_do_not_disturb_each_other(models, street):
+    mask, began = build_mask(street.size, (40, 130, 140, 200)), threading.Event()
+
+    def paint(steps: int, progress=None) -> bytes:
+        return inpaint(street, mask, "a red car", models.painter, steps=steps, progress=progress)[0].image.tobytes()
+
+    other = threading.Thread(target=paint, args=(3, lambda step, steps: began.set()))
+
+    def disturbed(step: int, steps: int) -> None:
+        if step == 2:
+            other.start()
+            assert not began.wait(0.5), "both paint at once"
+
+    alone = paint(6)
+    assert paint(6, disturbed) == alone
+    other.join()
+    assert began.is_set()
+
+
+def test_a_panel_that_is_closed_stops_and_lets_go_of_its_models(models):
+    panel = EditorPanel(models)
+    panel.steps.value = 50
+    panel.prompt.value = "the left car changes to a car facing the front"
+    panel.start()
+    until(lambda bar=panel.bar: bar.value >= 1, what="the first step")
+    panel.close()
+    panel.wait(60)
+    assert len(panel.history) == 1 and panel.bar.value < panel.bar.max
+    gone = weakref.ref(panel)
+    del panel
+    gc.collect()
+    assert gone() is None
+
+
+@pytest.mark.parametrize("own", [1.0, 3.0, 20.0])
+def test_the_models_own_guidance_is_within_reach(models, own):
+    panel = EditorPanel(replace(models, guidance=own), strict=True)
+    assert panel.guidance.value == own and panel.guidance.max == max(own, 12)
 
 
 def test_painting_twice_at_once_is_painting_once(panel):

@@ -14,7 +14,7 @@ from typing import Any
 import ipywidgets as widgets
 import traitlets
 
-from ..errors import TextEditError
+from ..errors import SettingsError, TextEditError
 from .pictures import SIDE, png_bytes
 
 LABEL = "92px"  # width of the labels, so that the sliders stand below each other
@@ -158,24 +158,27 @@ class Debounced:
 def told(method):
     """A method of a panel whose errors are told in its status; they are raised where the panel is strict.
 
-    What is nobody's mistake but the program's is told and raised in any case.
+    What is nobody's mistake but the program's is told and raised in any case. What comes while the panel paints is
+    raised alone: the status says how far the painter is.
     """
 
     @functools.wraps(method)
     def wrapper(self, *args, **options):
-        try:
-            with self._turn:
+        with self._turn:
+            self._check_free()
+            try:
                 return method(self, *args, **options)
-        except TextEditError as error:
-            self.status.say("bad", str(error))
-            if self.strict:
+            except TextEditError as error:
+                self.status.say("bad", str(error))
+                if self.strict:
+                    raise
+            except KeyboardInterrupt:  # of whoever waits for a model that runs in the kernel's own thread
+                self.status.say("ready", "Stopped: the picture is as it was.")
                 raise
-        except KeyboardInterrupt:  # of whoever waits for a model that runs in the kernel's own thread
-            self.status.say("ready", "Stopped: the picture is as it was.")
-            raise
-        except Exception as error:
-            self.status.say("bad", f"Something unforeseen went wrong ({type(error).__name__}: {error}): please report it.")
-            raise
+            except Exception as error:
+                said = f"Something unforeseen went wrong ({type(error).__name__}: {error}): please report it."
+                self.status.say("bad", said)
+                raise
 
     return wrapper
 
@@ -185,6 +188,8 @@ class Panel(widgets.VBox):
 
     JupyterLab may hand what two controls say to two threads of the kernel at once; a panel hears one after the other.
     """
+
+    _locked = False  # while it paints
 
     def __init__(self, strict: bool = False):
         super().__init__(layout={"width": "100%", "max_width": "1080px"})
@@ -205,10 +210,23 @@ class Panel(widgets.VBox):
         self.picture.tooltip = words
         self.picture.value = png_bytes(image)
 
+    def close(self) -> None:
+        """Take the panel away with all that is in it: ipywidgets keeps what is open, and so the pictures and models."""
+        for part in self._parts():
+            part.close()
+        super().close()
+
     def wait(self) -> None:
         """Do what a slider has put off, now: for Python, which does not rest between two values."""
         for function in self._debounced:
             function.flush()
+
+    def _parts(self) -> list[widgets.Widget]:
+        """All that is in the panel."""
+        found = [self]
+        for part in found:
+            found += getattr(part, "children", ())
+        return found[1:]
 
     def _arrange(self, controls, pictures) -> None:
         """Controls on the left, pictures on the right, or below where there is no room."""
@@ -229,16 +247,31 @@ class Panel(widgets.VBox):
             self._debounced.append(heard)
 
         def moved(change) -> None:
-            if not getattr(self._quiet, "on", False):
-                heard()
+            if getattr(self._quiet, "on", False):
+                return
+            if control not in self._free:
+                try:
+                    self._check_free()
+                except SettingsError:
+                    self._set(control, value=change["old"])
+                    raise
+            heard()
 
         control.observe(moved, names="value")
+
+    def _check_free(self) -> None:
+        """Raises SettingsError while it paints, as the painting belongs to the picture and words that it began with.
+
+        The controls are locked then, but Python reaches them, and so does a click that was on its way.
+        """
+        if self._locked:
+            raise SettingsError("The panel is painting: wait until it is done, or stop it first.")
 
     def _set(self, control: widgets.Widget, **values) -> None:
         """Change a control without being told of it."""
         quiet, self._quiet.on = getattr(self._quiet, "on", False), True  # of this thread alone
         try:
             for name, value in values.items():
-                setattr(control, name, value)
+                control.set_trait(name, value)  # an upload's value is read-only in ipywidgets 7
         finally:
             self._quiet.on = quiet

@@ -74,6 +74,7 @@ class EditorPanel(PaintingPanel):
                                options=[*samples.items(), (OWN, "")], value="")  # fmt: skip
         self.upload = widgets.FileUpload(description="Upload a picture", accept="image/*", multiple=False)
         self.upload.layout = {"width": "auto", "flex": "1 1 auto"}
+        self._forget_upload()
         self.prompt = labelled(widgets.Text, "prompt", "What to change, and into what.", value=prompt, continuous_update=False)
         self.dynamic = labelled(widgets.Checkbox, "dynamic", "Let the threshold fall into the widest gap of the scores.",
                                 value=True, indent=True)  # fmt: skip
@@ -149,8 +150,12 @@ class EditorPanel(PaintingPanel):
     def _uploaded(self) -> None:
         file = uploaded(self.upload.value)
         if file is not None:
-            self.upload.set_trait("value", type(self.upload.value)())  # so that the same file is news the next time
+            self._forget_upload()
             self.load(file[1])
+
+    def _forget_upload(self) -> None:
+        """Empty the upload, so that the same file is news the next time; the first time, so that it has been empty."""
+        self._set(self.upload, value=type(self.upload.value)())
 
     def _fixed(self) -> None:
         self._set(self.dynamic, value=False)
