@@ -97,7 +97,7 @@ def page(chromium, lab, tmp_path_factory):
         page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").first.wait_for()
         page.keyboard.press("Shift+Enter")
         try:
-            page.locator("div[role=status]", has_text="Number 0").wait_for()
+            page.locator(".textedit-status", has_text="Number 0").wait_for()
         finally:
             shot(page, "1_open")
         yield page
@@ -116,12 +116,12 @@ class Hands:
 
     @property
     def status(self) -> str:
-        return self.page.locator("div[role=status]").inner_text()
+        return self.page.locator(".textedit-status").inner_text()
 
     def says(self, text: str) -> None:
         """Wait until the status says so."""
         try:
-            self.page.locator("div[role=status]", has_text=re.compile(text)).wait_for()
+            self.page.locator(".textedit-status", has_text=re.compile(text)).wait_for()
         except Exception as error:
             shot(self.page, "failed")
             raise AssertionError(f"the panel did not say {text!r} but {self.status!r}") from error
@@ -291,3 +291,4 @@ def test_every_control_has_a_name_for_a_screen_reader(hands):
               || e.closest('.widget-inline-hbox')?.querySelector('.widget-label')?.innerText)).map(e => e.outerHTML)"""
     )
     assert nameless == []
+    assert "number 0 stands out" in hands.page.locator("img.widget-image").get_attribute("title")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import gc
 import io
 import threading
 import time
 import tracemalloc
+import weakref
 from collections import Counter
 from dataclasses import replace
 from types import SimpleNamespace
@@ -291,7 +293,16 @@ def test_controls_that_speak_from_two_threads_are_heard_one_after_the_other():
 def test_a_status_cannot_be_broken_by_what_it_says():
     status = controls.Status()
     status.say("bad", 'There is no "<b>car</b>"')
-    assert "&lt;b&gt;" in status.value and "<b>" not in status.value and 'role="status"' in status.value
+    assert "&lt;b&gt;" in status.value and "<b>" not in status.value
+
+
+def test_a_screen_reader_hears_how_it_ended_and_not_every_step(models):
+    heard, mask = [], build_mask((384, 256), (40, 130, 140, 200))
+    panel = PaintPanel(open_image(STREET), mask, "a red car", models, strict=True)
+    panel.status.observe(lambda change: heard.append('role="alert"' in change["new"]), names="value")
+    panel.steps.value = 3
+    panel.paint()
+    assert heard == [False] * 4 + [True]
 
 
 # --- a panel for each stage --------------------------------------------------------------------------------------
@@ -623,6 +634,83 @@ def test_stop_is_heard_after_the_last_step(panel, monkeypatch):
     assert panel.paint() is None and "Stopped" in panel.status.text and len(panel.history) == 1
 
 
+def test_stop_is_over_when_the_result_is_drawn(panel, monkeypatch):
+    finished, offered = panel._finished, []
+
+    def drawn(result):
+        offered.append(not panel.stop_button.disabled)
+        panel.stop_button.click()
+        return finished(result)
+
+    monkeypatch.setattr(panel, "_finished", drawn)
+    panel.start()
+    panel.wait(60)
+    assert offered == [False] and panel.status.kind == "good" and len(panel.history) == 2 and not panel._stop.is_set()
+
+
+def test_while_it_paints_the_picture_and_the_words_stay(models, street, monkeypatch):
+    panel, go_on, edit = EditorPanel(models), threading.Event(), EditorPanel(models).editor.edit
+    panel.paint()
+    monkeypatch.setattr(panel.editor, "edit", lambda *args, **options: go_on.wait(60) and edit(*args, **options))
+    panel.start()
+    moves = (
+        lambda: panel.load(KITCHEN), panel.undo, panel.redo, panel.go_on,
+        lambda: setattr(panel.sample, "value", KITCHEN), lambda: setattr(panel.prompt, "value", "the bus becomes blue"),
+        lambda: panel.upload.set_trait("value", upload("mine.png", KITCHEN.read_bytes())),
+    )  # fmt: skip
+    for move in moves:
+        with pytest.raises(SettingsError, match="is painting"):
+            move()
+    assert panel.sample.value == STREET and panel.prompt.value == RED and not panel.upload.value
+    panel.wipe.value = 0.5  # what only looks at it is free
+    go_on.set()
+    panel.wait(60)
+    assert panel.step.image.tobytes() == panel.step.result.source.tobytes() == street.tobytes()
+    assert len(panel.history) == 3
+    panel.load(KITCHEN)
+    assert len(panel.history) == 1
+
+
+def test_two_who_paint_with_one_painter_do_not_disturb_each_other(models, street):
+    mask, began = build_mask(street.size, (40, 130, 140, 200)), threading.Event()
+
+    def paint(steps: int, progress=None) -> bytes:
+        return inpaint(street, mask, "a red car", models.painter, steps=steps, progress=progress)[0].image.tobytes()
+
+    other = threading.Thread(target=paint, args=(3, lambda step, steps: began.set()))
+
+    def disturbed(step: int, steps: int) -> None:
+        if step == 2:
+            other.start()
+            assert not began.wait(0.5), "both paint at once"
+
+    alone = paint(6)
+    assert paint(6, disturbed) == alone
+    other.join()
+    assert began.is_set()
+
+
+def test_a_panel_that_is_closed_stops_and_lets_go_of_its_models(models):
+    panel = EditorPanel(models)
+    panel.steps.value = 50
+    panel.prompt.value = "the left car changes to a car facing the front"
+    panel.start()
+    until(lambda bar=panel.bar: bar.value >= 1, what="the first step")
+    panel.close()
+    panel.wait(60)
+    assert len(panel.history) == 1 and panel.bar.value < panel.bar.max
+    gone = weakref.ref(panel)
+    del panel
+    gc.collect()
+    assert gone() is None
+
+
+@pytest.mark.parametrize("own", [1.0, 3.0, 20.0])
+def test_the_models_own_guidance_is_within_reach(models, own):
+    panel = EditorPanel(replace(models, guidance=own), strict=True)
+    assert panel.guidance.value == own and panel.guidance.max == max(own, 12)
+
+
 def test_painting_twice_at_once_is_painting_once(panel):
     panel.start()
     thread = panel._thread
@@ -698,6 +786,30 @@ def test_undo_and_redo(panel, street):
     assert panel.step.image.tobytes() == street.tobytes()
 
 
+def test_words_that_are_wrong_are_told_again_on_the_way_back(models):
+    panel = EditorPanel(models)
+    panel.paint()
+    panel.prompt.value = "the zebra becomes red"
+    panel.undo()
+    panel.redo()
+    assert "with seed 0" in panel.status.text
+    panel.undo()
+    assert panel.status.kind == "bad" and "zebra" in panel.status.text
+
+
+def test_the_dropdown_says_which_sample_it_is(panel):
+    panel.sample.value = ""
+    assert panel.sample.value == STREET  # there is no picture of one's own yet
+    panel.paint()
+    panel.go_on()
+    assert panel.sample.label == "(your own)"
+    panel.undo()
+    assert panel.sample.value == STREET
+    panel.redo()
+    panel.sample.value = STREET  # from the beginning
+    assert panel.step.path == STREET.resolve() and len(panel.history) == 1
+
+
 def test_a_picture_that_is_edited_often_is_kept_once(panel, models, monkeypatch):
     first = panel.paint()
     assert first.source is panel.step.image and panel.step.result is first
@@ -759,6 +871,27 @@ def test_what_is_saved_can_be_made_again(panel, models, tmp_path, kind):
             panel.save()
 
 
+@pytest.mark.parametrize("kind", ["file", "upload"])
+def test_names_may_begin_at_home(panel, monkeypatch, tmp_path, kind):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "mine.png").write_bytes(STREET.read_bytes())
+    panel.load("~/mine.png" if kind == "file" else io.BytesIO(STREET.read_bytes()))
+    assert panel.paint() is not None
+    panel.name.value = "~/out.png"
+    panel.save()
+    assert open_image(tmp_path / "out.png").tobytes() == panel.step.result.image.tobytes()
+
+
+def test_nothing_is_written_where_not_all_can_be(panel, tmp_path):
+    panel.load(io.BytesIO(STREET.read_bytes()))
+    panel.paint()
+    (tmp_path / "out.mask.png").mkdir()
+    panel.name.value = str(tmp_path / "out.png")
+    with pytest.raises(OutputError):
+        panel.save()
+    assert [path.name for path in tmp_path.iterdir()] == ["out.mask.png"]
+
+
 def test_rival_panel_shows_what_the_rivals_make(models, street, monkeypatch):
     calls = Counter()
     for name in ("sdedit", "diffedit", "instruct-pix2pix"):
@@ -780,14 +913,31 @@ def test_rival_panel_shows_what_the_rivals_make(models, street, monkeypatch):
     assert same(panel, differing(street, panel.result.image).convert("RGB"))
     panel.strength.value = own["strength"]
     assert calls["sdedit"] == 2, "what was made once is remembered"
-    panel.shown.value, panel.rival.value = "mask", "diffedit"
+    panel.rival.value, panel.shown.value = "diffedit", "mask"
     found = diffedit(street, RED, models, **panel.settings)
     assert same(panel, tinted(street, np.asarray(found.mask) / 255)) and not panel.threshold.disabled
-    panel.shown.value, panel.rival.value = "wipe", "instruct-pix2pix"
+    panel.rival.value = "instruct-pix2pix"
+    assert panel.shown.value == "wipe"
     assert same(panel, scaled(instruct_pix2pix(street, RED, models, **panel.settings).image)) and panel.strength.disabled
     with pytest.raises(UnknownWordError):
         panel.prompt.value = "the zebra becomes red"
     assert panel.status.kind == "bad" and "zebra" in panel.status.text
+
+
+def test_a_mask_is_offered_of_the_rival_that_has_one(models, street, monkeypatch):
+    for name in rival_panel.RIVALS:
+        made = SimpleNamespace(image=street, mask=Image.new("L", street.size, 255) if name == "diffedit" else None)
+        monkeypatch.setitem(rival_panel.RIVALS, name, lambda *args, made=made, **options: made)
+    panel = RivalPanel(street, RED, models, strict=True)
+    panel.shown.value = "difference"
+    for name in ("sdedit", "instruct-pix2pix", "diffedit"):
+        panel.rival.value = name
+        assert ("mask" in dict(panel.shown.options).values()) == (name == "diffedit")
+        assert panel.shown.value == "difference"
+    panel.shown.value = "mask"
+    assert same(panel, tinted(street, Image.new("L", street.size, 255)))
+    panel.rival.value = "sdedit"
+    assert panel.shown.value == "wipe" and same(panel, scaled(street))
 
 
 def test_rival_panel_remembers_a_number_of_edits_the_last_ones(models, street, monkeypatch):
@@ -834,6 +984,15 @@ def test_every_control_has_a_label_and_all_are_core_widgets(panels):
             assert child._model_module == "@jupyter-widgets/controls" and not isinstance(child, ipywidgets.Output)
             assert isinstance(child, passive) or child.description.strip(), child
             assert not isinstance(child, ipywidgets.Dropdown) or child.label, child
+
+
+def test_every_picture_is_told_in_words(panels):
+    for panel in panels:
+        assert panel.picture.tooltip.endswith(".") and panel.picture.has_trait("description")
+    editor = panels[-1]
+    assert "0 car" in editor.picture.tooltip and "number 0 stands out" in editor.picture.tooltip
+    editor.view.value = "mask"
+    assert "tinted" in editor.picture.tooltip
 
 
 def test_what_runs_a_model_waits_until_the_slider_is_let_go(panels):

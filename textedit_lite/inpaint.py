@@ -13,7 +13,7 @@ from PIL import Image
 from .blend import FEATHER, Start, check_feather, paste_back, refine_boundary
 from .boxes import context_window, zoom
 from .errors import MaskError, SettingsError
-from .models import native_side
+from .models import PAINTING, native_side
 
 BLACK = 4  # a painting whose brightest value (of 255) is below is a safety checker's
 MAX_STEPS, MAX_GUIDANCE = 1000, 50
@@ -226,9 +226,10 @@ def _run(jobs, natives, painter, steps, guidance, strength, negative, after_step
     side = native_side(painter)
     generators = [torch.Generator("cpu").manual_seed(job.seed) for job in jobs]
     drawn = [noise(one, painter, job.temperature) for one, job in zip(generators, jobs, strict=True)] if strength == 1 else None
-    return painter(
-        prompt=[job.description for job in jobs], negative_prompt=[negative] * len(jobs) if negative else None,
-        image=[native.start for native in natives], mask_image=[native.mask for native in natives], height=side,
-        width=side, strength=strength, num_inference_steps=steps, guidance_scale=guidance, output_type="np",
-        generator=generators, latents=torch.cat(drawn) if drawn else None, callback_on_step_end=after_step,
-    )  # fmt: skip
+    with PAINTING:
+        return painter(
+            prompt=[job.description for job in jobs], negative_prompt=[negative] * len(jobs) if negative else None,
+            image=[native.start for native in natives], mask_image=[native.mask for native in natives], height=side,
+            width=side, strength=strength, num_inference_steps=steps, guidance_scale=guidance, output_type="np",
+            generator=generators, latents=torch.cat(drawn) if drawn else None, callback_on_step_end=after_step,
+        )  # fmt: skip

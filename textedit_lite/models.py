@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import sys
+import threading
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,6 +24,9 @@ CHECKSUMS = "SHA256SUMS"
 WISHES = "painting.json"  # in a painter's folder: the steps and the guidance that it is made for, where they are not the usual
 LCM = "+lcm"  # behind the name of any weights: the painter with the LoRA that makes it paint in few steps
 LCM_WISHES = {"steps": 4, "guidance": 1.0}  # of such a LoRA whose folder has no WISHES (Luo et al., 2023, LCM-LoRA)
+
+# Held while a pipeline paints: it counts its steps itself, and a panel's thread and a cell may ask it at once.
+PAINTING = threading.RLock()
 
 # The full-size weights on the Hub, each at a revision that holds safetensors. To use other ones, give `load_models` a
 # folder with detr/, clip/ and inpaint/, or a weights file.

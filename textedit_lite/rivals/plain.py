@@ -16,7 +16,7 @@ from ..images import open_image
 from ..inpaint import BLACK, check_settings
 from ..mask import build_mask
 from ..match import Candidate, similarity
-from ..models import Models
+from ..models import PAINTING, Models
 from ..prompt import check_words, parse
 from ..vocabulary import describe
 
@@ -90,10 +90,11 @@ def _whole(image, mask, description, models: Models, seed, steps, guidance, stre
 
     side = models.native
     square = (side, side)
-    output = models.painter(
-        prompt=description, image=image.resize(square), mask_image=mask.resize(square, Image.Resampling.NEAREST),
-        height=side, width=side, num_inference_steps=steps, guidance_scale=guidance, strength=strength,
-        generator=torch.Generator("cpu").manual_seed(seed),
-    )  # fmt: skip
+    with PAINTING:
+        output = models.painter(
+            prompt=description, image=image.resize(square), mask_image=mask.resize(square, Image.Resampling.NEAREST),
+            height=side, width=side, num_inference_steps=steps, guidance_scale=guidance, strength=strength,
+            generator=torch.Generator("cpu").manual_seed(seed),
+        )  # fmt: skip
     picture = output.images[0]
     return None if max(high for _, high in picture.getextrema()) < BLACK else picture.resize(image.size)

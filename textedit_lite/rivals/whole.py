@@ -15,7 +15,7 @@ from ..editor import Editor, EditResult, Settings
 from ..errors import SettingsError
 from ..images import open_image
 from ..memory import in_portions
-from ..models import Models
+from ..models import PAINTING, Models
 from ..prompt import EditPrompt
 
 
@@ -82,7 +82,8 @@ def edit_whole(
         start = time.perf_counter()
         size = working_size(sources[some[0]].size, pipeline)
         jobs = [Job(sources[i].resize(size, Image.Resampling.LANCZOS), wishes[i], int(seeds[i])) for i in some]
-        outcomes = paint(jobs)
+        with PAINTING:
+            outcomes = paint(jobs)
         spent = 1000 * (time.perf_counter() - start) / len(some)
         return [_result(sources[i], wishes[i], outcome, asked(i), spent) for i, outcome in zip(some, outcomes, strict=True)]
 

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from typing import Any
 
 import ipywidgets as widgets
+import traitlets
 
-from ..errors import TextEditError
+from ..errors import SettingsError, TextEditError
 from .pictures import SIDE, png_bytes
 
 LABEL = "92px"  # width of the labels, so that the sliders stand below each other
@@ -87,11 +88,24 @@ class Status(widgets.HTML):
     def say(self, kind: str, text: str) -> None:
         self.kind, self.text = kind, text
         colour, ground, edge = LOOKS[kind]
-        # A screen reader reads a live region aloud when it changes.
+        # ipywidgets makes a new node of each value, and of new nodes screen readers read aloud an alert alone, which no
+        # single step of a painting is.
+        role = "" if kind == "busy" else 'role="alert" '
         self.value = (
-            f'<div role="status" aria-live="polite" style="color:{colour};background:{ground};border-left:4px solid {edge};'
-            f'border-radius:4px;padding:6px 10px;line-height:1.45;white-space:normal">{html.escape(text)}</div>'
+            f'<div {role}class="textedit-status" style="color:{colour};background:{ground};'
+            f'border-left:4px solid {edge};border-radius:4px;padding:6px 10px;line-height:1.45;'
+            f'white-space:normal;overflow-wrap:anywhere">{html.escape(text)}</div>'
         )
+
+
+class Picture(widgets.Image):
+    """A picture with words on what it shows, for who cannot see it, where the mouse rests too.
+
+    The front end of ipywidgets 8 gives a picture a tooltip only if it has a description as well, and 7 has neither.
+    """
+
+    description = traitlets.Unicode("").tag(sync=True)
+    tooltip = traitlets.Unicode("").tag(sync=True)
 
 
 # --- the debounce ------------------------------------------------------------------------------------------------
@@ -144,24 +158,27 @@ class Debounced:
 def told(method):
     """A method of a panel whose errors are told in its status; they are raised where the panel is strict.
 
-    What is nobody's mistake but the program's is told and raised in any case.
+    What is nobody's mistake but the program's is told and raised in any case. What comes while the panel paints is
+    raised alone: the status says how far the painter is.
     """
 
     @functools.wraps(method)
     def wrapper(self, *args, **options):
-        try:
-            with self._turn:
+        with self._turn:
+            self._check_free()
+            try:
                 return method(self, *args, **options)
-        except TextEditError as error:
-            self.status.say("bad", str(error))
-            if self.strict:
+            except TextEditError as error:
+                self.status.say("bad", str(error))
+                if self.strict:
+                    raise
+            except KeyboardInterrupt:  # of whoever waits for a model that runs in the kernel's own thread
+                self.status.say("ready", "Stopped: the picture is as it was.")
                 raise
-        except KeyboardInterrupt:  # of whoever waits for a model that runs in the kernel's own thread
-            self.status.say("ready", "Stopped: the picture is as it was.")
-            raise
-        except Exception as error:
-            self.status.say("bad", f"Something unforeseen went wrong ({type(error).__name__}: {error}): please report it.")
-            raise
+            except Exception as error:
+                said = f"Something unforeseen went wrong ({type(error).__name__}: {error}): please report it."
+                self.status.say("bad", said)
+                raise
 
     return wrapper
 
@@ -172,24 +189,44 @@ class Panel(widgets.VBox):
     JupyterLab may hand what two controls say to two threads of the kernel at once; a panel hears one after the other.
     """
 
+    _locked = False  # while it paints
+
     def __init__(self, strict: bool = False):
         super().__init__(layout={"width": "100%", "max_width": "1080px"})
         self.strict, self.status, self._debounced = strict, Status(), []
         self._turn, self._quiet = threading.RLock(), threading.local()
-        self.picture = widgets.Image(format="png", layout={"width": "100%", "max_width": f"{SIDE}px", "height": "auto"})
+        self._free: list[widgets.Widget] = []  # what can be moved while it paints, too
+        self.picture = Picture(format="png", layout={"width": "100%", "max_width": f"{SIDE}px", "height": "auto"})
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}: {self.status.text}"
 
-    def show(self, image) -> None:
-        """Show a picture (PIL) large, but no larger than it is: a tall one would be stretched to the width of a wide one."""
+    def show(self, image, words: str) -> None:
+        """Show a picture (PIL) large, but no larger than it is: a tall one would be stretched as wide as a wide one.
+
+        words: what is to be seen on it.
+        """
         self.picture.layout.max_width = f"{image.width}px"
+        self.picture.tooltip = words
         self.picture.value = png_bytes(image)
+
+    def close(self) -> None:
+        """Take the panel away with all that is in it: ipywidgets keeps what is open, and so the pictures and models."""
+        for part in self._parts():
+            part.close()
+        super().close()
 
     def wait(self) -> None:
         """Do what a slider has put off, now: for Python, which does not rest between two values."""
         for function in self._debounced:
             function.flush()
+
+    def _parts(self) -> list[widgets.Widget]:
+        """All that is in the panel."""
+        found = [self]
+        for part in found:
+            found += getattr(part, "children", ())
+        return found[1:]
 
     def _arrange(self, controls, pictures) -> None:
         """Controls on the left, pictures on the right, or below where there is no room."""
@@ -210,16 +247,31 @@ class Panel(widgets.VBox):
             self._debounced.append(heard)
 
         def moved(change) -> None:
-            if not getattr(self._quiet, "on", False):
-                heard()
+            if getattr(self._quiet, "on", False):
+                return
+            if control not in self._free:
+                try:
+                    self._check_free()
+                except SettingsError:
+                    self._set(control, value=change["old"])
+                    raise
+            heard()
 
         control.observe(moved, names="value")
+
+    def _check_free(self) -> None:
+        """Raises SettingsError while it paints, as the painting belongs to the picture and words that it began with.
+
+        The controls are locked then, but Python reaches them, and so does a click that was on its way.
+        """
+        if self._locked:
+            raise SettingsError("The panel is painting: wait until it is done, or stop it first.")
 
     def _set(self, control: widgets.Widget, **values) -> None:
         """Change a control without being told of it."""
         quiet, self._quiet.on = getattr(self._quiet, "on", False), True  # of this thread alone
         try:
             for name, value in values.items():
-                setattr(control, name, value)
+                control.set_trait(name, value)  # an upload's value is read-only in ipywidgets 7
         finally:
             self._quiet.on = quiet

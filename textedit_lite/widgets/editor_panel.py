@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,8 @@ from ..blend import FEATHER
 from ..boxes import GROW
 from ..detect import Detections
 from ..editor import Editor, EditResult
-from ..errors import OutputError, SettingsError
-from ..images import open_image, save_png
+from ..errors import SettingsError
+from ..images import open_image, result_files, save_png
 from ..mask import build_mask
 from ..match import Match, choose, match
 from ..models import Models
@@ -26,7 +27,7 @@ from ..wish import Wish, leaning, make_wish
 from .controls import LABEL, button, heading, labelled, row, told, uploaded
 from .history import History, how_many
 from .painting import PaintingPanel
-from .pictures import numbered, scaled, tinted, wiped
+from .pictures import TINTED, numbered, numbered_words, scaled, tinted, wiped, wiped_words
 from .stages import fading, said
 
 PROMPT = "the left car changes to a red car"
@@ -73,6 +74,7 @@ class EditorPanel(PaintingPanel):
                                options=[*samples.items(), (OWN, "")], value="")  # fmt: skip
         self.upload = widgets.FileUpload(description="Upload a picture", accept="image/*", multiple=False)
         self.upload.layout = {"width": "auto", "flex": "1 1 auto"}
+        self._forget_upload()
         self.prompt = labelled(widgets.Text, "prompt", "What to change, and into what.", value=prompt, continuous_update=False)
         self.dynamic = labelled(widgets.Checkbox, "dynamic", "Let the threshold fall into the widest gap of the scores.",
                                 value=True, indent=True)  # fmt: skip
@@ -128,22 +130,32 @@ class EditorPanel(PaintingPanel):
         self._open(source)
 
     def _open(self, source) -> None:
-        path = Path(source).resolve() if isinstance(source, (str, Path)) else None
+        path = Path(os.path.expanduser(source)).resolve() if isinstance(source, (str, os.PathLike)) else None
         first = Step(open_image(source), path)
         self.history: History[Step] = History(first, how_many(first.image))
-        shipped = [value for _, value in self.sample.options if value and value.resolve() == path]
-        self._set(self.sample, value=shipped[0] if shipped else "")
+        self._name_sample()
         self._update("detect", "objects")
+
+    def _name_sample(self) -> None:
+        """Let the dropdown say which sample the picture is, if it is one."""
+        shipped = [value for _, value in self.sample.options if value and value.resolve() == self.step.path]
+        self._set(self.sample, value=shipped[0] if shipped else "")
 
     def _sampled(self) -> None:
         if self.sample.value:
             self.load(self.sample.value)
+        else:
+            self._name_sample()  # a picture of one's own comes by an upload alone
 
     def _uploaded(self) -> None:
         file = uploaded(self.upload.value)
         if file is not None:
-            self.upload.set_trait("value", type(self.upload.value)())  # so that the same file is news the next time
+            self._forget_upload()
             self.load(file[1])
+
+    def _forget_upload(self) -> None:
+        """Empty the upload, so that the same file is news the next time; the first time, so that it has been empty."""
+        self._set(self.upload, value=type(self.upload.value)())
 
     def _fixed(self) -> None:
         self._set(self.dynamic, value=False)
@@ -242,14 +254,15 @@ class EditorPanel(PaintingPanel):
     def _draw(self) -> None:
         step, found, chosen = self.step, self.made["detect"], self.made["choose"]
         if self.view.value == "before | after" and step.result is not None:
-            self.show(wiped(step.image, step.result.image, self.wipe.value))
+            self.show(wiped(step.image, step.result.image, self.wipe.value), wiped_words(self.wipe.value))
         elif self.view.value == "mask" and self.mask is not None:
-            self.show(tinted(step.image, fading(self.mask, self.feather.value)))
+            self.show(tinted(step.image, fading(self.mask, self.feather.value)), TINTED)
         elif self.view.value != "before | after" and found is not None:
             texts = [name.split(" ", 1)[1] for name, _ in self.choice.options]
-            self.show(numbered(step.image, found.boxes, texts, chosen.index if chosen else None))
+            number = chosen.index if chosen else None
+            self.show(numbered(step.image, found.boxes, texts, number), numbered_words(texts, number))
         else:
-            self.show(scaled(step.image))
+            self.show(scaled(step.image), "The picture as it was.")
 
     def _settled(self) -> None:
         """Lock what has nothing to do, and say how many paintings there are."""
@@ -302,12 +315,15 @@ class EditorPanel(PaintingPanel):
         move()
         result = self.step.result
         if self.step.image is not before:
+            self._name_sample()
             self._update("detect", "objects")
         if result is not None:
             self._look_at("before | after")
             self.status.say("ready", f'This is "{result.settings.prompt}" with seed {result.settings.seed}: {result.status}.')
         else:
             self._look_at("objects")
+            if self.made["choose"] is None:  # to say anew what is wrong with the words
+                self._update("match", "objects")
             self._tell()
         self._settled()
 
@@ -317,12 +333,10 @@ class EditorPanel(PaintingPanel):
 
         A picture that was never a file, an upload or an edited one, is written beside them, as NAME.input.png.
         """
-        result, path = self.step.result, Path(self.name.value.strip())
+        result, names = self.step.result, {}
         if result is None:
             raise SettingsError("There is nothing to save yet: paint first.")
-        if path.suffix.lower() != ".png":
-            raise OutputError(f'Results are PNG files: give "{path}" a name that ends in .png.')
-        names = {}
+        path, *_ = result_files(self.name.value.strip())  # before anything is written
         if result.settings.image is None:
             source = path.with_suffix(".input.png")
             save_png(result.source, source)

@@ -13,7 +13,7 @@ from ..errors import TextEditError
 from ..plan import SEEDS
 from .controls import LABEL, Panel, button, labelled, row
 
-STEPS, GUIDANCE = (1, 50), (1.0, 12.0)  # what the sliders reach
+STEPS, GUIDANCE = (1, 50), (1.0, 12.0)  # what the sliders reach, and the models' own in any case
 
 
 class _Stopped(Exception):
@@ -32,12 +32,12 @@ class PaintingPanel(Panel):
         super().__init__(strict)
         self.models = models
         self._thread: threading.Thread | None = None
-        self._stop, self._error, self._result, self._calls = threading.Event(), None, None, 0
-        self._free: list[widgets.Widget] = []
+        self._stop, self._hearing, self._error, self._calls = threading.Event(), threading.Lock(), None, 0
         run = {"continuous_update": False}
         self.guidance = labelled(
             widgets.FloatSlider, "guidance", "How hard the words pull; 1 is not at all.",
-            value=models.guidance, min=GUIDANCE[0], max=GUIDANCE[1], step=0.5, readout_format=".1f", **run)  # fmt: skip
+            value=models.guidance, min=GUIDANCE[0], max=max(GUIDANCE[1], models.guidance), step=0.5,
+            readout_format=".1f", **run)  # fmt: skip
         self.steps = labelled(
             widgets.IntSlider, "steps", "Denoising steps of the first try; more take longer.",
             value=models.steps, min=STEPS[0], max=max(STEPS[1], models.steps), **run)  # fmt: skip
@@ -67,7 +67,9 @@ class PaintingPanel(Panel):
 
     def start(self) -> None:
         """Paint in a thread and return at once, as the button does."""
-        if not self.painting:
+        with self._turn:
+            if self.painting:
+                return
             self._error = None  # what the last painting raised has been told; it is no answer to this click
             self.wait()
             self._prepare()
@@ -79,15 +81,16 @@ class PaintingPanel(Panel):
         self._error = None
         self.wait()
         self._prepare()
-        self._run()
+        result = self._run()
         self._raise()
-        return self._result
+        return result
 
     def stop(self) -> None:
-        """Stop at the next step of the painter; the picture stays as it was."""
-        self._stop.set()
-        if self.painting:
-            self.status.say("busy", "Stopping after this step ...")
+        """Stop at the next step of the painter; the picture stays as it was. After the last step it is too late."""
+        with self._hearing:
+            if not self.stop_button.disabled:
+                self._stop.set()
+                self.status.say("busy", "Stopping after this step ...")
 
     def wait(self, seconds: float = 600) -> None:
         """Wait until what a slider has put off, and the painting, is done; raises what painting has raised."""
@@ -98,21 +101,31 @@ class PaintingPanel(Panel):
                 raise TimeoutError(f"The painter was not done after {seconds:g} seconds: stop it, or wait longer.")
         self._raise()
 
+    def close(self) -> None:
+        """Stop painting, and take the panel away."""
+        if self._locked:
+            self.stop()
+        super().close()
+
     def _prepare(self) -> None:
         self._stop.clear()
-        self._error, self._result, self._calls = None, None, 0
+        self._error, self._calls = None, 0
         self._lock(True)
         self.bar.value, self.bar.bar_style = 0, "info"
         self.status.say("busy", "Looking at the picture ...")
 
-    def _run(self) -> None:
+    def _run(self) -> Any:
+        """Paint, and say so; returns what came of it, None where nothing did."""
         kind, text, colour = "", "", "danger"
         try:
             result = self._work(self._progress)
-            if self._stop.is_set():  # while the last painting was being looked at, after which there is no step that could hear it
-                raise _Stopped
-            self._result = result
-            (kind, text), colour = self._finished(result), "success"
+            with self._hearing:
+                if self._stop.is_set():  # while the last painting was looked at, after which no step could hear it
+                    raise _Stopped
+                self.stop_button.disabled = True
+            with self._turn:  # the wipe can be moved meanwhile
+                (kind, text), colour = self._finished(result), "success"
+            return result
         except (_Stopped, KeyboardInterrupt):
             kind, text, colour = "ready", "Stopped: the picture is as it was.", "warning"
         except TextEditError as error:
@@ -143,22 +156,13 @@ class PaintingPanel(Panel):
         self.status.say("busy", f"Painting, {_which(self._calls, self.models.at_once)}: step {step} of {steps}.")
 
     def _lock(self, locked: bool) -> None:
-        for control in self._controls():
-            if control is not self.stop_button and control not in self._free:
+        self._locked = locked
+        for control in self._parts():
+            if control.has_trait("disabled") and control is not self.stop_button and control not in self._free:
                 control.disabled = locked
         self.stop_button.disabled = not locked
         if not locked:
             self._settled()
-
-    def _controls(self) -> list[widgets.Widget]:
-        found, boxes = [], [self]
-        while boxes:
-            for child in boxes.pop().children:
-                if isinstance(child, widgets.Box):
-                    boxes.append(child)
-                elif child.has_trait("disabled"):
-                    found.append(child)
-        return found
 
 
 def _which(call: int, at_once: int) -> str:

@@ -15,6 +15,7 @@ from PIL import Image, ImageChops, ImageColor, ImageDraw, ImageFont
 from ..plots import CHOSEN, LARGEST, MASK, OTHER
 
 SIDE = 640  # pixels of the longer side of what is shown
+TINTED = "The picture, tinted where it may change."  # what is to be seen on it, in words
 TINT = 0.5  # how much of the mask's colour lies over what is repainted in full
 
 
@@ -62,6 +63,12 @@ def numbered(
     return picture
 
 
+def numbered_words(texts: Sequence[str], chosen: int | None = None) -> str:
+    """What is to be seen on a picture with boxes (`numbered`)."""
+    boxes = ", ".join(f"{i} {text}" for i, text in enumerate(texts)) or "none"
+    return f"The picture with numbered boxes: {boxes}" + ("." if chosen is None else f"; number {chosen} stands out.")
+
+
 def tinted(image: Image.Image, weight: np.ndarray | Image.Image, side: int = SIDE) -> Image.Image:
     """A picture with what is repainted tinted, fading where the feather does.
 
@@ -86,6 +93,11 @@ def wiped(before: Image.Image, after: Image.Image, share: float, side: int = SID
     if 0 < edge < picture.width:
         ImageDraw.Draw(picture).line((edge, 0, edge, picture.height), fill="white", width=2)
     return picture
+
+
+def wiped_words(share: float) -> str:
+    """What is to be seen on two pictures in one (`wiped`)."""
+    return f"Before and after: the left {share:.0%} as it was, the rest as it is edited."
 
 
 def differing(before: Image.Image, after: Image.Image, side: int = SIDE) -> Image.Image:

@@ -14,11 +14,12 @@ from ..rivals import diffedit, instruct_pix2pix, sdedit
 from ..rivals.settings import settings_of
 from .controls import Panel, heading, labelled, told
 from .history import how_many
-from .pictures import differing, scaled, tinted, wiped
+from .pictures import differing, scaled, tinted, wiped, wiped_words
 
 RIVALS = {"sdedit": sdedit, "diffedit": diffedit, "instruct-pix2pix": instruct_pix2pix}
 NAMES = [("SDEdit", "sdedit"), ("DiffEdit", "diffedit"), ("InstructPix2Pix", "instruct-pix2pix")]
-SHOWN = [("before | after", "wipe"), ("what changed", "difference"), ("DiffEdit's mask", "mask")]
+SHOWN = [("before | after", "wipe"), ("what changed", "difference")]
+MASK = ("DiffEdit's mask", "mask")  # the others have none
 # Its slider's label, what it reaches, in which steps, and what it is for.
 SLIDERS = {
     "strength": ("strength", 0.1, 1.0, 0.05, "How far into the noise the picture is sent; at 1 nothing is left of it."),
@@ -73,6 +74,8 @@ class RivalPanel(Panel):
     def _chosen(self) -> None:
         """Another rival: its own settings, as they suit these models; what it does not have is locked."""
         own = settings_of(self.rival.value, self.models)
+        ways, shown = [*SHOWN, MASK] if self.rival.value == "diffedit" else SHOWN, self.shown.value
+        self._set(self.shown, options=ways, value=shown if shown in dict(ways).values() else "wipe")
         for name, slider in self.sliders.items():
             if name in own:
                 self._set(slider, value=own[name])
@@ -108,10 +111,10 @@ class RivalPanel(Panel):
     def _draw(self) -> None:
         result = self.result
         if result is None or result.image is None:
-            self.show(scaled(self.image))
+            self.show(scaled(self.image), "The picture as it was.")
         elif self.shown.value == "difference":
-            self.show(differing(self.image, result.image))
+            self.show(differing(self.image, result.image), "What changed, the brighter the more; the rest is black.")
         elif self.shown.value == "mask" and result.mask is not None:
-            self.show(tinted(self.image, result.mask))
+            self.show(tinted(self.image, result.mask), "The picture, tinted where DiffEdit repaints it.")
         else:
-            self.show(wiped(self.image, result.image, self.wipe.value))
+            self.show(wiped(self.image, result.image, self.wipe.value), wiped_words(self.wipe.value))

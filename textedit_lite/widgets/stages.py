@@ -20,7 +20,7 @@ from ..prompt import SELECTORS, EditPrompt, check_words, parse
 from ..vocabulary import VIEWS
 from .controls import Panel, heading, labelled, told
 from .painting import PaintingPanel
-from .pictures import numbered, scaled, tinted, wiped
+from .pictures import TINTED, numbered, numbered_words, scaled, tinted, wiped, wiped_words
 
 
 class DetectPanel(Panel):
@@ -65,7 +65,8 @@ class DetectPanel(Panel):
     @told
     def _draw(self) -> None:
         found = self.found
-        self.show(numbered(self.image, found.boxes, [f"{n} {s:.2f}" for n, s in zip(found.labels, found.scores)]))
+        texts = [f"{n} {s:.2f}" for n, s in zip(found.labels, found.scores)]
+        self.show(numbered(self.image, found.boxes, texts), numbered_words(texts))
         self.scores.value = _score_line(self.everything.scores, found.threshold)
         way = "dynamic" if self.dynamic.value else "fixed"
         boxes = "1 box reaches" if len(found) == 1 else f"{len(found)} boxes reach"
@@ -119,7 +120,7 @@ class MatchPanel(Panel):
     def _look(self) -> None:
         self.words = self.chosen = None
         self.table.value = ""
-        self.show(numbered(self.image, self.found.boxes, self.found.labels))
+        self.show(numbered(self.image, self.found.boxes, self.found.labels), numbered_words(self.found.labels))
         words = parse(self.prompt.value)
         if self.models.known_words is not None:
             check_words(words, self.models.known_words)
@@ -134,7 +135,8 @@ class MatchPanel(Panel):
         told = self.selector.value or None
         self.chosen = match_features(self._features, self.found, self.words, self.models, told, self.weight.value)
         texts = [f"{c.label} {c.score:.2f}" for c in self.chosen.candidates]
-        self.show(numbered(self.image, self.found.boxes, texts, self.chosen.index))
+        number = self.chosen.index
+        self.show(numbered(self.image, self.found.boxes, texts, number), numbered_words(texts, number))
         self.table.value = _score_table(self.chosen)
         self.status.say(*said(self.chosen, self.words.source))
 
@@ -194,7 +196,7 @@ class MaskPanel(Panel):
     def _draw(self) -> None:
         self.mask = build_mask(self.image.size, self.box, self.pose.value or None, self.grow.value, self.view.value or None)
         weight = fading(self.mask, self.feather.value)
-        self.show(tinted(self.image, weight))
+        self.show(tinted(self.image, weight), TINTED)
         share = (np.asarray(self.mask) > 0).mean()
         full = min(share, (weight == 1).mean())  # of a large picture counted in what is shown of it
         self.status.say("ready", f"{share:.0%} of the picture may change, {full:.0%} in full; outside not a pixel does.")
@@ -252,6 +254,6 @@ class PaintPanel(PaintingPanel):
 
     def _draw(self) -> None:
         if self.painted is None:
-            self.show(tinted(self.image, self.mask))
+            self.show(tinted(self.image, self.mask), TINTED)
         else:
-            self.show(wiped(self.image, self.painted, self.wipe.value))
+            self.show(wiped(self.image, self.painted, self.wipe.value), wiped_words(self.wipe.value))
