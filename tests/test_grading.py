@@ -174,15 +174,18 @@ def test_a_cell_that_was_copied_with_its_metadata_answers_what_it_defines(raw, c
     assert solved(answers_in(raw, course))
 
 
-DRAFT, FINAL, STUB = "def iou(a, b):\n    return 0", "def iou(a, b):\n    return area(a) / area(b)", "def iou(a, b):\n    raise NotImplementedError"
-HELPER = "EPS = 1e-9\n\n\ndef area(box):\n    return box[0] + EPS"
+DRAFT, FINAL = "def iou(a, b):\n    return 0", "def iou(a, b):\n    return area(a) / area(b)"
+STUB = "def iou(a, b):\n    raise NotImplementedError"
+EPS, AREA = "EPS = 1e-9", "def area(box):\n    return box[0] + EPS"
+HELPER = f"{EPS}\n\n{AREA}"
+OTHERS = f"# EXERCISE 1.6\n{FINAL}\n\n\ndef keep_best(given):\n    return given"  # with a helper that is named as ours
 NAMED = {"nbgrader": {"grade_id": "answer-1-2", "solution": True}}
 
 
 @pytest.mark.parametrize("cells, found", [
     ([(NAMED, HELPER), (NAMED, FINAL)], f"{HELPER}\n\n{FINAL}"),  # cut between helper and function
     ([(NAMED, FINAL), (NAMED, HELPER)], f"{FINAL}\n\n{HELPER}"),
-    ([(NAMED, "EPS = 1e-9"), (NAMED, HELPER.split("\n\n\n")[1]), (NAMED, FINAL)], f"{HELPER}\n\n{FINAL}".replace("\n\n\n", "\n\n")),
+    ([(NAMED, EPS), (NAMED, AREA), (NAMED, FINAL)], f"{HELPER}\n\n{FINAL}"),
     ([(NAMED, f"{HELPER}\n\n{DRAFT}"), (NAMED, FINAL)], f"{HELPER}\n\n{DRAFT}\n\n{FINAL}"),
     ([(NAMED, DRAFT), (NAMED, "print(iou(boxes, boxes))")], DRAFT),  # cut behind the function
     ([(NAMED, DRAFT), (NAMED, "import numpy as np\nvalues = iou(boxes, boxes)")], DRAFT),
@@ -197,7 +200,7 @@ NAMED = {"nbgrader": {"grade_id": "answer-1-2", "solution": True}}
     ([(NAMED, DRAFT), ({}, "iou = lambda a, b: 0")], "iou = lambda a, b: 0"),
     ([(NAMED, DRAFT), (NAMED, f"%%time\n{FINAL}")], f"%%time\n{FINAL}"),
     ([(NAMED, STUB), (NAMED, "iou = np.vectorize(min)")], "iou = np.vectorize(min)"),
-    ([(NAMED, DRAFT), ({}, f"# EXERCISE 1.6\n{FINAL}\n\n\ndef keep_best(given):\n    return given")], DRAFT),  # a helper of another's
+    ([(NAMED, DRAFT), ({}, OTHERS)], DRAFT),
 ])  # fmt: skip
 def test_the_last_cell_that_defines_the_function_counts_with_what_it_uses(cells, found, course):
     cells = [(source, {"id": None, **metadata}) for metadata, source in cells]
@@ -236,8 +239,8 @@ def test_names_of_students_and_notebooks(tmp_path, folder):
     "from textedit_lite.boxes import iou", "from textedit_lite.boxes import *", "import textedit_lite\niou = textedit_lite.boxes.iou",
     "def iou(a, b):\n    from textedit_lite import boxes\n    return boxes.iou(a, b)",
     "import textedit_lite.exercises.detection as d\niou = d.EXERCISES[1].reference", "from textedit_lite import check as c",
-    "import textedit_lite.check", "from textedit_lite.check import *", "from textedit_lite.check import check, all_exercises",
-    "%%time\nfrom textedit_lite.boxes import iou",
+    "import textedit_lite.check", "from textedit_lite.check import *",
+    "from textedit_lite.check import check, all_exercises", "%%time\nfrom textedit_lite.boxes import iou",
 ))  # fmt: skip
 def test_an_answer_that_is_not_ones_own_is_seen(source):
     assert forbidden(source, all_exercises()["1.2"])
@@ -411,14 +414,16 @@ def test_a_notebook_has_only_its_time(course):
     assert any("seconds" in one.message for one in result.marks)
 
 
-@pytest.mark.parametrize("came", (Run(ended="time"), Run(ended="died"), Run(records={2: Record(False, "Timeout of 80 seconds")})))
+@pytest.mark.parametrize("came", (Run(ended="time"), Run(ended="died"), Run(records={2: Record(False, "Timeout of 80")})),
+                         ids=("time", "died", "cell"))  # fmt: skip
 def test_a_walk_that_takes_all_the_time_takes_no_points(came, course, monkeypatch):
-    """A full run of which nothing, or nothing of the answers, came; then what the answers would earn without the walk."""
+    """A full run of which nothing of the answers came; then what they earn without the walk."""
     runs = []
 
     def ran(notebook, numbers, package, seed, limits, stop):
         runs.append((len(notebook.cells), limits.time, limits.cell))
-        right = {number: judge(course.exercises[number], course.exercises[number].reference, seed).outputs for number in numbers}
+        asked = {number: course.exercises[number] for number in numbers}
+        right = {number: judge(one, one.reference, seed).outputs for number, one in asked.items()}
         return came if len(runs) == 1 else Run(right)
 
     monkeypatch.setattr("textedit_lite.grading.marks.run", ran)
@@ -429,7 +434,8 @@ def test_a_walk_that_takes_all_the_time_takes_no_points(came, course, monkeypatc
 
 
 def test_a_full_run_names_the_time_that_its_cells_had(course, monkeypatch):
-    came = Run(records={assemble(course, RIGHT, True)[1].index(("1.1", "check")): Record(False, "Timeout of 80 seconds")})
+    index = assemble(course, RIGHT, True)[1].index(("1.1", "check"))
+    came = Run(records={index: Record(False, "Timeout of 80 seconds")})
     monkeypatch.setattr("textedit_lite.grading.marks.run", lambda *given: came)
     said, _ = attempt(RIGHT, course, PACKAGE, 1, Limits(time=240), True, lambda: False)
     assert "80 seconds" in said["1.1"].trouble

@@ -30,7 +30,7 @@ def grade(paths: Iterable[Path | str], out: Path | str = "grades.csv", pages: Pa
     out: the CSV. pages: a folder for HTML. jobs: how many at a time (default: the cores). full: run all of the course's
     notebook around the answers. folder: of the course's notebooks (default: those of the package). progress(results,
     total): passes an iterable on, for a bar. What is graded is kept in a folder beside `out`; the same call goes on.
-    Raises SettingsError where nothing can be graded, and OutputError, before anything is, where `out` cannot be written.
+    Raises SettingsError where nothing can be graded, OutputError, before anything is, where `out` cannot be written.
     """
     course = load_course(folder)
     all_exercises()  # imported before any answer runs

@@ -93,9 +93,9 @@ def attempt(answers: dict[str, str], course: Course, package: Package, seed: int
             stop: Callable[[], bool]) -> tuple[dict[str, Said], str]:  # fmt: skip
     """Run answers until something is known of each: after the death of a run, the rest once more.
 
-    Who stood first in a run of which nothing came has ended it, and is left out of the next; but in a full run it may have
-    been the walk, so all of whom nothing came are run again without it. Returns what is known, and why no more could be
-    known, if so.
+    Who stood first in a run of which nothing came has ended it, and is left out of the next; but in a full run it may
+    have been the walk, so all of whom nothing came are run again without it. Returns what is known, and why no more could
+    be known, if so.
     """
     said: dict[str, Said] = {}
     left, seconds = dict(answers), limits.time

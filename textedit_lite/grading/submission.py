@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -20,7 +21,7 @@ MAGIC = re.compile(r"^[%!].*", re.M)  # what IPython reads and Python does not
 LARGEST = 50_000_000  # bytes of a notebook; one full of pictures has some 5 million
 OURS = "textedit_lite"
 CHECKS = ("check", "exercises", "grading")
-TAUGHT = {("textedit_lite.check", "check"), ("textedit_lite.check", "plugged_in")}  # what the notebooks themselves import of them
+TAUGHT = {(f"{OURS}.check", "check"), (f"{OURS}.check", "plugged_in")}  # what the notebooks themselves import of them
 # Words of which a person should see what they are for; none of them costs a point.
 CURIOUS = frozenset("__import__ importlib exec eval compile _getframe f_back gc inspect ctypes environ getenv modules globals "
                     "subprocess socket os sys setattr __class__ __globals__ builtins".split())  # fmt: skip
@@ -59,7 +60,8 @@ def find(paths: Iterable[Path | str], course: dict[int, Course]) -> list[Submiss
                 found.append(read(inner, student, course))
             except OSError as error:  # one file that cannot be read is no reason to grade nobody
                 problem = f"The file cannot be read: {error.strerror or error}."
-                found.append(Submission(student, str(inner), hashlib.sha256(f"{inner} {problem}".encode()).hexdigest(), problem=problem))
+                digest = hashlib.sha256(os.fsencode(f"{inner} {problem}")).hexdigest()
+                found.append(Submission(student, str(inner), digest, problem=problem))
     return found
 
 
@@ -118,9 +120,9 @@ def code_cells(data: bytes) -> list[tuple[str, dict]]:
 def find_answers(cells: list[tuple[str, dict]], exercises: dict[str, Exercise], stubs: dict[str, str]) -> dict[str, str]:
     """Number of an exercise -> source of its answer, by grade_id, by marker comment, by the cell's id, or by function.
 
-    Of several cells the last one that defines the function counts, as it does when the notebook is run from top to bottom;
-    one that does not, or an untouched stub, only where there is nothing else. Where an answer was cut up, what it uses of
-    its exercise's other cells comes with it.
+    Of several cells the last one that defines the function counts, as it does when the notebook is run from top to
+    bottom; one that does not, or an untouched stub, only where there is nothing else. Where an answer was cut up, what it
+    uses of its exercise's other cells comes with it.
     """
     parts: dict[str, list[tuple[int, str]]] = {}
     by_id = {one.grade_id: number for number, one in exercises.items()}
