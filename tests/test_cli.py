@@ -128,8 +128,8 @@ def test_replay_says_when_a_picture_is_not_what_its_settings_make(edited, tmp_pa
 
 
 @pytest.mark.parametrize("change, words", [
-    ({}, "weights, machine or versions differ"), ({"device": "cuda"}, "device was cuda and is cpu"),
-    ({"low_memory": True}, "low memory was True and is False"), ({"weights": "full"}, "weights was full and is lite"),
+    ({}, "weights, machine or versions differ"), ({"device": "cuda"}, "device cuda then, cpu now"),
+    ({"low_memory": True}, "low memory True then, False now"), ({"weights": "full"}, "weights full then, lite now"),
 ])  # fmt: skip
 def test_replay_says_what_differs(change, words, edited, tmp_path, capsys, monkeypatch):
     from dataclasses import replace

@@ -178,7 +178,7 @@ def replay(args: argparse.Namespace) -> int:
     if before.size != result.image.size or ImageChops.difference(before, result.image).getbbox():
         now = vars(result.settings)
         differing = [name for name in ("weights", "device", "low_memory") if then.get(name) not in (None, now[name])]
-        known = ", ".join(f"{name.replace('_', ' ')} was {then[name]} and is {now[name]}" for name in differing)
+        known = ", ".join(f"{name.replace('_', ' ')} {then[name]} then, {now[name]} now" for name in differing)
         why = known or "weights, machine or versions differ"
         return complain(f"{args.image} was made again, but not bit for bit: {why}.", 1)
     print(f"{args.image} was made again, bit for bit.")
