@@ -14,6 +14,7 @@ import pytest
 from PIL import Image, ImageChops
 
 from textedit_lite import cli, data_path
+from textedit_lite.training.score import MEASURED
 
 STREET = str(data_path("samples", "street.png"))
 RECOLOUR = "the left car changes to a red car"
@@ -124,6 +125,27 @@ def test_replay_says_when_a_picture_is_not_what_its_settings_make(edited, tmp_pa
     save_png(touched, tmp_path / "touched.png", text)
     assert cli.main(["replay", str(tmp_path / "touched.png")]) == 1
     assert "not bit for bit" in one_sentence(capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("change, words", [
+    ({}, "weights, machine or versions differ"), ({"device": "cuda"}, "device cuda then, cpu now"),
+    ({"low_memory": True}, "low memory True then, False now"), ({"weights": "full"}, "weights full then, lite now"),
+])  # fmt: skip
+def test_replay_says_what_differs(change, words, edited, tmp_path, capsys, monkeypatch):
+    from dataclasses import replace
+
+    from textedit_lite.editor import EditResult, Settings
+    from textedit_lite.images import save_png
+
+    _, found, out, _ = edited
+    picture, settings = Image.open(out), Settings(**found["settings"])
+    assert (settings.device, settings.low_memory) == ("cpu", False)
+    cropped = picture.crop((0, 0, picture.width - 9, picture.height))
+    save_png(cropped, tmp_path / "out.png", {"textedit-lite": json.dumps(vars(replace(settings, **change)))})
+    made = EditResult("edited", "", image=picture, settings=settings)
+    monkeypatch.setattr("textedit_lite.editor.replay", lambda *given, **options: made)
+    assert cli.main(["replay", str(tmp_path / "out.png")]) == 1
+    assert f"not bit for bit: {words}." in one_sentence(capsys.readouterr().err)
 
 
 def test_what_is_not_there_is_status_3_and_nothing_is_written(tmp_path, capsys):
@@ -338,6 +360,9 @@ def test_scenes_writes_a_set_that_pycocotools_loads(tmp_path, capsys):
     (["score", "detr", "--count", "1", "--weights", "nowhere"], "nowhere"),
     (["train", "clip", "--minutes", "1", "--out", "run", "--init", "x"], "--init"),
     (["train", "detr", "--minutes", "-1", "--out", "run"], "minutes"),
+    (["train", "vae", "--minutes", "1", "--out", "run", "--seed", "-1"], "seed"),
+    *((["score", model, "--count", "1", "--seed", "-1"], "seed") for model in MEASURED),
+    (["tune", "sdedit", "--seed", "-1", "--out", "run"], "seed"),
 ], ids=lambda value: " ".join(value) if isinstance(value, list) else value)  # fmt: skip
 def test_bad_orders_are_one_sentence_and_status_2(words, named, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -345,6 +370,57 @@ def test_bad_orders_are_one_sentence_and_status_2(words, named, tmp_path, capsys
     shown = capsys.readouterr()
     assert named in one_sentence(shown.err)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_damaged_recipe_of_scenes_is_one_sentence(tmp_path, capsys):
+    (tmp_path / "recipe.json").write_text('{"seed": ')
+    assert cli.main(["scenes", "--count", "1", "--out", str(tmp_path)]) == 2
+    assert "recipe.json is damaged" in one_sentence(capsys.readouterr().err)
+
+
+# ---------------------------------------------------------------------------------------- what comes from outside
+
+
+WHOLE, GOES_ON, AGAIN = "nothing half-written is left", "the same command goes on", "give the same command again"
+
+
+@pytest.mark.parametrize("words, function, said", [
+    (["scenes", "--out", "set"], "world.coco.write_set", GOES_ON),
+    (["release", "out"], "grading.course.release", WHOLE),
+    (["report", "run"], "evaluation.report.report", AGAIN), (["stamp"], "stamp.stamp", AGAIN),
+    (["evaluate", "--out", "run"], "evaluation.run.evaluate", GOES_ON), (["doctor"], "doctor.doctor", "Interrupted."),
+], ids=lambda value: str(value).split(".")[0])  # fmt: skip
+def test_an_interrupted_command_says_what_is_left_of_it(words, function, said, monkeypatch, capsys):
+    def interrupted(*given, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"textedit_lite.{function}", interrupted)
+    assert cli.main(words) == 130
+    assert said in one_sentence(capsys.readouterr().err)
+
+
+def test_ctrl_d_is_a_no_to_a_download(monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("builtins.input", lambda question: (_ for _ in ()).throw(EOFError))
+    monkeypatch.setattr("textedit_lite.models.fetch_weights", lambda weights, agree: agree("Download?"))
+    assert cli.main(["fetch", "full"]) == 1
+    assert "Nothing was downloaded" in one_sentence(capsys.readouterr().err)
+
+
+MAIN = "import sys; from textedit_lite import cli; cli.installed = lambda name: {}; sys.exit(cli.main(['version']))"
+
+
+@pytest.mark.parametrize("length", (1, 10**5))
+def test_whoever_stops_reading_stops_the_command_quietly(length):
+    command = [sys.executable, "-c", MAIN.format(f"'x' * {length}")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.close()
+    assert (process.stderr.read(), process.wait()) == (b"", 141)
+
+
+def test_a_name_that_utf8_cannot_say_is_printed_all_the_same():
+    done = subprocess.run([sys.executable, "-c", MAIN.format(r"'a\udcff.png'")], capture_output=True)
+    assert (done.stdout.split()[1], done.stderr, done.returncode) == (rb"a\udcff.png", b"", 0)
 
 
 def test_figures_print_as_lines_or_as_one_object(capsys):

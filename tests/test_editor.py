@@ -29,8 +29,9 @@ from textedit_lite.errors import (
     SettingsError,
     TextEditError,
     UnknownWordError,
+    WeightsError,
 )
-from textedit_lite.images import open_image
+from textedit_lite.images import open_image, save_png
 from textedit_lite.inpaint import Painting
 from textedit_lite.match import ATTRIBUTES, Reading
 from textedit_lite.plan import SEEDS
@@ -560,6 +561,30 @@ def test_a_picture_from_before_there_were_feathers_is_made_again(models, photo, 
     info.add_text(METADATA, json.dumps(carried))
     first.image.save(tmp_path / "old.png", pnginfo=info)
     assert replay(tmp_path / "old.png", models).image.tobytes() == first.image.tobytes()
+
+
+@pytest.mark.parametrize("carried, asked, loaded", [
+    ({}, {}, ("lite", None, None)),  # as from before there were devices and low memory
+    ({"device": "cpu", "low_memory": False}, {}, ("lite", "cpu", None)),
+    ({"device": "cpu", "low_memory": True}, {}, ("lite", "cpu", True)),
+    ({"device": "none such"}, {}, ("lite", None, None)),
+    ({"device": "cuda"}, {"device": "cpu", "low_memory": True, "weights": "full"}, ("full", "cpu", True)),
+])  # fmt: skip
+def test_a_picture_is_made_again_on_the_device_and_in_the_memory_of_its_settings(
+    models, photo, tmp_path, monkeypatch, carried, asked, loaded
+):
+    settings = vars(Editor(models).settings(CUP)) | {"image": str(photo)}
+    settings["image_sha256"] = hashlib.sha256(photo.read_bytes()).hexdigest()
+    del settings["device"], settings["low_memory"]
+    save_png(Image.open(photo), tmp_path / "out.png", {METADATA: json.dumps(settings | carried)})
+
+    def load_models(*given):
+        assert given == loaded
+        raise WeightsError("far enough")
+
+    monkeypatch.setattr("textedit_lite.editor.load_models", load_models)
+    with pytest.raises(WeightsError, match="far enough"):
+        replay(tmp_path / "out.png", **asked)
 
 
 def test_what_cannot_be_made_again_says_why(models, editor, image, photo, quick, tmp_path):

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from textedit_lite.errors import OutputError, SettingsError
+from textedit_lite.errors import DeclinedError, OutputError, SettingsError
 from textedit_lite.evaluation import fetch
 from textedit_lite.evaluation.fetch import Archive, coco_folder, download, unpack
 
@@ -130,6 +130,14 @@ def test_a_file_in_the_archives_place_is_looked_at_before_it_is_believed(server,
         (tmp_path / "one.zip").write_bytes(wrong)
         assert download(archive, tmp_path / "one.zip").read_bytes() == b"abc" * 3000
     assert download(archive, tmp_path / "one.zip").exists() and len(server.asked) == 2
+
+
+def test_who_says_no_has_declined(archives, server, monkeypatch):
+    monkeypatch.setattr(fetch.sys.stdin, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(fetch, "_agreed", lambda question: False)
+    with pytest.raises(DeclinedError) as no:
+        coco_folder(archives=archives)
+    assert no.value.exit_code == 1 and server.asked == []
 
 
 def test_nothing_is_fetched_without_a_yes(archives, server, monkeypatch):

@@ -19,14 +19,14 @@ import pytest
 from answers import all_answers
 from nasty import all_nasty
 
-from textedit_lite.check import all_exercises
+from textedit_lite.check import all_exercises, judge
 from textedit_lite.cli import main, size
-from textedit_lite.errors import SettingsError
+from textedit_lite.errors import OutputError, SettingsError
 from textedit_lite.grading.classroom import Desk, grade
 from textedit_lite.grading.course import as_course, assemble, load_course, release
 from textedit_lite.grading.fence import landlock
-from textedit_lite.grading.marks import mark
-from textedit_lite.grading.sandbox import Limits, Package, run
+from textedit_lite.grading.marks import attempt, mark
+from textedit_lite.grading.sandbox import Limits, Package, Record, Run, run
 from textedit_lite.grading.submission import Submission, code_cells, curious, find, find_answers, forbidden
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -174,9 +174,54 @@ def test_a_cell_that_was_copied_with_its_metadata_answers_what_it_defines(raw, c
     assert solved(answers_in(raw, course))
 
 
+DRAFT, FINAL = "def iou(a, b):\n    return 0", "def iou(a, b):\n    return area(a) / area(b)"
+STUB = "def iou(a, b):\n    raise NotImplementedError"
+EPS, AREA = "EPS = 1e-9", "def area(box):\n    return box[0] + EPS"
+HELPER = f"{EPS}\n\n{AREA}"
+OTHERS = f"# EXERCISE 1.6\n{FINAL}\n\n\ndef keep_best(given):\n    return given"  # with a helper that is named as ours
+NAMED = {"nbgrader": {"grade_id": "answer-1-2", "solution": True}}
+
+
+@pytest.mark.parametrize("cells, found", [
+    ([(NAMED, HELPER), (NAMED, FINAL)], f"{HELPER}\n\n{FINAL}"),  # cut between helper and function
+    ([(NAMED, FINAL), (NAMED, HELPER)], f"{FINAL}\n\n{HELPER}"),
+    ([(NAMED, EPS), (NAMED, AREA), (NAMED, FINAL)], f"{HELPER}\n\n{FINAL}"),
+    ([(NAMED, f"{HELPER}\n\n{DRAFT}"), (NAMED, FINAL)], f"{HELPER}\n\n{DRAFT}\n\n{FINAL}"),
+    ([(NAMED, DRAFT), (NAMED, "print(iou(boxes, boxes))")], DRAFT),  # cut behind the function
+    ([(NAMED, DRAFT), (NAMED, "import numpy as np\nvalues = iou(boxes, boxes)")], DRAFT),
+    ([(NAMED, DRAFT), (NAMED, "def iou(a, b:\n    return 0")], DRAFT),
+    ([(NAMED, DRAFT), ({}, "# exercise 1.2, trying mine\nprint(iou(boxes, boxes))")], DRAFT),  # a mention is no answer
+    ([({}, DRAFT), ({}, "print(1)\n# EXERCISE 1.2\niou = 3")], DRAFT),
+    ([(NAMED, DRAFT), ({}, "iou = iou(boxes, boxes)")], DRAFT),
+    ([({}, DRAFT), ({}, FINAL)], FINAL),  # the last one counts, named or not
+    ([(NAMED, DRAFT), ({}, FINAL)], FINAL),
+    ([(NAMED, STUB), ({}, DRAFT), ({}, FINAL)], FINAL),
+    ([({}, FINAL), (NAMED, STUB)], FINAL),
+    ([(NAMED, DRAFT), ({}, "iou = lambda a, b: 0")], "iou = lambda a, b: 0"),
+    ([(NAMED, DRAFT), (NAMED, f"%%time\n{FINAL}")], f"%%time\n{FINAL}"),
+    ([(NAMED, STUB), (NAMED, "iou = np.vectorize(min)")], "iou = np.vectorize(min)"),
+    ([(NAMED, DRAFT), ({}, OTHERS)], DRAFT),
+])  # fmt: skip
+def test_the_last_cell_that_defines_the_function_counts_with_what_it_uses(cells, found, course):
+    cells = [(source, {"id": None, **metadata}) for metadata, source in cells]
+    assert find_answers(cells, course.exercises, {"1.2": STUB})["1.2"] == found
+
+
 def test_a_deleted_answer_is_not_there(raw, course):
     raw["cells"] = [cell for cell in raw["cells"] if cell["metadata"].get("nbgrader", {}).get("grade_id") != "answer-1-2"]
     assert answers_in(raw, course).keys() == RIGHT.keys() - {"1.2"}
+
+
+def test_what_is_no_file_or_cannot_be_read_stops_nobody(tmp_path, folder, monkeypatch):
+    submit(RIGHT, tmp_path / "ada" / "01.ipynb")
+    (tmp_path / "eve" / "x.ipynb").mkdir(parents=True)
+    locked, read = submit(RIGHT, tmp_path / "zoe" / "01.ipynb"), Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: open(path / "no") if path == locked else read(path))
+    ada, zoe = find([tmp_path], load_course(folder))
+    assert (ada.student, ada.problem, zoe.student, zoe.number) == ("ada", None, "zoe", None)
+    assert "cannot be read" in zoe.problem and zoe.digest
+    with pytest.raises(OSError):
+        find([locked], load_course(folder))
 
 
 def test_names_of_students_and_notebooks(tmp_path, folder):
@@ -194,9 +239,16 @@ def test_names_of_students_and_notebooks(tmp_path, folder):
     "from textedit_lite.boxes import iou", "from textedit_lite.boxes import *", "import textedit_lite\niou = textedit_lite.boxes.iou",
     "def iou(a, b):\n    from textedit_lite import boxes\n    return boxes.iou(a, b)",
     "import textedit_lite.exercises.detection as d\niou = d.EXERCISES[1].reference", "from textedit_lite import check as c",
+    "import textedit_lite.check", "from textedit_lite.check import *",
+    "from textedit_lite.check import check, all_exercises", "%%time\nfrom textedit_lite.boxes import iou",
 ))  # fmt: skip
 def test_an_answer_that_is_not_ones_own_is_seen(source):
     assert forbidden(source, all_exercises()["1.2"])
+
+
+@pytest.mark.parametrize("name", ("check", "plugged_in", "check as c"))
+def test_what_the_notebooks_import_of_the_checks_is_allowed(name):
+    assert forbidden(f"from textedit_lite.check import {name}\n{RIGHT['1.2']}", all_exercises()["1.2"]) is None
 
 
 def test_no_reference_answer_counts_as_taken():
@@ -362,6 +414,33 @@ def test_a_notebook_has_only_its_time(course):
     assert any("seconds" in one.message for one in result.marks)
 
 
+@pytest.mark.parametrize("came", (Run(ended="time"), Run(ended="died"), Run(records={2: Record(False, "Timeout of 80")})),
+                         ids=("time", "died", "cell"))  # fmt: skip
+def test_a_walk_that_takes_all_the_time_takes_no_points(came, course, monkeypatch):
+    """A full run of which nothing of the answers came; then what they earn without the walk."""
+    runs = []
+
+    def ran(notebook, numbers, package, seed, limits, stop):
+        runs.append((len(notebook.cells), limits.time, limits.cell))
+        asked = {number: course.exercises[number] for number in numbers}
+        right = {number: judge(one, one.reference, seed).outputs for number, one in asked.items()}
+        return came if len(runs) == 1 else Run(right)
+
+    monkeypatch.setattr("textedit_lite.grading.marks.run", ran)
+    result = mark(submission(RIGHT), course, PACKAGE, 1, Limits(time=240), full=True)
+    assert points(result) == ALL, [one.message for one in result.marks]
+    (walk, *first), (bare, *second) = runs
+    assert walk > bare and first == [240, 80] and second == [240, 24]
+
+
+def test_a_full_run_names_the_time_that_its_cells_had(course, monkeypatch):
+    index = assemble(course, RIGHT, True)[1].index(("1.1", "check"))
+    came = Run(records={index: Record(False, "Timeout of 80 seconds")})
+    monkeypatch.setattr("textedit_lite.grading.marks.run", lambda *given: came)
+    said, _ = attempt(RIGHT, course, PACKAGE, 1, Limits(time=240), True, lambda: False)
+    assert "80 seconds" in said["1.1"].trouble
+
+
 def test_a_report_that_nbval_did_not_come_to_write_is_not_read(course, monkeypatch):
     monkeypatch.setattr("textedit_lite.grading.sandbox.INTERRUPTED", 0)
     answers = {"1.1": RIGHT["1.1"], "1.2": all_nasty(Path())["writes_the_reports"]}
@@ -412,6 +491,43 @@ def test_the_command(tmp_path, folder, monkeypatch, capsys):
     assert main(["grade", str(tmp_path / "nothing.ipynb"), "--out", str(out)]) == 2
     (tmp_path / "empty").mkdir()
     assert main(["grade", str(tmp_path / "empty"), "--out", str(out)]) == 2
+
+
+@pytest.mark.parametrize("html, words", ((None, "g.csv."), ("pages", "g.csv, with pages in pages.")))
+def test_the_command_says_where_the_grades_are(html, words, monkeypatch, capsys):
+    monkeypatch.setattr("textedit_lite.grading.classroom.grade", lambda *given, **options: [])
+    assert main(["grade", "in", "--out", "g.csv", *(["--html", html] if html else [])]) == 0
+    assert capsys.readouterr().out == f"0 notebooks are graded in {words}\n"
+
+
+@pytest.mark.parametrize("out", (".", "g.json", "folder.csv", "beside.csv"))
+def test_a_table_that_cannot_be_written_is_refused_before_anything_is_graded(out, tmp_path, folder, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    submit(RIGHT, tmp_path / "ada.ipynb")
+    for name in ("folder.csv", "beside.json"):
+        Path(name).mkdir()
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(OutputError):
+        grade(["ada.ipynb"], out, folder=folder, package=PACKAGE)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_hand_out_that_was_interrupted_is_not_there(tmp_path, monkeypatch):
+    course = tmp_path / "course"
+    for name in ("01_a", "02_b"):
+        course.mkdir(exist_ok=True)
+        nbformat.write(nbformat.v4.new_notebook(), course / f"{name}.ipynb")
+
+    def interrupted(notebook, path, write=nbformat.write):
+        write(notebook, path)
+        if path.name.startswith("02"):
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(nbformat, "write", interrupted)
+        release(tmp_path / "out", course)
+    assert list((tmp_path / "out").iterdir()) == []
+    assert len(release(tmp_path / "out", course)) == 2
 
 
 def test_sizes():

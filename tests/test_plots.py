@@ -108,6 +108,11 @@ def test_the_figure_of_an_edit():
     assert plots.png(figure).startswith(b"\x89PNG")
 
 
+def test_a_dollar_in_a_users_words_begins_no_formula():
+    words = "the bus changes to a red bus $^$"
+    assert plots.png(plots.edit_figure(edited(settings=Settings(words), message=f'There is no "{words}".')))
+
+
 @pytest.mark.parametrize("status", ["not_found", "ambiguous"])
 def test_the_figure_of_an_edit_that_was_not_made_says_why(status):
     result = edited(status=status, message="There is no such thing.", image=None, mask=None, index=None, verified=False)

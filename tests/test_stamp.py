@@ -14,6 +14,7 @@ import pytest
 
 from textedit_lite.cli import main
 from textedit_lite.errors import SettingsError
+from textedit_lite.images import write_text
 from textedit_lite.stamp import COLAB_LACKS, Address, address, disagreements, stamp, stamped_files
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -45,6 +46,19 @@ def test_a_fork_sets_its_address_with_one_command(checkout, capsys):
     old = address(ROOT)
     assert {path.name for path in stamp(checkout, old.repo, old.ref)} >= {path.name for path in texts}
     assert {path: path.read_bytes() for path in stamped_files(checkout)} == before  # nothing else was touched
+
+
+def test_a_stamping_that_was_interrupted_goes_on(checkout, monkeypatch):
+    def interrupted(path, text, write=write_text):
+        if path.name == "CITATION.cff":
+            raise KeyboardInterrupt
+        write(path, text)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("textedit_lite.stamp.write_text", interrupted)
+        stamp(checkout, "me/my-course", "main")
+    stamp(checkout, "me/my-course", "main")
+    assert not any(address(ROOT).repo in path.read_text("utf-8") for path in stamped_files(checkout))
 
 
 def test_a_stamped_notebook_is_still_one(checkout):

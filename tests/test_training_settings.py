@@ -32,6 +32,8 @@ def test_no_trainer_draws_anything_without_a_time_and_a_count(trainer, tmp_path)
             train(tmp_path, minutes, **parts)
     with pytest.raises(SettingsError, match="--count 1 or more"):
         train(tmp_path, 1, count=0, **parts)
+    with pytest.raises(SettingsError, match="seed"):
+        train(tmp_path, 1, seed=-1, **parts)
     assert not list(tmp_path.iterdir())
 
 

@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import inspect
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from importlib import import_module
@@ -20,14 +21,17 @@ from typing import Any, NoReturn
 from textedit_lite.errors import AmbiguousError, NotFoundError, SettingsError, TextEditError
 from textedit_lite.resources import data_path
 
-INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+INTERRUPTED, UNREAD = 130, 141  # 128 + SIGINT, 128 + SIGPIPE, as shells report them
+WHOLE = "Interrupted: nothing half-written is left."
+GOES_ON = "Stopped: the same command goes on from here."
+AGAIN = "Interrupted: give the same command again."
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit status.
 
-    0 done; 1 looked, and found something amiss (`replay`, `doctor`), or declined (`fetch`); 2 bad input; 3 not there or
-    ambiguous; 130 interrupted.
+    0 done; 1 looked, and found something amiss (`replay`, `doctor`), or a download was declined (`fetch`, `evaluate`);
+    2 bad input; 3 not there or ambiguous; 130 interrupted; 141 whoever read the output has gone.
 
     Taught in notebook 05.
     """
@@ -36,10 +40,17 @@ def main(argv: list[str] | None = None) -> int:
     if args.run is None:
         parser.print_help(sys.stderr)
         return 2
+    if hasattr(sys.stdout, "reconfigure"):  # a notebook's has no such thing
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files may hold what UTF-8 cannot say
     try:
-        return args.run(args)
+        status = args.run(args)
+        sys.stdout.flush()
+        return status
     except KeyboardInterrupt as stopped:
-        return complain(str(stopped) or "Interrupted: nothing half-written is left.", INTERRUPTED)
+        return complain(str(stopped) or args.stopped, INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # where Python's last flush can go
+        return UNREAD
     except TextEditError as error:
         return complain(str(error), error.exit_code)
     except OSError as error:
@@ -135,17 +146,16 @@ def painting() -> Iterator[Callable[[int, int], None]]:
         yield progress
 
 
-def _made_from(path: Path) -> list[str]:
-    """The files that an edited PNG says it was made from; what cannot be read there, `replay` itself complains of."""
+def _settings(path: Path) -> dict[str, Any]:
+    """The settings that an edited PNG carries; what cannot be read there, `replay` itself complains of."""
     from textedit_lite.editor import METADATA
     from textedit_lite.images import read_metadata
 
     try:
         settings = json.loads(read_metadata(path).get(METADATA, "{}"))
     except ValueError:
-        return []
-    files = [settings.get(name) for name in ("image", "mask")] if isinstance(settings, dict) else []
-    return [file for file in files if isinstance(file, str)]
+        return {}
+    return settings if isinstance(settings, dict) else {}
 
 
 def replay(args: argparse.Namespace) -> int:
@@ -153,19 +163,24 @@ def replay(args: argparse.Namespace) -> int:
 
     from textedit_lite.editor import replay as make_again
     from textedit_lite.images import open_image, result_files
-    from textedit_lite.models import load_models
 
-    before = open_image(args.image)
+    before, then = open_image(args.image), _settings(args.image)
     if args.out is not None:
-        result_files(args.out, [args.image, *_made_from(args.image)])
+        made_from = [then.get(name) for name in ("image", "mask")]
+        result_files(args.out, [args.image, *(file for file in made_from if isinstance(file, str))])
     with painting() as progress:
-        result = make_again(args.image, load_models(args.weights) if args.weights else None, progress)
+        asked = {"weights": args.weights, "device": args.device, "low_memory": args.low_memory}
+        result = make_again(args.image, None, progress, **asked)
     if result.image is None:
         return tell(result, args.image, None, False)
     if args.out is not None:
         result.save(args.out)
-    if ImageChops.difference(before, result.image).getbbox():
-        return complain(f"{args.image} was made again, but not bit for bit: weights, machine or versions differ.", 1)
+    if before.size != result.image.size or ImageChops.difference(before, result.image).getbbox():
+        now = vars(result.settings)
+        differing = [name for name in ("weights", "device", "low_memory") if then.get(name) not in (None, now[name])]
+        known = ", ".join(f"{name.replace('_', ' ')} {then[name]} then, {now[name]} now" for name in differing)
+        why = known or "weights, machine or versions differ"
+        return complain(f"{args.image} was made again, but not bit for bit: {why}.", 1)
     print(f"{args.image} was made again, bit for bit.")
     return 0
 
@@ -241,7 +256,8 @@ def grade(args: argparse.Namespace) -> int:
     results = grade_class(args.submissions, args.out, args.html, args.jobs, limits, args.full, progress=bar)
     for one in results:
         print(f"{one.student}  {one.notebook}  {one.points} of {one.of}" + f"  {one.problem}" * bool(one.problem))
-    print(f"{len(results)} notebooks are graded in {args.out}" + f", with pages in {args.html}." if args.html else ".")
+    pages = f", with pages in {args.html}" if args.html else ""
+    print(f"{len(results)} notebooks are graded in {args.out}{pages}.")
     return 0
 
 
@@ -261,7 +277,10 @@ def fetch(args: argparse.Namespace) -> int:
             return True
         if not sys.stdin.isatty():
             raise SettingsError(f"{question} Give --yes to agree.")
-        return input(f"{question} Go on? [y/N] ").strip().lower() in ("y", "yes")
+        try:
+            return input(f"{question} Go on? [y/N] ").strip().lower() in ("y", "yes")
+        except EOFError:  # Ctrl-D
+            return False
 
     return 0 if fetch_weights(args.weights, agree) else complain("Nothing was downloaded.", 1)
 
@@ -284,13 +303,10 @@ def evaluate(args: argparse.Namespace) -> int:
     if alone_under_accelerate():
         complain("accelerate starts a single process with --cpu: leave that out and give --multi_gpu, which needs no GPU, or "
                  "use torchrun.", 0)  # fmt: skip
-    try:
-        folder = edit_all(
-            args.data, args.editor, args.tasks.split(","), args.images, args.seed, args.weights, args.out,
-            ablate=args.ablate, block=args.block, device=args.device, yes=args.yes,
-        )  # fmt: skip
-    except KeyboardInterrupt as stopped:
-        raise KeyboardInterrupt("Stopped: the same command goes on from here.") from stopped
+    folder = edit_all(
+        args.data, args.editor, args.tasks.split(","), args.images, args.seed, args.weights, args.out,
+        ablate=args.ablate, block=args.block, device=args.device, yes=args.yes,
+    )  # fmt: skip
     if process()[0] == 0:
         print(put_together([folder], folder / "report"))
     return 0
@@ -359,15 +375,17 @@ def build_parser() -> argparse.ArgumentParser:
     parser.set_defaults(run=None)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
 
-    def command(run: Callable[[argparse.Namespace], int], text: str, **options) -> argparse.ArgumentParser:
+    def command(
+        run: Callable[[argparse.Namespace], int], text: str, stopped: str = "Interrupted.", **options
+    ) -> argparse.ArgumentParser:  # fmt: skip
         added = commands.add_parser(run.__name__, help=text, description=text, **options)
-        added.set_defaults(run=run)
+        added.set_defaults(run=run, stopped=stopped)
         return added
 
     weights = ("lite (default), full, a folder with detr/, clip/ and inpaint/, or a .toml or .json file that names them; "
                "lite+lcm and full+lcm paint in four steps, without guidance")  # fmt: skip
 
-    one = command(edit, "Change one object of a picture and nothing else.",
+    one = command(edit, "Change one object of a picture and nothing else.", WHOLE,
                   epilog='Example: textedit-lite edit street.png "the left car changes to a red car"')  # fmt: skip
     one.add_argument("image", metavar="IMAGE", type=Path, help="the picture")
     one.add_argument("prompt", metavar="PROMPT", help='e.g. "make the cup blue", "turn the bus upside down"')
@@ -395,19 +413,22 @@ def build_parser() -> argparse.ArgumentParser:
     one.add_argument("--figure", metavar="FILE", type=Path, help="also draw input, candidates, mask and result")
     one.add_argument("--json", action="store_true", help="print one JSON object with all that is known of the edit")
 
-    again = command(replay, "Make an edit again from the settings in its PNG, bit for bit.")
+    again = command(replay, "Make an edit again from the settings in its PNG, bit for bit.", WHOLE)
     again.add_argument("image", metavar="OUT.png", type=Path, help="a picture that `edit` wrote")
     again.add_argument("--out", metavar="FILE", type=Path, help="the PNG to write (default: only compare)")
     again.add_argument("--weights", metavar="lite|full|DIR", help="the weights (default: those of the settings)")
+    again.add_argument("--device", metavar="cpu|cuda|mps", help="what computes (default: what did, if it is there)")
+    again.add_argument("--low-memory", action="store_true", default=None,
+                       help="paint as `edit --low-memory` does (default: as it was painted)")  # fmt: skip
 
-    drawn = command(scenes, "Draw scenes of the small world as a COCO data set.")
+    drawn = command(scenes, "Draw scenes of the small world as a COCO data set.", GOES_ON)
     drawn.add_argument("--count", metavar="N", type=int, default=100, help="how many (default: 100)")
     drawn.add_argument("--seed", metavar="S", type=int, default=0, help="another seed, other scenes (default: 0)")
     drawn.add_argument("--size", metavar="PIXELS", type=int, default=256, help="side of a scene (default: 256)")
     drawn.add_argument("--split", choices=("train", "validation", "test"), default="test", help="(default: test)")
     drawn.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder for images/ and the annotations")
 
-    taught = command(train, "Train one of the lite models; stopped, the same command goes on.")
+    taught = command(train, "Train one of the lite models; stopped, the same command goes on.", GOES_ON)
     taught.add_argument("model", choices=("detr", "clip", "vae", "inpaint", "lcm", "sam", "mask2former", "text2image", "instruct-pix2pix"),
                         help="which model")  # fmt: skip
     taught.add_argument("--minutes", metavar="M", type=float, required=True, help="how long, in all")
@@ -430,12 +451,14 @@ def build_parser() -> argparse.ArgumentParser:
     measured.add_argument("--weights", metavar="lite|DIR", default="lite", help="what to measure (default: lite)")
     measured.add_argument("--json", action="store_true", help="print one JSON object")
 
-    stamped = command(stamp, "Set the repository that the notebooks' badges and first cells lead to, for a fork.")
+    stamped = command(stamp, "Set the repository that the notebooks' badges and first cells lead to, for a fork.",
+                      AGAIN)  # fmt: skip
     stamped.add_argument("--repo", metavar="OWNER/NAME", help="on GitHub (default: as pyproject.toml has it)")
     stamped.add_argument("--ref", metavar="TAG", help="a tag or branch of it (default: as pyproject.toml has it)")
     stamped.add_argument("--root", metavar="DIR", type=Path, default=Path(), help="the checkout (default: here)")
 
-    graded = command(grade, "Grade students' notebooks: points, reasons, a page for each; stopped, the same command goes on.")
+    graded = command(grade, "Grade students' notebooks: points, reasons, a page for each; stopped, the same command goes on.",
+                     GOES_ON)  # fmt: skip
     graded.add_argument("submissions", metavar="SUBMISSION", type=Path, nargs="+", help="notebooks, or folders of them")
     graded.add_argument("--out", metavar="FILE", type=Path, default=Path("grades.csv"), help="the table (default: grades.csv)")
     graded.add_argument("--html", metavar="DIR", type=Path, help="also write a page for each student")
@@ -444,10 +467,10 @@ def build_parser() -> argparse.ArgumentParser:
     graded.add_argument("--memory", metavar="SIZE", type=size, default="4G", help="for one notebook, as 4G or 800M (default: 4G)")
     graded.add_argument("--full", action="store_true", help="run all of the course's notebook, not its exercises alone")
 
-    handed = command(release, "Write the notebooks as students get them: nothing solved, nothing run.")
+    handed = command(release, "Write the notebooks as students get them: nothing solved, nothing run.", WHOLE)
     handed.add_argument("out", metavar="DIR", type=Path, help="a new folder")
 
-    brought = command(fetch, "Download the full-size weights ahead of time, and check that they are whole.")
+    brought = command(fetch, "Download the full-size weights ahead of time, and check that they are whole.", GOES_ON)
     brought.add_argument("weights", metavar="full|NAME|FILE",
                          help="full, what it loads when asked for (sam, text2image, ...), or a .toml or .json file that names other models")
     brought.add_argument("--yes", action="store_true", help="download without asking")
@@ -456,6 +479,7 @@ def build_parser() -> argparse.ArgumentParser:
     looked.add_argument("--json", action="store_true", help="print one JSON object")
 
     graded = command(evaluate, "Edit a COCO-format set, grade every edit, and make the table; stopped, the same command goes on.",
+                     GOES_ON,
                      epilog="Several processes: torchrun --nproc_per_node N -m textedit_lite evaluate ..., or accelerate launch "
                      "--multi_gpu --num_processes N -m textedit_lite evaluate ..., with or without GPUs.")  # fmt: skip
     graded.add_argument("--data", metavar="DIR|world|coco", default="world",
@@ -473,14 +497,15 @@ def build_parser() -> argparse.ArgumentParser:
     graded.add_argument("--device", metavar="cpu|cuda|mps", help="(default: the best that is there)")
     graded.add_argument("--yes", action="store_true", help="download val2017 without asking")
 
-    tuned = command(tune, "Search a rival's settings on validation scenes; stopped, the same command goes on.")
+    tuned = command(tune, "Search a rival's settings on validation scenes; stopped, the same command goes on.", GOES_ON)
     tuned.add_argument("rival", choices=("sdedit", "diffedit", "instruct-pix2pix"))
     tuned.add_argument("--images", metavar="N", type=int, default=16, help="of each task (default: 16)")
     tuned.add_argument("--seed", metavar="S", type=int, default=0, help="of the scenes and of the noise (default: 0)")
     tuned.add_argument("--weights", metavar="lite|DIR", default="lite", help="lite (default), or other models of the small world")
     tuned.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder for the rows and the table")
 
-    table = command(report, "Put runs of `evaluate` side by side: tables in Markdown, CSV and LaTeX, and figures.")
+    table = command(report, "Put runs of `evaluate` side by side: tables in Markdown, CSV and LaTeX, and figures.",
+                    AGAIN)  # fmt: skip
     table.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="a folder that `evaluate` wrote")
     table.add_argument("--out", metavar="DIR", type=Path, help="folder for it (default: report/ in the first RUN)")
 

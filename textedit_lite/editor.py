@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -33,9 +34,10 @@ from .match import (
     match,
 )
 from .memory import in_portions, keep_freed
-from .models import Models, load_models
+from .models import Models, check_device, load_models
 from .plan import ROUNDS, Paint, make_mask, make_plan
 from .prompt import EditPrompt, check_words, parse
+from .seed import check_seed
 from .segment import KINDS, check_kind
 from .verify import Verdict, find_again, verify
 from .wish import make_wish
@@ -69,6 +71,8 @@ class Settings:
     ablate: str | None = None  # one of ABLATIONS
     match: str = MATCHES[0]  # what CLIP looks at, one of MATCHES
     editor: str = "ours"  # or the rival that made the edit, as `evaluate` calls it
+    device: str | None = None  # the kind that computed: cpu, cuda or mps
+    low_memory: bool | None = None
 
 
 @dataclass
@@ -316,8 +320,7 @@ class Editor:
         guidance = self.models.guidance if guidance is None else guidance
         check_settings(steps, guidance)
         check_select(select)
-        if not (isinstance(seed, Integral) and 0 <= seed < 2**32):
-            raise SettingsError(f"The seed cannot be {seed}: give a whole number from 0 to {2**32 - 1}.")
+        check_seed(seed)
         if not (isinstance(rounds, Integral) and 1 <= rounds <= 10):
             raise SettingsError(f"The editor cannot try {rounds} rounds: give a whole number from 1 to 10.")
         check_threshold(threshold)
@@ -336,7 +339,9 @@ class Editor:
         select = int(select) if isinstance(select, Integral) else select
         plain = Settings(prompt, int(seed), int(steps), float(guidance), threshold, select, grow, int(rounds), self.models.name)
         sketch = None if sketch is None else bool(sketch)
-        return replace(plain, feather=feather, sketch=sketch, ablate=ablate, mask=mask, match=match)
+        kind = self.models.device.split(":")[0]
+        return replace(plain, feather=feather, sketch=sketch, ablate=ablate, mask=mask, match=match, device=kind,
+                       low_memory=self.models.low_memory)  # fmt: skip
 
     def detections(self, image: Image.Image, threshold: float | None = None) -> Detections:
         """Stage 1 alone, from memory where the picture was seen before. Taught in notebook 01."""
@@ -464,9 +469,14 @@ def _origin(name: str, given, opened: Image.Image | None = None) -> dict[str, st
     return {}
 
 
-def replay(path: Path | str, models: Models | None = None, progress=None) -> EditResult:
+def replay(
+    path: Path | str, models: Models | None = None, progress=None, *, weights: Path | str | None = None,
+    device: str | None = None, low_memory: bool | None = None,
+) -> EditResult:  # fmt: skip
     """Make an edited PNG again from the settings that it carries: the same pixels on the same machine.
 
+    weights, device, low_memory: of the models to load where none are given, by default those of the settings, on the
+    best device where theirs is not there.
     Raises ImageError where the PNG carries none, a rival made it, or its source picture has moved or changed. Taught in notebook 05.
     """
     text = read_metadata(path).get(METADATA)
@@ -488,7 +498,11 @@ def replay(path: Path | str, models: Models | None = None, progress=None) -> Edi
             raise ImageError(f"The {name} {source} of this edit is no longer there: put it back to replay the edit.")
         if hashlib.sha256(Path(source).read_bytes()).hexdigest() != digest:
             raise ImageError(f"The {name} {source} has changed since the edit: put the old one back to replay it.")
-    models = models or load_models(settings.weights)
+    if models is None:
+        if device is None and settings.device:
+            with contextlib.suppress(SettingsError):
+                device = check_device(settings.device)
+        models = load_models(weights or settings.weights, device, low_memory or settings.low_memory or None)
     return Editor(models).edit(
         settings.image, settings.prompt, seed=settings.seed, steps=settings.steps, guidance=settings.guidance,
         threshold=settings.threshold, select=settings.select, mask=settings.mask, grow=settings.grow,

@@ -30,6 +30,12 @@ class SettingsError(TextEditError):
     """A setting is not a number, out of its range, or of no known name."""
 
 
+class DeclinedError(SettingsError):
+    """Somebody was asked whether to download, and said no; `exit_code` 1 means that nothing was wrong."""
+
+    exit_code = 1
+
+
 class WeightsError(TextEditError):
     """The weights are not there, damaged, or of another kind than asked for."""
 

@@ -165,7 +165,7 @@ def load_models(weights: str | Path = "lite", device: str | None = None, low_mem
 
     Raises WeightsError where weights are missing, damaged, out of reach, or larger than the memory. Taught in notebook 01.
     """
-    device = _checked(device or best_device())
+    device = check_device(device or best_device())
     base, few = split_lcm(weights)
     sources, name, optional = _located(base)
     if few and "lcm" not in optional:
@@ -318,7 +318,7 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _checked(device: str) -> str:
+def check_device(device: str) -> str:
     """The device, if torch has it on this machine; raises SettingsError where not, as torch would only in its own words, and late."""
     import torch
 

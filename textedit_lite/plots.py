@@ -247,10 +247,12 @@ def edit_figure(result, source=None):
         tries = "1 round" if result.rounds == 1 else f"{result.rounds} rounds"
         show(result.image, f"{result.status} after {tries}", axes[3])
     prompt = result.settings.prompt if result.settings else result.description
-    figure.suptitle("\n".join(textwrap.wrap(prompt, 60 if painted else 40, max_lines=2)), fontsize=12, fontweight="bold")
+    title = "\n".join(textwrap.wrap(prompt, 60 if painted else 40, max_lines=2))
+    words = {"parse_math": False}  # a "$" in a user's words begins no formula
+    figure.suptitle(title, fontsize=12, fontweight="bold", **words)
     colour = "#2b8a3e" if result.verified else CHOSEN
     message = textwrap.fill(f"{result.status}: {result.message}", 110 if painted else 62)
-    figure.supxlabel(message, fontsize=9, color=colour)
+    figure.supxlabel(message, fontsize=9, color=colour, **words)
     return figure
 
 

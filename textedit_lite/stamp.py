@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import SettingsError
+from .images import write_text
 
 # What the package imports and Colab does not bring. The first cell installs these, and nothing that Colab has.
 COLAB_LACKS = ("torchmetrics", "lightning-utilities")
@@ -86,8 +87,9 @@ def stamp(root: Path, repo: str | None = None, ref: str | None = None) -> list[P
 def stamped_files(root: Path) -> list[Path]:
     """All files of a checkout that may repeat the address."""
     notebooks = root / "notebooks"
-    files = [root / "pyproject.toml", root / "README.md", root / "CITATION.cff", notebooks / "README.md"]
+    files = [root / "README.md", root / "CITATION.cff", notebooks / "README.md"]
     files += [*sorted((notebooks / "text").glob("*.py")), *sorted(notebooks.glob("*.ipynb"))]
+    files.append(root / "pyproject.toml")  # last: a stamping that was interrupted finds the old address in it
     return [path for path in files if path.is_file()]
 
 
@@ -115,5 +117,5 @@ def _rewritten(path: Path, now: Address, new: Address) -> bool:
         after = re.sub(rf"(?<=https://github\.com/){re.escape(now.repo)}(?![\w-])", new.repo, after)
     if after == before:
         return False
-    path.write_bytes(after.encode("utf-8"))
+    write_text(path, after)
     return True

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import OutputError, SettingsError
+from ..errors import DeclinedError, OutputError, SettingsError
 
 CHUNK = 1 << 20
 TIMEOUT = 60.0  # seconds without a byte
@@ -64,7 +64,9 @@ def coco_folder(yes: bool = False, fetch: bool = True, archives: tuple[Archive, 
         raise SettingsError("COCO val2017 is not in the cache yet: fetch it with one process first.")
     size = sum(archive.size for archive in todo)
     if not yes and not _agreed(f"COCO val2017 is a download of {size / 1e9:.2f} GB into {folder}. Fetch it? [y/N] "):
-        raise SettingsError(f"COCO val2017 ({size / 1e9:.2f} GB) was not fetched: agree with --yes, or give a folder that has it.")
+        kind = DeclinedError if sys.stdin.isatty() else SettingsError
+        advice = "agree with --yes, or give a folder that has it"
+        raise kind(f"COCO val2017 ({size / 1e9:.2f} GB) was not fetched: {advice}.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for archive in todo:

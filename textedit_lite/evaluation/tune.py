@@ -20,6 +20,7 @@ from ..images import write_text
 from ..models import Models
 from ..prompt import task_prompt
 from ..rivals.settings import settings_of
+from ..seed import check_seed
 from ..vocabulary import TASKS
 from ..world.oracle import judge
 from ..world.scenes import Scene, boxes, ideal_edit, make_scene, render, visible_masks
@@ -133,6 +134,7 @@ def tune(rival: str, models: Models, out: Path | str, images: int = 16, seed: in
         raise SettingsError(f"{rival!r} has no settings to search: choose one of {', '.join(TRIED)}.")
     if images < 1:
         raise SettingsError("Searching takes at least 1 image of each task: give --images 16, say.")
+    check_seed(seed)
     out = Path(out)
     try:
         out.mkdir(parents=True, exist_ok=True)

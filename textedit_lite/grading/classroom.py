@@ -15,6 +15,7 @@ from typing import Any
 
 from ..check import all_exercises
 from ..errors import SettingsError
+from ..images import check_output
 from .course import Course, load_course
 from .marks import Mark, Result, mark
 from .sandbox import LIMITS, Limits, Package
@@ -29,14 +30,20 @@ def grade(paths: Iterable[Path | str], out: Path | str = "grades.csv", pages: Pa
     out: the CSV. pages: a folder for HTML. jobs: how many at a time (default: the cores). full: run all of the course's
     notebook around the answers. folder: of the course's notebooks (default: those of the package). progress(results,
     total): passes an iterable on, for a bar. What is graded is kept in a folder beside `out`; the same call goes on.
-    Raises SettingsError where nothing can be graded.
+    Raises SettingsError where nothing can be graded, OutputError, before anything is, where `out` cannot be written.
     """
-    course, out = load_course(folder), Path(out)
+    course = load_course(folder)
     all_exercises()  # imported before any answer runs
     package = package or Package()
     submissions = find(paths, course)
     if not submissions:
         raise SettingsError("There is no notebook to grade: give .ipynb files, or folders that hold them.")
+    out = Path(out).expanduser()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    check_output(out, ".csv")
+    check_output(out.with_suffix(".json"), ".json")
+    if pages:
+        Path(pages).mkdir(parents=True, exist_ok=True)
     desk = Desk(out.with_suffix(".parts"), course, package, limits, full)
     jobs = jobs or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else jobs or os.cpu_count() or 1
     results = desk.grade_all(submissions, max(1, jobs), progress or (lambda results, total: results))

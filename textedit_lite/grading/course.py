@@ -126,9 +126,14 @@ def release(out: Path, folder: Path | None = None) -> list[Path]:
         raise SettingsError(f"{out} already holds notebooks: give a new folder.")
     out.mkdir(parents=True, exist_ok=True)
     written = []
-    for path in sorted(folder.glob("[0-9][0-9]_*.ipynb")):
-        nbformat.write(hand_out(nbformat.read(path, as_version=4)), out / path.name)
-        written.append(out / path.name)
+    try:
+        for path in sorted(folder.glob("[0-9][0-9]_*.ipynb")):
+            written.append(out / path.name)
+            nbformat.write(hand_out(nbformat.read(path, as_version=4)), written[-1])
+    except BaseException:  # Ctrl-C too: a part of the hand-out would be taken for somebody's answers
+        for path in written:
+            path.unlink(missing_ok=True)
+        raise
     if not written:
         raise SettingsError(f"There are no notebooks in {folder}: install the package again.")
     return written

@@ -93,23 +93,28 @@ def attempt(answers: dict[str, str], course: Course, package: Package, seed: int
             stop: Callable[[], bool]) -> tuple[dict[str, Said], str]:  # fmt: skip
     """Run answers until something is known of each: after the death of a run, the rest once more.
 
-    Who stood first in a run of which nothing came has ended it, and is left out of the next. Returns what is known, and
-    why no more could be known, if so.
+    Who stood first in a run of which nothing came has ended it, and is left out of the next; but in a full run it may
+    have been the walk, so all of whom nothing came are run again without it. Returns what is known, and why no more could
+    be known, if so.
     """
     said: dict[str, Said] = {}
     left, seconds = dict(answers), limits.time
-    each = limits.each or (limits.time / 3 if full else limits.cell)  # a cell of the walk may be a long one
     while left:
         started = time.monotonic()
         notebook, kinds = assemble(course, left, full)
-        came = run(notebook, left, package, seed, replace(limits, time=seconds, each=each), stop)
+        each = limits.each or (limits.time / 3 if full else limits.cell)  # a cell of the walk may be a long one
+        now = replace(limits, time=seconds, each=each)
+        came = run(notebook, left, package, seed, now, stop)
         if came.ended == "stopped":
             return said, "Grading was stopped."
         if not came.started and came.ended != "time":
             return said, f"The run could not be started: {came.log or 'nbval said nothing'}"
-        known = {number: one for number in left if (one := _told(number, came, kinds, limits))}
+        known = {number: one for number in left if (one := _told(number, came, kinds, now))}
         said |= known
         rest = [number for number in left if number not in known]
+        if full:
+            left, full = {number: left[number] for number in rest}, False
+            continue
         seconds -= time.monotonic() - started
         if rest and (rest[0] == next(iter(left)) or came.ended == "time"):
             said[rest[0]] = Said(trouble=_end_of(came, limits, kinds.index((rest[0], "check"))))
@@ -117,7 +122,7 @@ def attempt(answers: dict[str, str], course: Course, package: Package, seed: int
         if rest and seconds < 1:
             over = f"the {limits.time:g} seconds of this notebook were over before it was run."
             return said | {number: Said(trouble=over) for number in rest}, ""
-        left, full = {number: left[number] for number in rest}, False
+        left = {number: left[number] for number in rest}
     return said, ""
 
 

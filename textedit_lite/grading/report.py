@@ -21,13 +21,11 @@ pre{background:#f8f9fa;padding:.75rem;overflow-x:auto;font-size:14px}"""
 
 
 def write_all(results: list[Result], out: Path, pages: Path | None, submissions: dict[str, Submission]) -> None:
-    """Write the CSV, the JSON of the same name, and, with a folder for them, the pages."""
-    out.parent.mkdir(parents=True, exist_ok=True)
+    """Write the CSV, the JSON of the same name, and, with a folder for them, the pages; the folders are there."""
     _write(out, table(results))
     plain = [{**dataclasses.asdict(one), "points": one.points, "of": one.of} for one in results]
     _write(out.with_suffix(".json"), json.dumps(plain, indent=1))
     if pages:
-        pages.mkdir(parents=True, exist_ok=True)
         names = file_names(results)
         for result, name in zip(results, names):
             answers = submissions[result.digest].answers

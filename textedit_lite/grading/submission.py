@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -13,12 +14,14 @@ from pathlib import Path
 
 from ..errors import SettingsError
 from ..exercises.exercise import Exercise
-from .course import Course
+from .course import ANEW, Course
 
-MARKER = re.compile(r"^\s*#+\s*EXERCISE\s+(\d+\.\d+)\b", re.M | re.I)
+MARKER = re.compile(r"\s*#+\s*EXERCISE\s+(\d+\.\d+)\b", re.I)  # the first line of a cell
+MAGIC = re.compile(r"^[%!].*", re.M)  # what IPython reads and Python does not
 LARGEST = 50_000_000  # bytes of a notebook; one full of pictures has some 5 million
 OURS = "textedit_lite"
 CHECKS = ("check", "exercises", "grading")
+TAUGHT = {(f"{OURS}.check", "check"), (f"{OURS}.check", "plugged_in")}  # what the notebooks themselves import of them
 # Words of which a person should see what they are for; none of them costs a point.
 CURIOUS = frozenset("__import__ importlib exec eval compile _getframe f_back gc inspect ctypes environ getenv modules globals "
                     "subprocess socket os sys setattr __class__ __globals__ builtins".split())  # fmt: skip
@@ -50,8 +53,15 @@ def find(paths: Iterable[Path | str], course: dict[int, Course]) -> list[Submiss
             continue
         for inner in sorted(path.rglob("*.ipynb")):
             parts = inner.relative_to(path).parts
-            if not any(part.startswith(".") for part in parts):
-                found.append(read(inner, student_of(inner, path, course), course))
+            if any(part.startswith(".") for part in parts) or not inner.is_file():
+                continue
+            student = student_of(inner, path, course)
+            try:
+                found.append(read(inner, student, course))
+            except OSError as error:  # one file that cannot be read is no reason to grade nobody
+                problem = f"The file cannot be read: {error.strerror or error}."
+                digest = hashlib.sha256(os.fsencode(f"{inner} {problem}")).hexdigest()
+                found.append(Submission(student, str(inner), digest, problem=problem))
     return found
 
 
@@ -110,27 +120,38 @@ def code_cells(data: bytes) -> list[tuple[str, dict]]:
 def find_answers(cells: list[tuple[str, dict]], exercises: dict[str, Exercise], stubs: dict[str, str]) -> dict[str, str]:
     """Number of an exercise -> source of its answer, by grade_id, by marker comment, by the cell's id, or by function.
 
-    Of several the last one counts, as it does when the notebook is run from top to bottom; but an untouched stub only
-    where there is nothing else.
+    Of several cells the last one that defines the function counts, as it does when the notebook is run from top to
+    bottom; one that does not, or an untouched stub, only where there is nothing else. Where an answer was cut up, what it
+    uses of its exercise's other cells comes with it.
     """
-    answers: dict[str, str] = {}
+    parts: dict[str, list[tuple[int, str]]] = {}
     by_id = {one.grade_id: number for number, one in exercises.items()}
     by_name = {one.name: number for number, one in exercises.items()}
-    unnamed = []
     for source, metadata in cells:
-        defined = _defined(source)
         named = [number for number in _names(source, metadata, by_id) if number in exercises]
-        if not named:
-            unnamed += [(by_name[name], source) for name in defined if name in by_name]
-            continue
-        # A copied cell keeps the metadata of the one that it was copied from: what it defines decides.
-        number = next((one for one in named if exercises[one].name in defined), named[0])
-        if number not in answers or not untouched(source, stubs.get(number)):
-            answers[number] = source
-    for number, source in unnamed:
-        if number not in answers or untouched(answers[number], stubs.get(number)):
-            answers[number] = source
-    return answers
+        bound = _bound(source)
+        if named:
+            # A copied cell keeps the metadata of the one that it was copied from: what it defines decides.
+            numbers = [next((one for one in named if exercises[one].name in bound), named[0])]
+        else:  # a variable of that name may be anything
+            numbers = [by_name[name] for name, is_function in bound.items() if is_function and name in by_name]
+        for number in numbers:
+            rank = 0 if untouched(source, stubs.get(number)) else 1 + (exercises[number].name in bound)
+            parts.setdefault(number, []).append((rank, source))
+    return {number: _whole(some) for number, some in parts.items()}
+
+
+def _whole(parts: list[tuple[int, str]]) -> str:
+    """The last cell of the highest rank, and the others that bind what it uses and does not bind itself, in order."""
+    best = max(range(len(parts)), key=lambda i: (parts[i][0], i))
+    taken, bound, used = {best}, {*_bound(ANEW), *_bound(parts[best][1])}, _used(parts[best][1])
+    for i in reversed(range(len(parts))):
+        rank, source = parts[i]
+        if rank and i != best and (used - bound) & _bound(source).keys():
+            taken.add(i)
+            bound |= _bound(source).keys()
+            used |= _used(source)
+    return "\n\n".join(parts[i][1] for i in sorted(taken))
 
 
 def untouched(source: str, stub: str | None) -> bool:
@@ -164,7 +185,7 @@ def forbidden(source: str, exercise: Exercise) -> str | None:
             continue
         for module, name in taken:
             parts = [*module.split("."), name]
-            if parts[0] == OURS and any(part in CHECKS for part in parts):
+            if parts[0] == OURS and any(part in CHECKS for part in parts) and (module, name) not in TAUGHT:
                 return "it looks into the checks: write the function with numpy."
             if parts[0] == OURS and (name in names or name == "*"):
                 return f"it takes the course's own {module}.{name}: write the function yourself."
@@ -192,20 +213,34 @@ def _names(source: str, metadata: dict, by_id: dict[str, str]) -> list[str]:
     """Which exercises a cell says that it answers: by metadata, by its marker, by its id."""
     nbgrader = metadata.get("nbgrader")
     stored = nbgrader.get("grade_id") if isinstance(nbgrader, dict) else None
-    marked = MARKER.search(source)
+    marked = MARKER.match(source)
     names = [by_id.get(str(stored)), marked.group(1) if marked else None, by_id.get(str(metadata["id"]))]
     return [name for name in names if name]
 
 
-def _defined(source: str) -> list[str]:
-    """The functions and variables that a cell defines at its top."""
-    names = []
+def _bound(source: str) -> dict[str, bool]:
+    """The names that a cell defines, assigns or imports at its top, and of each whether it is a function for sure."""
+    names = {}
     for node in getattr(_tree(source), "body", ()):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            names.append(node.name)
-        elif isinstance(node, ast.Assign):
-            names += [target.id for target in node.targets if isinstance(target, ast.Name)]
+            names[node.name] = True
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            names |= {(alias.asname or alias.name).split(".")[0]: False for alias in node.names}
+        elif isinstance(node, (ast.Assign, ast.AnnAssign)):
+            names |= {name: isinstance(node.value, ast.Lambda) for name in _set(node)}
     return names
+
+
+def _used(source: str) -> set[str]:
+    """The names that a cell reads, and neither sets nor takes as arguments."""
+    tree = _tree(source) or ast.Module([], [])
+    arguments = {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} - _set(tree) - arguments
+
+
+def _set(node: ast.AST) -> set[str]:
+    """The variables that a statement gives a value."""
+    return {one.id for one in ast.walk(node) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)}
 
 
 def _bare(source: str) -> str:
@@ -216,7 +251,7 @@ def _bare(source: str) -> str:
 
 def _tree(source: str) -> ast.AST | None:
     try:
-        return ast.parse(source)
+        return ast.parse(MAGIC.sub("", source))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None  # the run will say so
 

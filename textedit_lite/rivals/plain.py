@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from numbers import Integral
 
 import numpy as np
 from PIL import Image
@@ -11,13 +10,13 @@ from PIL import Image
 from ..boxes import square_crop
 from ..detect import check_threshold, detect
 from ..editor import EditResult, Settings
-from ..errors import SettingsError
 from ..images import open_image
 from ..inpaint import BLACK, check_settings
 from ..mask import build_mask
 from ..match import Candidate, similarity
 from ..models import PAINTING, Models
 from ..prompt import check_words, parse
+from ..seed import check_seed
 from ..vocabulary import describe
 
 
@@ -40,8 +39,7 @@ def plain_edit(
     """
     check_settings(steps, guidance, strength)
     check_threshold(threshold)
-    if not (isinstance(seed, Integral) and 0 <= seed < 2**32):
-        raise SettingsError(f"The seed cannot be {seed}: give a whole number from 0 to {2**32 - 1}.")
+    check_seed(seed)
     wish = parse(prompt)
     if models.known_words is not None:
         check_words(wish, models.known_words)

@@ -6,17 +6,16 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any
 
 from PIL import Image
 
 from ..editor import Editor, EditResult, Settings
-from ..errors import SettingsError
 from ..images import open_image
 from ..memory import in_portions
 from ..models import PAINTING, Models
 from ..prompt import EditPrompt
+from ..seed import check_seed
 
 
 @dataclass(frozen=True)
@@ -63,8 +62,7 @@ def edit_whole(
     `verified` False. Raises PromptError, UnknownWordError, ImageError, SettingsError as `Editor.edit` does.
     """
     for seed in seeds:
-        if not (isinstance(seed, Integral) and 0 <= seed < 2**32):
-            raise SettingsError(f"The seed cannot be {seed}: give a whole number from 0 to {2**32 - 1}.")
+        check_seed(seed)
     wishes = [Editor(models).parse(prompt) for prompt in prompts]
     sources = [open_image(image) for image in images]
     groups: dict[tuple[int, int], list[int]] = {}

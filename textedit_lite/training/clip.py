@@ -316,7 +316,7 @@ def train(
 
     from .loop import run
 
-    check_settings(minutes, count)
+    check_settings(minutes, count, seed)
     out = Path(out)
     tokenizer = build_tokenizer()
     pixels, labels = crops(scene_cache(scenes or out / "scenes", "train", count, seed), VIEWS_OF_EACH, seed)

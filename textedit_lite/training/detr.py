@@ -186,7 +186,7 @@ def train(
     from .detr_model import SIDE, build, start_decoder, thaw
     from .loop import device, minutes_spent, run
 
-    check_settings(minutes, count)
+    check_settings(minutes, count, seed)
     out = Path(out)
     data = scene_cache(scenes or out / "scenes", "train", count, seed)
     held = scene_cache(scenes or out / "scenes", "validation", CHECKED, seed)

@@ -283,7 +283,7 @@ def train(out: Path | str, minutes: float, *, vae: Path | str, clip: Path | str,
     from diffusers import AutoencoderTiny, UNet2DConditionModel
     from diffusers.models.attention_processor import AttnProcessor
 
-    check_settings(minutes, count)
+    check_settings(minutes, count, seed)
     out = Path(out)
     captions, shorter = every_caption()
     autoencoder = AutoencoderTiny.from_pretrained(vae, torch_dtype=torch.float32).eval()

@@ -171,7 +171,7 @@ def train(out: Path | str, minutes: float, *, vae: Path | str, clip: Path | str,
     """
     import torch
 
-    check_settings(minutes, count)
+    check_settings(minutes, count, seed)
     out = Path(out)
     autoencoder = load_vae(vae)
     paths = sample_files(_draw_part, scenes or out / "samples", "instruct-pix2pix", PART, count, seed)

@@ -246,7 +246,7 @@ def train(out: Path | str, minutes: float, *, vae: Path | str, clip: Path | str,
     from diffusers.models.attention_processor import AttnProcessor
     from torch import nn
 
-    check_settings(minutes, count)
+    check_settings(minutes, count, seed)
     out = Path(out)
     teacher = read_teacher(data_path("models", "lite", "inpaint") if init is None else init)
     captions, shorter = every_caption()

@@ -142,7 +142,7 @@ def train(
     import torch
     from safetensors.torch import load_file
 
-    check_settings(minutes, count)
+    check_settings(minutes, count, seed)
     out, folder = Path(out), Path(scenes or Path(out) / "scenes")
     data = scene_cache(folder, "train", count, seed)
     maps = small_maps(shape_maps(folder, "train", count, seed, data.images.shape[1]), SIDE)

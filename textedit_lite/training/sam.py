@@ -208,7 +208,7 @@ def train(
     """
     import torch
 
-    check_settings(minutes, count)
+    check_settings(minutes, count, seed)
     out = Path(out)
     folder = Path(scenes or out / "scenes")
     images = scene_cache(folder, "train", count, seed).images

@@ -10,6 +10,7 @@ import numpy as np
 from ..boxes import context_window, crop, grow_box
 from ..errors import SettingsError, WeightsError
 from ..resources import data_path
+from ..seed import check_seed
 from ..world.scenes import make_scene, render
 from .data import label
 
@@ -32,13 +33,14 @@ def score(
             `colour`, how often `count` pictures out of noise show what their captions name (`score_drawing`).
         weights: "lite", or a folder that holds detr/, clip/ and inpaint/, or what one trainer wrote.
 
-    Raises: SettingsError for a name or a count that is none; WeightsError if the weights are not there.
+    Raises: SettingsError for a name, a count or a seed that is none; WeightsError if the weights are not there.
     Taught in notebook 09.
     """
     if what not in MEASURED:
         raise SettingsError(f"There is no score of {what!r}: choose one of {', '.join(MEASURED)}.")
     if count < 1:
         raise SettingsError(f"{count} scenes cannot be scored: give --count 1 or more.")
+    check_seed(seed)
     if what == "editor":
         from ..models import load_models
         from .score_editor import score_editor

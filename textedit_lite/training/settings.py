@@ -8,16 +8,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import SettingsError
+from ..seed import check_seed
 
 ORIGINS = ("samples", "vae", "text_encoder", "init")  # settings that checkpoints did not always hold
 
 
-def check_settings(minutes: float, count: int = 1) -> None:
-    """Raises SettingsError where there is no time to train for, or nothing to learn from; all trainers call it first."""
+def check_settings(minutes: float, count: int = 1, seed: int = 0) -> None:
+    """Raises SettingsError for no time to train, nothing to learn from, or a bad seed; all trainers call it first."""
     if not (math.isfinite(minutes) and minutes > 0):
         raise SettingsError(f"Training needs a time above 0, not {minutes:g} minutes: give --minutes 25, say.")
     if count < 1:
         raise SettingsError(f"Nothing can be learned from {count} drawn scenes or samples: give --count 1 or more.")
+    check_seed(seed)
 
 
 def origins(**models: Any) -> dict[str, str | None]:

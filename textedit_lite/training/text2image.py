@@ -258,7 +258,7 @@ def train(out: Path | str, minutes: float, *, vae: Path | str, clip: Path | str,
     """
     import torch
 
-    check_settings(minutes, count)
+    check_settings(minutes, count, seed)
     out = Path(out)
     captions, shorter = every_caption()
     index = {text: i for i, text in enumerate(captions)}

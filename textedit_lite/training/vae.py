@@ -102,7 +102,7 @@ def train(out: Path | str, minutes: float, *, seed: int = 0, scenes: Path | str 
 
     from .score import vae as score
 
-    check_settings(minutes, count)
+    check_settings(minutes, count, seed)
     out = Path(out)
     data = scene_cache(scenes or out / "scenes", "train", count, seed)
     images = data.images

@@ -72,7 +72,11 @@ def write_set(out: Path | str, count: int, seed: int = 0, size: int | tuple[int,
     out = Path(out)
     recipe = {"seed": seed, "size": list(size) if isinstance(size, tuple) else [size, size], "split": split}
     recipe_path = out / "recipe.json"
-    if recipe_path.exists() and json.loads(recipe_path.read_text(encoding="utf-8")) != recipe:
+    try:
+        known = json.loads(recipe_path.read_text(encoding="utf-8")) if recipe_path.exists() else recipe
+    except ValueError as error:
+        raise OutputError(f"{recipe_path} is damaged: choose an empty folder.") from error
+    if known != recipe:
         raise OutputError(f"{out} already holds another set of scenes: choose an empty folder.")
     scenes = [make_scene(index, split, seed, size) for index in range(count)]  # before anything is written, as they may be refused
     try:
