@@ -3,7 +3,7 @@
 #
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/textedit-lite/textedit-lite/blob/v0.1.0/notebooks/08_rival_editors.ipynb)
 #
-# **Time:** 60 minutes; to run: 95 seconds of one core, 1.0 GB. **Before:** [07, better masks and matching](07_better_masks_and_matching.ipynb). **Next:** [09, train the lite models](09_train_the_lite_models.ipynb). **Code:** [`rivals/`](../textedit_lite/rivals), [`evaluation/tune.py`](../textedit_lite/evaluation/tune.py).
+# **Time:** 60 minutes; to run: 145 seconds of one core, 1.0 GB. **Before:** [07, better masks and matching](07_better_masks_and_matching.ipynb). **Next:** [09, train the lite models](09_train_the_lite_models.ipynb). **Code:** [`rivals/`](../textedit_lite/rivals), [`evaluation/tune.py`](../textedit_lite/evaluation/tune.py).
 #
 # Algorithm 1 looks before it paints: DETR and CLIP say *where*, and a mask keeps the rest. Three famous editors do without: **SDEdit** has no idea where, **DiffEdit** finds the place by itself, **InstructPix2Pix** was taught the whole matter. All of them are diffusion models of the same kind, with the same autoencoder and the same text encoder as ours; what differs is the UNet (what it sees beside the noise, and what it was trained for) and how it is asked.
 #
@@ -115,7 +115,20 @@ titles = ["input", *(f"strength {s}" for s in strengths)]
 plots.denoising_strip([image, *row], titles)
 
 # %% [markdown]
-# On the left nothing happens; on the right nothing is left of the picture, and the model draws what it likes, with red in it. (The lite one is no master of whole scenes: it had less than two hours of one core to learn them.) Is there a good strength in between? Colour and layout drown at about the same time, so the noise that lets the bus change lets its neighbours change as well. Find out with the sliders; the status says what became of the rest (`RivalPanel`, drawn with `differing`):
+# On the left nothing happens; on the right nothing is left of the picture, and the model draws what it likes, with red in it. That is text-to-image, and SDEdit can be no better at drawing than its model is. So ask the lite one for four things, out of nothing but noise (`draw`):
+
+# %%
+from textedit_lite.training.score_drawing import draw
+
+things = [("car", "red"), ("cup", "green"), ("bus", "yellow"), ("chair", "purple")]
+drawn = draw(things, models, progress=False)
+titles = [f"a {colour} {name}" for name, colour in things]
+plots.image_grid(drawn, titles, columns=4, side=2.0)
+
+# %% [markdown]
+# The colours are right, the forms hardly: it is no master of whole scenes, which it had 197 minutes of one core to learn. `textedit-lite score text2image` asks DETR and CLIP about 96 of such pictures (`score_drawing`): DETR finds the object in 66 %, and be warned: what it calls a chair may be a blob. When you see SDEdit or DiffEdit fail below, ask each time whether the method failed or its model.
+#
+# Is there a good strength in between? Colour and layout drown at about the same time, so the noise that lets the bus change lets its neighbours change as well. Find out with the sliders; the status says what became of the rest (`RivalPanel`, drawn with `differing`):
 
 # %%
 # NBVAL_IGNORE_OUTPUT
@@ -283,7 +296,7 @@ trade_off(points).figure
 # - It looks at the result, and tries again. So could all the others, if they knew what to look at.
 # - Its painter sees only a window around the object, enlarged: more pixels for the same money.
 # - But it can only do what a box and a painter can: *replace* what is in one place. "Make it winter", "remove the fog", "in the style of Hokusai" have no place. SDEdit and InstructPix2Pix do not mind.
-# - And this is a small world. The rivals' models were trained on it for 109 (text2image) and 280 minutes (InstructPix2Pix) of one core, the painter for five and a half hours, and drawing a whole scene is harder than one object: with more training they would do better. What they do with Stable Diffusion's weights on photographs, these figures do not say.
+# - And this is a small world. The rivals' models were trained on it for 197 (text2image) and 280 minutes (InstructPix2Pix) of one core, the painter for five and a half hours, and drawing a whole scene is harder than one object: with more training they would do better. What they do with Stable Diffusion's weights on photographs, these figures do not say.
 #
 # ## Exercises
 #
@@ -402,5 +415,6 @@ ax.figure
 # | [`rivals/settings.py`](../textedit_lite/rivals/settings.py) | `settings_of` |
 # | [`rivals/whole.py`](../textedit_lite/rivals/whole.py) | `working_size` |
 # | [`rivals/words.py`](../textedit_lite/rivals/words.py) | `captions`, `instruction` |
+# | [`training/score_drawing.py`](../textedit_lite/training/score_drawing.py) | `draw`, `score_drawing` |
 # | [`widgets/pictures.py`](../textedit_lite/widgets/pictures.py) | `differing` |
 # | [`widgets/rival_panel.py`](../textedit_lite/widgets/rival_panel.py) | `RivalPanel` |
