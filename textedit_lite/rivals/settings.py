@@ -27,7 +27,7 @@ DEFAULTS: dict[str, dict[str, dict[str, float]]] = {
         FULL: {"steps": 50, "guidance": 7.5, "strength": 0.6},
     },
     "diffedit": {
-        LITE: {"steps": 25, "guidance": 3.0, "strength": 0.8, "noise": 0.5, "maps": 10, "threshold": 2.0},
+        LITE: {"steps": 25, "guidance": 3.0, "strength": 0.8, "noise": 0.3, "maps": 10, "threshold": 2.0},
         FULL: {"steps": 50, "guidance": 7.5, "strength": 0.7, "noise": 0.5, "maps": 10, "threshold": 1.5},
     },
     "instruct-pix2pix": {
