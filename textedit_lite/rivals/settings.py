@@ -23,7 +23,7 @@ LITE, FULL = "lite", "full"
 # Of `full`, what the papers and the published checkpoints recommend; of `lite`, see docs/rivals.md.
 DEFAULTS: dict[str, dict[str, dict[str, float]]] = {
     "sdedit": {
-        LITE: {"steps": 25, "guidance": 7.5, "strength": 0.4},
+        LITE: {"steps": 25, "guidance": 7.5, "strength": 0.3},
         FULL: {"steps": 50, "guidance": 7.5, "strength": 0.6},
     },
     "diffedit": {
