@@ -223,6 +223,19 @@ def test_a_colour_beyond_the_palette_can_be_asked_for_and_judged(models, editor,
         assert 0 <= verdict.shown <= 1
 
 
+@pytest.mark.parametrize(("prompt", "description", "contrary"), [
+    ("the car changes to a car facing the front", "a red car facing the front", "a red car"),
+    ("the brown car changes to a car facing the front", "a brown car facing the front", "a brown car"),
+    ("the man changes to a man facing the front", "a man facing the front", "a man"),
+    ("the car changes to a truck", "a truck", None),
+    ("the red car changes to a blue truck", "a blue truck", None),
+])  # fmt: skip
+def test_of_photographs_nothing_is_said_that_nobody_asked_to_be_kept(models, image, prompt, description, contrary):
+    """A person has no colour, and another thing is not of the old one's."""
+    wish = make_wish(image, boxes(SCENE)[0], parse(prompt), beyond_lite(models))
+    assert (wish.description, wish.contrary) == (description, contrary)
+
+
 @pytest.mark.parametrize(("prompt", "turned"), [
     ("the car changes to a car facing the front", {"pose": None, "view": "front"}),
     ("the car facing the front changes to a red car", {"pose": None, "view": None}),

@@ -280,14 +280,14 @@ def test_a_small_machine_gets_low_memory_by_itself_and_a_wish_decides(monkeypatc
 # --- memory that runs out while it paints ------------------------------------------------------------------------
 
 
-def no_more_than(most: int, paint, asked: list[int]):
+def no_more_than(most: int, paint, asked: list[int], error: Exception | None = None):
     """A painter for whose GPU more than so many at once are too many; `asked` is how many each call was for."""
     import torch
 
     def painted(some, *arguments, **options):
         asked.append(len(some))
         if len(some) > most:
-            raise torch.OutOfMemoryError("CUDA out of memory.")
+            raise error or torch.OutOfMemoryError("CUDA out of memory.")
         return paint(some, *arguments, **options)
 
     return painted
@@ -300,6 +300,14 @@ def test_what_is_too_much_at_once_is_halved_until_it_fits_and_stays_so():
     assert asked == [8, 4, 2, 2, 2, 2, 2, 1] and models.at_once == 2
     assert in_portions([], models, double) == []
     assert in_portions(range(3), models, double) == [0, 2, 4] and asked[8:] == [2, 1]
+
+
+@pytest.mark.parametrize("said", ["MPS backend out of memory (MPS allocated: 9 GB)", "DefaultCPUAllocator: can't allocate memory: 9 bytes"])
+def test_memory_runs_out_on_other_devices_too(said):
+    asked, models = [], SimpleNamespace(at_once=4, low_memory=False)
+    assert in_portions(range(4), models, no_more_than(2, list, asked, RuntimeError(said))) == [0, 1, 2, 3] and asked == [4, 2, 2]
+    with pytest.raises(RuntimeError, match="shapes"):  # no other error is taken for it
+        in_portions(range(4), models, no_more_than(0, list, asked, RuntimeError("shapes differ")))
 
 
 @pytest.mark.parametrize(("low", "words"), [(False, "--low-memory`, `load_models.low_memory=True.`"), (True, "close other .* use lite")])

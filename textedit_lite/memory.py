@@ -90,7 +90,7 @@ def total_memory(device: str) -> int:
 def in_portions(items: Sequence, models: Any, work: Callable[[Sequence], list]) -> list:
     """What `work` makes of items, in order, from as many at a time as the memory holds.
 
-    models: of which `at_once` is how many that should be. Where CUDA has no room for so many it is halved, and stays so, as
+    models: of which `at_once` is how many that should be. Where the device has no room for so many it is halved, and stays so, as
     what a GPU could not hold once it would paint in vain the next time, too. Raises WeightsError where it has no room for one.
     """
     import torch
@@ -102,12 +102,23 @@ def in_portions(items: Sequence, models: Any, work: Callable[[Sequence], list]) 
             done += work(some)
             left = left[len(some) :]
             continue
-        except torch.OutOfMemoryError as error:
+        except RuntimeError as error:
+            if not _is_out_of_memory(error):
+                raise
             if len(some) == 1:
                 raise WeightsError(_no_room(models.low_memory)) from error
         models.at_once = len(some) // 2
         torch.cuda.empty_cache()  # only out here, as the error itself holds what failed
+        if torch.backends.mps.is_available():
+            torch.mps.empty_cache()
     return done
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    """CUDA has an error of its own for it, MPS and the CPU say it in words alone."""
+    import torch
+
+    return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in ("out of memory", "can't allocate memory"))
 
 
 def _no_room(low: bool) -> str:

@@ -47,11 +47,12 @@ def make_wish(image: Image.Image, box: Sequence[float], prompt: EditPrompt, mode
     name = prompt.name
     named = [(kind, value) for kind in ATTRIBUTES for value in (getattr(prompt, kind), prompt.changes.get(kind)) if value]
     now = read_object(image, box, name, models, named)
-    wanted = wished(prompt, now, models.reads)
+    wanted = wished(prompt, now, _unasked(prompt, models))
     target = prompt.changes.get("category", name)
     description = prompt.changes.get("text") or describe(target, **wanted)
     unread = prompt.changes.keys() & set(ATTRIBUTES) - set(models.reads)
-    before = {kind: value for kind, value in now.values.items() if kind in models.reads}
+    # Of what is said of both, only what changes tells before from after.
+    before = {kind: getattr(prompt, kind) or now.values[kind] for kind in models.reads if kind in wanted}
     return Wish(
         category=prompt.changes.get("category", prompt.category or prompt.noun), now=now, wanted=wanted,
         turned=_turned(prompt, wanted, now, models.reads), changes=prompt.changes,
@@ -59,6 +60,19 @@ def make_wish(image: Image.Image, box: Sequence[float], prompt: EditPrompt, mode
         upright=describe(target, **wanted | {"pose": "upright"}),
         contrary=describe(name, **before) if "text" in prompt.changes or unread else None,
     )  # fmt: skip
+
+
+def _unasked(prompt: EditPrompt, models: Models) -> Sequence[str]:
+    """Which attributes are said of the object though nobody named them, if CLIP is sure of them.
+
+    Of photographs not the colour of a person, as "a black man" would be another one, and nothing of what becomes
+    another thing: an apple is not yellow because the banana was.
+    """
+    if models.known_words is not None:
+        return models.reads
+    if "category" in prompt.changes:
+        return ()
+    return tuple(kind for kind in models.reads if kind != "colour" or prompt.category != "person")
 
 
 def wished(prompt: EditPrompt, now: Reading, reads: Sequence[str] = tuple(ATTRIBUTES)) -> dict[str, str]:
