@@ -228,6 +228,7 @@ def test_a_colour_beyond_the_palette_can_be_asked_for_and_judged(models, editor,
     ("the brown car changes to a car facing the front", "a brown car facing the front", "a brown car"),
     ("the man changes to a man facing the front", "a man facing the front", "a man"),
     ("the car changes to a truck", "a truck", None),
+    ("the red car changes to a dog", "a dog", None),
     ("the red car changes to a blue truck", "a blue truck", None),
 ])  # fmt: skip
 def test_of_photographs_nothing_is_said_that_nobody_asked_to_be_kept(models, image, prompt, description, contrary):

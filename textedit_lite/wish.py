@@ -47,7 +47,7 @@ def make_wish(image: Image.Image, box: Sequence[float], prompt: EditPrompt, mode
     name = prompt.name
     named = [(kind, value) for kind in ATTRIBUTES for value in (getattr(prompt, kind), prompt.changes.get(kind)) if value]
     now = read_object(image, box, name, models, named)
-    wanted = wished(prompt, now, _unasked(prompt, models))
+    wanted = _wanted(prompt, now, models)
     target = prompt.changes.get("category", name)
     description = prompt.changes.get("text") or describe(target, **wanted)
     unread = prompt.changes.keys() & set(ATTRIBUTES) - set(models.reads)
@@ -62,17 +62,16 @@ def make_wish(image: Image.Image, box: Sequence[float], prompt: EditPrompt, mode
     )  # fmt: skip
 
 
-def _unasked(prompt: EditPrompt, models: Models) -> Sequence[str]:
-    """Which attributes are said of the object though nobody named them, if CLIP is sure of them.
-
-    Of photographs not the colour of a person, as "a black man" would be another one, and nothing of what becomes
-    another thing: an apple is not yellow because the banana was.
+def _wanted(prompt: EditPrompt, now: Reading, models: Models) -> dict[str, str]:
+    """`wished`, and of photographs no more than one would say: no colour of a person that nobody named, as "a black man"
+    would be another one, and of another thing only what the prompt says of it: an apple is not yellow because the banana was.
     """
     if models.known_words is not None:
-        return models.reads
+        return wished(prompt, now, models.reads)
     if "category" in prompt.changes:
-        return ()
-    return tuple(kind for kind in models.reads if kind != "colour" or prompt.category != "person")
+        return {kind: value for kind, value in prompt.changes.items() if kind in ATTRIBUTES}
+    person = prompt.category == "person"
+    return wished(prompt, now, tuple(kind for kind in models.reads if not (person and kind == "colour")))
 
 
 def wished(prompt: EditPrompt, now: Reading, reads: Sequence[str] = tuple(ATTRIBUTES)) -> dict[str, str]:
