@@ -86,7 +86,7 @@ def test_settings_that_leave_no_step_are_refused(models):
     with pytest.raises(SettingsError, match="noise of 0.03 leaves none of 25 steps"):
         settings_of("diffedit", models, noise=0.03)
     with pytest.raises(SettingsError, match="noise of 0.5 leaves none of 1 steps"):
-        settings_of("diffedit", models, steps=1, strength=1.0)
+        settings_of("diffedit", models, steps=1, strength=1.0, noise=0.5)
     with pytest.raises(SettingsError, match="do not divide"):
         settings_of("diffedit", models, steps=30)
 
