@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,7 +29,7 @@ def captions(count: int, seed: int) -> list[tuple[str, str]]:
 def draw(wanted: list[tuple[str, str]], models: Any, seed: int = 0, progress: bool = True) -> list[Image.Image]:
     """Pictures out of nothing but noise and captions such as "a red car", at text2image's own size: RGB.
 
-    Each has its own noise, whatever stands beside it. Taught in notebook 08.
+    Each has its own noise, whatever stands beside it; steps and guidance are SDEdit's (`settings_of`). Taught in notebook 08.
     """
     import torch
     from diffusers import StableDiffusionPipeline
@@ -55,12 +54,12 @@ def draw(wanted: list[tuple[str, str]], models: Any, seed: int = 0, progress: bo
     return pictures
 
 
-def score_drawing(models: Any, count: int = 96, seed: int = 0, progress: bool = True, sheet: Path | None = None) -> dict[str, Any]:
+def score_drawing(models: Any, count: int = 96, seed: int = 0, progress: bool = True) -> dict[str, Any]:
     """Of `count` pictures drawn from captions such as "a red car": shares with the object, and with its colour, 0 to 1.
 
     Returns `category` (the detector finds one of that class) and `colour` (and CLIP finds one of those nearest to its
     colour's caption), with 95 % bootstrap intervals under `intervals`. Both models judge what they did not learn from:
-    what they call a car may be a blob. sheet: a PNG of the first pictures, to look at.
+    what they call a car may be a blob, so look at what `draw` gives.
     Raises SettingsError for a count under 1. Taught in notebook 08.
     """
     if count < 1:
@@ -74,8 +73,6 @@ def score_drawing(models: Any, count: int = 96, seed: int = 0, progress: bool = 
             there = [box for box, label in zip(detections.boxes, detections.labels) if label == pair[0]]
             found.append(bool(there))
             coloured.append(bool(there) and pair[1] in _colours(picture, there, pair[0], models))
-    if sheet is not None:
-        contact_sheet(pictures).save(sheet)
     shares = {"category": found, "colour": coloured}
     return {name: round(float(np.mean(values)), 4) for name, values in shares.items()} | {
         "intervals": {name: interval(values) for name, values in shares.items()}
@@ -87,13 +84,3 @@ def _colours(picture: Image.Image, boxes: list, category: str, models: Any) -> s
     options = [describe(category, colour) for colour in COLOURS]
     nearest = similarity([square_crop(picture, box) for box in boxes], options, models).argmax(1)
     return {COLOURS[i] for i in nearest}
-
-
-def contact_sheet(pictures: list[Image.Image], columns: int = 8, rows: int = 3) -> Image.Image:
-    """The first `columns` x `rows` pictures side by side, two pixels apart."""
-    some = pictures[: columns * rows]
-    width, height = (side + 2 for side in some[0].size)
-    sheet = Image.new("RGB", (columns * width - 2, -(-len(some) // columns) * height - 2), "white")
-    for i, picture in enumerate(some):
-        sheet.paste(picture, (i % columns * width, i // columns * height))
-    return sheet
