@@ -40,7 +40,7 @@ from textedit_lite.resources import data_path
 from textedit_lite.rivals import plain_edit
 from textedit_lite.rivals.settings import DEFAULTS
 from textedit_lite.training.score_editor import cases, measure
-from textedit_lite.vocabulary import TASKS
+from textedit_lite.vocabulary import PHOTOGRAPHED, TASKS
 from textedit_lite.wish import make_wish
 from textedit_lite.world.backgrounds import Background
 from textedit_lite.world.scenes import Scene, SceneObject, boxes, changed, ideal_edit, make_scene, render
@@ -235,6 +235,68 @@ def test_of_photographs_nothing_is_said_that_nobody_asked_to_be_kept(models, ima
     """A person has no colour, and another thing is not of the old one's."""
     wish = make_wish(image, boxes(SCENE)[0], parse(prompt), beyond_lite(models))
     assert (wish.description, wish.contrary) == (description, contrary)
+
+
+def reads_colours(monkeypatch, module, **shares: float):
+    """From now on CLIP reads these colours on whatever it is shown, of all those that it is asked for."""
+
+    def read(image, box, category, models, asked=()):
+        colours = dict.fromkeys([*ATTRIBUTES["colour"], *(value for name, value in asked if name == "colour")])
+        known = {name: shares.get(name, 1e-6) for name in colours}
+        table = {name: p / sum(known.values()) for name, p in known.items()}
+        rest = {name: {value: 1 / len(ATTRIBUTES[name]) for value in ATTRIBUTES[name]} for name in ("view", "pose")}
+        return Reading({"colour": table} | rest, {words: table[words[0]] / 6 for words in product(colours, *list(ATTRIBUTES.values())[1:])})
+
+    monkeypatch.setattr(module, "read_object", read)
+
+
+@pytest.mark.parametrize(("shares", "description"), [
+    ({"grey": 0.9, "white": 0.1}, "a grey car facing the front"),
+    ({"grey": 0.6, "white": 0.4}, "a car facing the front"),
+    ({"white": 0.7, "black": 0.3}, "a car facing the front"),
+])  # fmt: skip
+def test_of_a_photograph_only_a_colour_that_clip_is_sure_of_is_said_unasked(models, image, monkeypatch, shares, description):
+    """Among all colours, not only those of the small world: a grey elephant is no white one."""
+    wide = dataclasses.replace(beyond_lite(models), colours=PHOTOGRAPHED, sure=0.8)
+    reads_colours(monkeypatch, sys.modules[make_wish.__module__], **shares)
+    wish = make_wish(image, boxes(SCENE)[0], parse("the car changes to a car facing the front"), wide)
+    assert wish.description == description
+
+
+def test_on_a_photograph_what_else_is_in_the_crop_is_no_doubt_about_what_detr_still_finds(models, editor, image, monkeypatch):
+    """CLIP names the horse first, of a rider: he is there all the same, unless the edit was to make another thing of him."""
+    found = editor.detections(image)
+    index = found.labels.index("cup")
+    monkeypatch.setattr(verifying, "read_categories", lambda crops, names, models: np.array([[float(name == "bus") for name in names]]))
+    reads_colours(monkeypatch, verifying, red=1.0)
+
+    def verified(prompt: str, models) -> bool:
+        wish = make_wish(image, found.boxes[index], parse(prompt), models)
+        return verifying.verify(Painting(image, 0), Image.new("L", image.size, 255), found, index, wish, models).verified
+
+    wide = beyond_lite(models)
+    assert verified("the cup changes to a red cup", wide)
+    assert not verified("the cup changes to a red clock", wide)
+    assert not verified("the cup changes to a red cup", models), "on the small world a crop shows one thing"
+
+
+def test_a_new_colour_must_beat_the_old_one_whatever_that_is(models, editor, image, monkeypatch):
+    """A brown car that is to be red is still brown: red is not right because brown was not among the answers."""
+    found, wide = editor.detections(image), dataclasses.replace(beyond_lite(models), colours=PHOTOGRAPHED, sure=0.8)
+    index = found.labels.index("cup")
+    wish_module = sys.modules[make_wish.__module__]
+    for brown, verified in ((0.6, False), (0.3, True)):
+        reads_colours(monkeypatch, wish_module, brown=1.0)
+        wish = make_wish(image, found.boxes[index], parse("the cup changes to a red cup"), wide)
+        reads_colours(monkeypatch, verifying, brown=brown, red=1 - brown)
+        verdict = verifying.verify(Painting(image, 0), Image.new("L", image.size, 255), found, index, wish, wide)
+        assert verdict.verified == verified
+
+
+def test_what_the_detector_was_not_taught_is_said_to_be_so(models, image):
+    result = Editor(beyond_lite(models)).edit(image, "the guitar changes to a red guitar", rounds=1, steps=1)
+    assert result.status == "not_found"
+    assert 'taught no "guitar"' in result.message and "mask of your own" in result.message
 
 
 @pytest.mark.parametrize(("prompt", "turned"), [

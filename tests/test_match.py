@@ -37,7 +37,7 @@ from textedit_lite.match import (
     views,
 )
 from textedit_lite.prompt import parse
-from textedit_lite.vocabulary import describe
+from textedit_lite.vocabulary import PHOTOGRAPHED, describe
 from textedit_lite.world.backgrounds import Background
 from textedit_lite.world.scenes import Scene, SceneObject, boxes, render
 
@@ -445,6 +445,75 @@ def test_a_noun_that_says_more_than_its_category_is_read_against_its_like(models
     for noun, index in (("woman", 0), ("man", 1)):
         assert match_features(features, seen, parse(f"the {noun} changes to a red {noun}"), wide).index == index
     assert match_features(features, seen, parse("the person changes to a red person"), wide).status == "ambiguous"
+
+
+def reading_captions(monkeypatch, **likelihoods: dict[str, float]):
+    """CLIP as a table: candidate i is as near to a caption as `likelihoods[i][caption]` says, and far from every other one."""
+    captions = sorted({caption for table in likelihoods.values() for caption in table})
+    rows = np.array([[table.get(caption, 1e-6) for caption in captions] for table in likelihoods.values()])
+
+    def contrasted(features, asked, models):
+        known = np.array([[rows[i, captions.index(one)] if one in captions else 1e-6 for one in asked] for i in range(len(rows))])
+        return known / known.sum(1, keepdims=True)
+
+    monkeypatch.setattr(sys.modules[read_object.__module__], "contrast", contrasted)
+
+
+def two(labels=("person", "person"), scores=(0.95, 0.95)) -> Detections:
+    return Detections(np.array([[0, 0, 9, 9], [20, 0, 29, 9]], np.float32), np.array(scores, np.float32), labels, 0.5)
+
+
+def photographed(models, *categories: str):
+    return replace(models, known_words=None, categories=categories, reads=("colour",), colours=PHOTOGRAPHED)
+
+
+@pytest.mark.parametrize(("noun", "index"), [("guy", 0), ("gentleman", 0), ("man", 0), ("girl", 1), ("child", 1), ("kid", 1)])
+def test_words_for_the_same_do_not_speak_against_each_other(models, monkeypatch, noun, index):
+    man = {"a person": 1, "a man": 0.5, "a guy": 0.3, "a gentleman": 0.1, "a boy": 0.1}
+    girl = {"a person": 1, "a girl": 0.5, "a child": 0.3, "a kid": 0.1, "a woman": 0.1}
+    reading_captions(monkeypatch, first=man, second=girl)
+    found = match_features(np.zeros((2, 1)), two(), parse(f"the {noun} turns upside down"), photographed(models, "person", "dog"))
+    assert (found.status, found.index) == ("found", index) and found.candidates[index].clip_score > 0.8
+
+
+@pytest.mark.parametrize("noun", ["woman", "lady", "boy", "baby"])
+def test_what_is_neither_of_the_two_persons_is_not_found(models, monkeypatch, noun):
+    man = {"a person": 1, "a man": 0.5, "a guy": 0.3, "a gentleman": 0.1, "a boy": 0.1}
+    girl = {"a person": 1, "a girl": 0.5, "a child": 0.3, "a kid": 0.1, "a woman": 0.1}
+    reading_captions(monkeypatch, first=man, second=girl)
+    found = match_features(np.zeros((2, 1)), two(), parse(f"the {noun} turns upside down"), photographed(models, "person", "dog"))
+    assert found.status == "not_found"
+
+
+def test_a_dog_may_be_called_a_puppy_and_a_puppy_sooner(models, monkeypatch):
+    reading_captions(monkeypatch, first={"a dog": 0.9, "a puppy": 0.1}, second={"a dog": 0.4, "a puppy": 0.6})
+    wide, prompt = photographed(models, "person", "dog"), parse("the puppy turns upside down")
+    found = match_features(np.zeros((2, 1)), two(("dog", "dog")), prompt, wide)
+    assert (found.index, [one.fits for one in found.candidates]) == (1, [True, True])
+
+
+def test_how_close_two_are_is_a_matter_of_their_scores_and_not_of_how_high_they_are(models, monkeypatch):
+    """In a crop of a photograph CLIP often names something else first: both scores are low, and one is thrice the other."""
+    for first, second, status in ((0.09, 0.03, "found"), (0.09, 0.085, "ambiguous"), (0.9, 0.85, "ambiguous"), (0.9, 0.5, "found")):
+        reading_captions(monkeypatch, first={"a person": first, "a horse": 1 - first}, second={"a person": second, "a horse": 1 - second})
+        wide = photographed(models, "person", "horse")
+        assert match_features(np.zeros((2, 1)), two(), parse("the person turns upside down"), wide).status == status
+
+
+@pytest.mark.parametrize(("sky", "status"), [(0.45, "not_found"), (0.55, "found")])
+def test_what_the_detector_was_not_taught_must_be_likelier_than_all_that_it_was(models, monkeypatch, sky, status):
+    """A kite before the sky is a kite."""
+    reading_captions(monkeypatch, first={"a sky": sky, "a kite": 1 - sky}, second={"a person": 1})
+    wide = photographed(models, "person", "kite")
+    assert match_features(np.zeros((2, 1)), two(("kite", "person")), parse("the sky changes to a red sky"), wide).status == status
+
+
+def test_the_colours_of_photographs_are_told_from_each_other(models, monkeypatch):
+    """A brown cow is no red one, though of the small world's colours red is nearest to it."""
+    brown = {"a cow": 1, "a brown cow": 0.9, "a red cow": 0.05}
+    reading_captions(monkeypatch, first=brown, second=brown | {"a black cow": 0.1})
+    wide = photographed(models, "cow", "dog")
+    assert match_features(np.zeros((2, 1)), two(("cow", "cow")), parse("the red cow turns upside down"), wide).status == "not_found"
 
 
 def test_words_beyond_noun_and_attributes_make_likelier_what_clip_finds_nearer_to_them(models, monkeypatch):

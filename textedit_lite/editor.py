@@ -209,7 +209,10 @@ def _why(chosen, prompt: EditPrompt) -> str:
         if prompt.rank > 1 and (fits := sum(candidate.fits for candidate in chosen.candidates)):
             found = f'Only {fits} of "{prompt.source}" can be found in the picture'
             return f"{found}, no number {prompt.rank}: count again, or choose with --select."
-        return f'There is no "{prompt.source}" in the picture: it shows {", ".join(labels) or "nothing that the detector knows"}.'
+        shown = f'There is no "{prompt.source}" in the picture: it shows {", ".join(labels) or "nothing that the detector knows"}.'
+        if prompt.category is None:
+            return f'{shown} The detector was taught no "{prompt.noun}": paint white, in a mask of your own, where it is.'
+        return shown
     return ""
 
 

@@ -13,7 +13,7 @@ from PIL import Image, ImageFilter
 
 from .boxes import CLIP_SIDE, square_crop
 from .errors import SettingsError
-from .phrases import KIND_NAMES, KINDS
+from .phrases import KIND_NAMES, likes
 from .prompt import SELECTORS
 from .relations import ordinal, place, related, relation
 from .vocabulary import COLOURS, POSES, VIEWS, article, describe
@@ -21,7 +21,7 @@ from .vocabulary import COLOURS, POSES, VIEWS, article, describe
 FUSION = 0.6  # weight of CLIP in the fused score; the rest is DETR's
 DOUBT = 0.05  # what is left of DETR's score where its label is another category than the one asked for
 FITS = 0.5  # an asked attribute must have at least this share of the likeliest alternative's probability
-AMBIGUOUS = 0.15  # two fitting candidates whose scores lie closer are a question, not an answer
+AMBIGUOUS = 0.15  # a second fitting candidate that is behind the best by no more than this share of its score makes it a question
 MATCHES = ("crop", "patches")  # what CLIP looks at: one crop a candidate, or several views of it and its patches
 PADDED = 1.3  # side of the wider view, in longest sides of the box
 NEVER = 1e-12  # a probability that stands for none, so that two crops that contradict each other leave something
@@ -267,6 +267,11 @@ def read_object(
     return _reading({words: p / total for words, p in joint.items()})
 
 
+def palette(models) -> list[tuple[str, str]]:
+    """The colours that objects of these models' world may have, as `read_attributes` is asked for them."""
+    return [("colour", name) for name in models.colours]
+
+
 def _reading(joint: dict[tuple[str, str, str], float]) -> Reading:
     """A reading out of the probabilities of all combinations."""
     tables: dict[str, dict[str, float]] = {name: {} for name in ATTRIBUTES}
@@ -302,7 +307,7 @@ def match(
     that of each asked attribute (against the attribute's other values: a blue bus is no "red bus"), times that of each
     relation ("left of the red car", see `resolve`). It is fused with DETR's score (`fuse`); among those that fit, a
     selector ("left", "largest") decides on the boxes, by counting where the prompt does ("the second from the left");
-    else the best score, unless the two best are within 0.15 of each other ("ambiguous").
+    else the best score, unless the second is less than 15 % of it behind ("ambiguous").
 
     select: "best" (never ambiguous; nor is "all", whose best one is the index), a selector, or the index of a candidate;
     None leaves it to the prompt. weight: of CLIP in the fused score; 1 is CLIP alone, 0 is DETR alone. by: one of
@@ -361,7 +366,8 @@ def resolve(
 def _words(named, features: np.ndarray, detections, models) -> tuple[np.ndarray, np.ndarray]:
     """The probability of noun and attributes for each candidate, and whether each of them fits: [N], [N].
 
-    A noun that says more than its category ("woman", of a person) is read like an attribute, against its like ("man", "boy").
+    A noun that says more than its category ("woman", of a person) is read like an attribute, it and its other words ("lady")
+    against those that it is not ("man", "boy").
     Words that are neither ("the car with the red roof") make likelier what CLIP finds nearer to them than to the bare noun.
     """
     noun = named.category or named.noun
@@ -369,18 +375,21 @@ def _words(named, features: np.ndarray, detections, models) -> tuple[np.ndarray,
     noun_table = contrast(features, [f"{article(name)} {name}" for name in categories], models)
     share = noun_table[:, 0].copy()
     labelled = np.array([label == noun for label in detections.labels])
-    fits = (labelled if noun in models.categories else share >= FITS * noun_table.max(1)).copy()
-    told = [  # captions, of which the first must hold
-        [describe(noun, **{name: value}) for value in dict.fromkeys([asked, *values])]
-        for name, values in ATTRIBUTES.items() if (asked := getattr(named, name)) is not None
-    ]  # fmt: skip
+    # What DETR does not know ("the sky") must be likelier than all that it does, or it would be whatever lies next to it.
+    fits = (labelled if noun in models.categories else share >= noun_table.max(1)).copy()
+    for name, values in (ATTRIBUTES | {"colour": models.colours}).items():
+        if (asked := getattr(named, name)) is not None:
+            table = contrast(features, [describe(noun, **{name: value}) for value in dict.fromkeys([asked, *values])], models)
+            share *= table[:, 0]
+            fits &= table[:, 0] >= FITS * table.max(1)
     kind = KIND_NAMES.get(named.noun)
     if kind is not None and named.category is not None:
-        told.append([f"{article(name)} {name}" for name in dict.fromkeys([kind, *KINDS[named.category]])])
-    for captions in told:
-        table = contrast(features, captions, models)
-        share *= table[:, 0]
-        fits &= table[:, 0] >= FITS * table.max(1)
+        yes, no = likes(kind)
+        table = contrast(features, [f"{article(name)} {name}" for name in (*yes, *(no or [noun]))], models)
+        is_one = table[:, : len(yes)].sum(1)
+        share *= is_one
+        if no:  # else it is the category by another name, as far as its own goes: a dog may be called a puppy
+            fits &= is_one >= FITS * (1 - is_one)
     if set(getattr(named, "unknown", ())) & set(named.source.split()):
         share *= contrast(features, [f"{article(text)} {text}" for text in (named.source, noun)], models)[:, 0]
     return share, fits
@@ -396,7 +405,8 @@ def choose(candidates: Sequence[Candidate], select: str | int | None = None, ran
         return Match(candidates, int(select), "found", 0.0)
     scores = np.array([candidate.score for candidate in candidates])
     fits = np.array([candidate.fits for candidate in candidates], bool)
-    index, status, margin = verdict(scores, fits, AMBIGUOUS if select is None else 0.0)
+    bar = AMBIGUOUS * max(scores[fits], default=0.0) if select is None else 0.0
+    index, status, margin = verdict(scores, fits, bar)
     if select in SELECTORS and index is not None:
         fitting = sorted(np.flatnonzero(fits).tolist(), key=lambda i: -scores[i])
         boxes = np.array([candidates[i].box for i in fitting], np.float32)

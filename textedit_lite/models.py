@@ -18,7 +18,7 @@ from .errors import SettingsError, WeightsError
 from .hub import Source, gigabytes
 from .memory import Plan, free_memory, plan, total_memory
 from .resources import data_path
-from .vocabulary import COLOURS, POSES, VIEWS
+from .vocabulary import COLOURS, PHOTOGRAPHED, POSES, VIEWS
 
 CHECKSUMS = "SHA256SUMS"
 WISHES = "painting.json"  # in a painter's folder: the steps and the guidance that it is made for, where they are not the usual
@@ -88,6 +88,8 @@ class Models:
     known_words: tuple[str, ...] | None = None  # None: all of English
     captions: str = "{}"  # the frame in which CLIP reads a description
     reads: tuple[str, ...] = ("colour", "view", "pose")  # of an object's attributes, those that CLIP was taught to read
+    colours: tuple[str, ...] = COLOURS  # that an object may have
+    sure: float = 0.5  # what CLIP must read with, before it is said of what an edit leaves as it is
     sketches: bool = True  # whether `sketch` knows the colours and outlines of these models' world
     steps: int = 12  # of denoising, unless the user says otherwise
     guidance: float = 3.0
@@ -382,6 +384,8 @@ def _load(
     else:  # photographs: CLIP tells their colours, but not how a thing is turned, and no palette fits them
         models.captions, models.steps, models.guidance = "a photo of {}", 30, 7.5
         models.reads, models.sketches, models.temperature = ("colour",), False, 1.0
+        # Things have several colours there: a wrong word would paint it, and what is not said the painter sees around the mask.
+        models.colours, models.sure = PHOTOGRAPHED, 0.8
     for wish, value in (_wishes(folders["inpaint"]) | few_steps).items():
         setattr(models, wish, value)
     return models

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from itertools import product
 
-from textedit_lite.vocabulary import COCO_IDS, COLOURS
+from textedit_lite.vocabulary import COCO_IDS, PHOTOGRAPHED
 
 # The lexicon maps a phrase to (kind, value). Kinds: "colour", "view", "pose", "noun", "selector" (before its noun),
 # "place" (a selector behind it), "order" (a place to count from: "from the left"), "rank" (the how-manieth: "second"),
@@ -28,11 +28,16 @@ _KINDS = {
     "person": "man, woman, boy, girl, child, baby, lady, gentleman, guy, kid", "dog": "puppy", "cat": "kitten",
     "dining table": "table",
 }  # fmt: skip
+# Of these kinds, from the general to the special, what each is: a boy is a child, and neither a man nor a girl.
+_LINEAGE = {
+    "man": ("man",), "guy": ("man",), "gentleman": ("man",), "woman": ("woman",), "lady": ("woman",), "child": ("child",),
+    "kid": ("child",), "boy": ("child", "boy"), "girl": ("child", "girl"), "baby": ("child", "baby"),
+}  # fmt: skip
 _PLURALS = {
     "person": "people", "man": "men", "woman": "women", "child": "children", "baby": "babies", "lady": "ladies",
     "gentleman": "gentlemen", "puppy": "puppies", "mouse": "mice", "knife": "knives", "lorry": "lorries", "teddy": "teddies",
 }  # fmt: skip
-_COLOURS = {name: name for name in (*COLOURS, "pink", "brown", "grey", "gold", "silver", "beige", "turquoise")}
+_COLOURS = {name: name for name in PHOTOGRAPHED}
 _COLOURS |= {"gray": "grey", "golden": "gold", "violet": "purple"}
 _SELECTORS = {
     "left": "left, leftmost, left most, left hand, furthest left, farthest left",
@@ -165,8 +170,20 @@ _ALONE["side"] = ("view", "side")
 TARGET = _lexicon(*_SHARED, dict.fromkeys(_relations(), ("tail", None)), _ALONE)
 _FIRST_WORDS = {phrase[0] for phrase in (*SOURCE, *TARGET)}
 LONGEST = max(len(phrase) for phrase in (*SOURCE, *TARGET))
-KINDS = {category: tuple(kinds.split(", ")) for category, kinds in _KINDS.items()}
 KIND_NAMES = {form: noun for noun in _listed(_KINDS) for form in (noun, _plural(noun))}
+
+
+def likes(kind: str) -> tuple[list[str], list[str]]:
+    """What an object of a kind may be called, itself included, and what it may not: "girl" -> ["girl"], ["man", ..., "boy", "baby"].
+
+    In neither is what leaves it open: a girl is called a child, too, but not every child is one. Of a kind that stands alone
+    ("puppy") nothing is known that it may not be called.
+    """
+    if kind not in _LINEAGE:
+        return [kind], []
+    mine = _LINEAGE[kind]
+    yes = [other for other, its in _LINEAGE.items() if its[: len(mine)] == mine]
+    return yes, [other for other, its in _LINEAGE.items() if other not in yes and mine[: len(its)] != its]
 
 
 def name_of(noun: str | None, category: str | None) -> str | None:

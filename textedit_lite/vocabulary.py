@@ -23,6 +23,7 @@ COLOUR_RGB: dict[str, tuple[int, int, int]] = {
     "blue": (45, 95, 215), "purple": (135, 60, 175), "white": (240, 240, 238), "black": (45, 45, 50),
 }  # fmt: skip
 COLOURS: tuple[str, ...] = tuple(COLOUR_RGB)
+PHOTOGRAPHED = (*COLOURS, "pink", "brown", "grey", "gold", "silver", "beige", "turquoise")  # the colours of what lies beyond that world
 VIEWS: dict[str, str] = {"front": "facing the front", "side": "seen from the side"}
 POSES: dict[str, str] = {
     "upright": "upright",

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from .match import ATTRIBUTES, Reading, read_object
+from .match import ATTRIBUTES, Reading, palette, read_object
 from .models import Models
 from .prompt import EditPrompt
 from .vocabulary import POSE_DEGREES, describe
-
-SURE = 0.5  # an attribute that CLIP reads with less is left out of the description
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ def make_wish(image: Image.Image, box: Sequence[float], prompt: EditPrompt, mode
     """What a prompt wishes of the object in a box (xyxy) of a picture. Taught in notebook 05."""
     name = prompt.name
     named = [(kind, value) for kind in ATTRIBUTES for value in (getattr(prompt, kind), prompt.changes.get(kind)) if value]
-    now = read_object(image, box, name, models, named)
+    now = read_object(image, box, name, models, [*palette(models), *named])
     wanted = _wanted(prompt, now, models)
     target = prompt.changes.get("category", name)
     description = prompt.changes.get("text") or describe(target, **wanted)
@@ -67,19 +65,23 @@ def _wanted(prompt: EditPrompt, now: Reading, models: Models) -> dict[str, str]:
     would be another one, and of another thing only what the prompt says of it: an apple is not yellow because the banana was.
     """
     if models.known_words is not None:
-        return wished(prompt, now, models.reads)
+        return wished(prompt, now, models.reads, models.sure)
     if "category" in prompt.changes:
         return {kind: value for kind, value in prompt.changes.items() if kind in ATTRIBUTES}
     person = prompt.category == "person"
-    return wished(prompt, now, tuple(kind for kind in models.reads if not (person and kind == "colour")))
+    reads = tuple(kind for kind in models.reads if not (person and kind == "colour"))
+    return wished(prompt, now, reads, models.sure)
 
 
-def wished(prompt: EditPrompt, now: Reading, reads: Sequence[str] = tuple(ATTRIBUTES)) -> dict[str, str]:
+def wished(
+    prompt: EditPrompt, now: Reading, reads: Sequence[str] = tuple(ATTRIBUTES), bar: float = 0.5
+) -> dict[str, str]:  # fmt: skip
     """Colour, view and pose after the edit: as the prompt says, else as it names them, else as CLIP is sure of them.
 
-    reads: the attributes that this CLIP was taught to read (`Models.reads`). Taught in notebook 05.
+    reads: the attributes that this CLIP was taught to read (`Models.reads`); bar: the probability from which it is sure.
+    Taught in notebook 05.
     """
-    sure = {name: value for name, value in now.values.items() if name in reads and now.probabilities[name][value] >= SURE}
+    sure = {name: value for name, value in now.values.items() if name in reads and now.probabilities[name][value] >= bar}
     named = {name: value for name in ("colour", "view", "pose") if (value := getattr(prompt, name))}
     changes = {name: value for name, value in prompt.changes.items() if name in ("colour", "view", "pose")}
     return sure | named | changes
