@@ -804,6 +804,7 @@ def test_a_colour_may_be_named_after_a_thing():
         for prompt in (f"make the car {shade}", f"the car -> {shade}", f"the car changes to a {shade} car"):
             check(prompt, category="car", changes={"colour": shade.split()[1], "text": parse(prompt).target})
             assert shade in parse(prompt).target
+    check("make the man in white blue", category="person", colour="white", changes={"colour": "blue"})
     check("make the apple green", category="apple", changes={"colour": "green"})
     check("make the jet black", category="airplane", changes={"colour": "black"})
     check("make the plane in the sky blue", category="airplane", changes={"colour": "blue"})
@@ -952,6 +953,7 @@ def test_a_short_name_said_twice_is_one_thing(noun):
 PARTS = [
     "the man's shirt", "the man’s red shirt", "the car's wheels", "the cars' wheels", "the bus' wheels", "the dog's tail",
     "the left dog's tail", "the teddy bear's nose", "my neighbour's car's roof", "the man's dog's collar", "the plane's left wing",
+    "the bus's left side",
     "the surfer's hair", "the shirt of the man", "the roof of the red bus", "the wheels of the car left of the bus", "the legs of my chair",
     "the collar of the man's dog", "the collar of the man's shirt", "the man's shirt and tie", "the colour of the man's shirt",
 ]  # fmt: skip
@@ -999,6 +1001,12 @@ def test_what_is_owned_but_no_part_is_read_by_itself(words, noun, category):
     for prompt in (f"{words} changes to green", f"make {words} green", f"change {words} to green"):
         read = parse(prompt)
         assert (read.noun, read.category, read.changes) == (noun, category, {"colour": "green"})
+
+
+@pytest.mark.parametrize("words", ["the cake's top", "the car's left", "the top of the cake", "the left of the car"])
+def test_a_side_of_an_object_is_nothing_to_find(words):
+    with pytest.raises(PromptError, match="nothing to find"):
+        parse(f"make {words} pink")
 
 
 def test_a_part_may_be_what_something_becomes():

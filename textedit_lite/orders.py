@@ -165,7 +165,7 @@ def _has_a_part(words: list[str], at: int) -> bool:
     bare = [word.removesuffix("'s") for word in words]
     owner = scan(bare[max(0, at - LONGEST) : at + 1], SOURCE)[-1]
     behind = takewhile(lambda item: item.kind not in _KINDS_BEHIND and item.words[0] not in _WORDS_BEHIND, scan(bare[at + 1 :], SOURCE))
-    owned = {item.words[0]: item.kind for item in behind if item.kind in ("noun", "other") or item.words[0] in ("top", "bottom")}
+    owned = {item.words[0]: item.kind for item in behind if item.kind in ("noun", "other", "selector")}
     return owner.kind == "noun" and "noun" not in owned.values() and not {*owned} <= {*SIDES, *ASPECTS}
 
 
@@ -512,6 +512,8 @@ def _cut_without_connector(words: list[str]) -> tuple[list[str], list[str]]:
         before = _joined(items[: at - 1])
         if items[at].kind == "colour" and last.words[0] in SHADES and read_phrase(before).noun and before[-1] not in ARTICLES:
             continue  # "the car dark" is not red, but it dark red; "the bird in the sky" is
+        if target[0] == "in" and items[at].kind == "colour" and items[at + 1 : at + 2] and items[at + 1].kind == "colour":
+            continue  # the man in white becomes blue
         if says_how(target) or target[0] == "with" and says_how(target[1:]):
             return source, target
         if items[at].words in (["a"], ["an"]):
