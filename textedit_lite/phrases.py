@@ -209,7 +209,7 @@ KIND_NAMES, SORT_NAMES = ({form: noun for noun in _listed(table) for form in (no
 
 def name_of(noun: str | None, category: str | None) -> str | None:
     """The word to paint an object under: COCO's, unless the noun says more than its category does."""
-    return noun if category is None else (KIND_NAMES | SORT_NAMES).get(noun, category)
+    return noun if category is None else KIND_NAMES.get(noun) or SORT_NAMES.get(noun, category)
 
 
 @dataclass
