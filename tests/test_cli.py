@@ -281,6 +281,15 @@ def test_a_mask_that_cannot_be_is_refused_before_anything_is_painted(unpainted, 
         assert words in one_sentence(capsys.readouterr().err)
 
 
+def test_a_part_needs_a_mask_of_ones_own(unpainted, capsys):
+    part = ["edit", "street.png", "make the car's roof red"]
+    for mask in ([], ["--mask", "box"]):
+        assert cli.main([*part, *mask]) == 2
+        assert "names a part" in one_sentence(capsys.readouterr().err)
+    with pytest.raises(pytest.fail.Exception, match="the models were loaded"):
+        cli.main([*part, "--mask", "street.mask.png"])
+
+
 def test_what_cannot_be_written_is_said_before_torch_is_loaded(unpainted):
     code = "import sys; from textedit_lite import cli; print(cli.main(sys.argv[1:]), 'torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code, "edit", STREET, RECOLOUR, "--out", "x.jpg"], capture_output=True, text=True,

@@ -567,6 +567,16 @@ def test_masks_that_cannot_be(editor, image):
         editor.edit(image, CUP, mask=np.full((100, 100), 255, np.uint8))
 
 
+def test_a_part_is_painted_under_a_mask_of_ones_own(models, editor, image):
+    wide, mask = Editor(beyond_lite(models)), box_mask(image.size, (50, 150, 110, 230))
+    with pytest.raises(PromptError, match="names a part"):
+        wide.edit(image, "make the cup's handle red", **QUICK)
+    result = wide.edit(image, "make the cup's handle red", mask=mask, **QUICK)
+    assert result.image is not None and result.description.startswith("a red handle") and result.mask_kind == "given"
+    with pytest.raises(UnknownWordError, match="handle"):
+        editor.edit(image, "make the cup's handle red", mask=mask, **QUICK)
+
+
 def test_the_users_mask_is_what_is_repainted(editor, image, tmp_path):
     drawn = box_mask(image.size, (50, 150, 110, 230))
     drawn.save(tmp_path / "mask.png")

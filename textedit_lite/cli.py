@@ -77,7 +77,7 @@ def edit(args: argparse.Namespace) -> int:
     out = Path(f"{args.image.stem}-edited.png") if args.out is None else args.out
     out, *beside = result_files(out, [args.image, *own])
     figure = None if args.figure is None else check_output(args.figure, keep=[args.image, *own, out, *beside])
-    parse(args.prompt)
+    parse(args.prompt, own_mask=bool(own))
     size = open_image(args.image).size
     for drawn in own:
         check_mask(drawn, size)

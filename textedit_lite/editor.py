@@ -352,9 +352,9 @@ class Editor:
 
     # --- driving the algorithm -----------------------------------------------------------------------------------
 
-    def parse(self, text: str) -> EditPrompt:
+    def parse(self, text: str, own_mask: bool = False) -> EditPrompt:
         """A prompt as `prompt.parse` reads it; raises UnknownWordError and PromptError for what these models cannot paint."""
-        prompt = parse(text)
+        prompt = parse(text, own_mask)
         if self.models.known_words is not None:
             check_words(prompt, self.models.known_words)
             if "text" in prompt.changes:
@@ -362,7 +362,7 @@ class Editor:
         return prompt
 
     def _start(self, image, settings: Settings, mask, found: Detections | None = None):
-        prompt = self.parse(settings.prompt)
+        prompt = self.parse(settings.prompt, own_mask=mask is not None)
         source = open_image(image)
         own = None if mask is None else check_mask(mask, source.size)
         # Only now, as what cannot be opened has been refused in words of its own.

@@ -13,7 +13,7 @@ from PIL import Image, ImageFilter
 
 from .boxes import CLIP_SIDE, square_crop
 from .errors import SettingsError
-from .phrases import KIND_NAMES, likes
+from .phrases import exclusive, likes
 from .prompt import SELECTORS
 from .relations import ordinal, place, related, relation
 from .vocabulary import COLOURS, POSES, VIEWS, article, describe
@@ -382,14 +382,11 @@ def _words(named, features: np.ndarray, detections, models) -> tuple[np.ndarray,
             table = contrast(features, [describe(noun, **{name: value}) for value in dict.fromkeys([asked, *values])], models)
             share *= table[:, 0]
             fits &= table[:, 0] >= FITS * table.max(1)
-    kind = KIND_NAMES.get(named.noun)
-    if kind is not None and named.category is not None:
-        yes, no = likes(kind)
-        table = contrast(features, [f"{article(name)} {name}" for name in (*yes, *(no or [noun]))], models)
-        is_one = table[:, : len(yes)].sum(1)
+    if exclusive(named.noun):
+        yes, no = likes(named.noun)
+        is_one = contrast(features, [f"{article(name)} {name}" for name in (*yes, *no)], models)[:, : len(yes)].sum(1)
         share *= is_one
-        if no:  # else it is the category by another name, as far as its own goes: a dog may be called a puppy
-            fits &= is_one >= FITS * (1 - is_one)
+        fits &= is_one >= FITS * (1 - is_one)
     if set(getattr(named, "unknown", ())) & set(named.source.split()):
         share *= contrast(features, [f"{article(text)} {text}" for text in (named.source, noun)], models)[:, 0]
     return share, fits

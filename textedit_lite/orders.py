@@ -9,9 +9,24 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
+from itertools import takewhile
 
 from textedit_lite.errors import PromptError
-from textedit_lite.phrases import ARTICLES, ASPECTS, PICTURE, SOURCE, TAILS, TARGET, Item, is_stranded, read_phrase, scan
+from textedit_lite.phrases import (
+    ARTICLES,
+    ASPECTS,
+    LONGEST,
+    PICTURE,
+    SHADES,
+    SOURCE,
+    TAILS,
+    TARGET,
+    Item,
+    is_stranded,
+    name_of,
+    read_phrase,
+    scan,
+)
 from textedit_lite.vocabulary import POSES, VIEWS
 
 GRAMMAR = 'write what to change and what it becomes, like "the left car changes to a red car" or "make the cup blue"'
@@ -124,22 +139,34 @@ _PLAINLY = {  # more words for the same, in their order
 }
 _WHO, _IS = ("that", "which", "who"), "is are was were stands stand sits sit lies lie".split()
 _VERY = ("very", "really", "quite", "all", "now", "currently", "already")
-_SHADES = set(  # of the colour behind them
-    "dark light bright darker lighter brighter pale deep vivid neon pastel shiny glossy matte metallic navy sky royal lime hot "
-    "bluish reddish greenish half".split()
-)
+SIDES = set("front side sides back middle centre center end rear".split())  # of an object; no parts
+_KINDS_BEHIND, _WORDS_BEHIND = ("tail", "place", "order", "relation"), {*ARTICLES, *VERBS, *_INFIX, *_HELPERS, "and", "then", "->"}
 _ADJECTIVES = ("colour", "view", "pose", "selector")
 
 
 def words_of(text: str) -> list[str]:
-    """Lower-case words; arrows become "->", hyphens divide, a possessive 's, punctuation and pictures fall away."""
+    """Lower-case words; arrows become "->", hyphens divide, punctuation, pictures and a possessive 's fall away, but for a part's owner."""
     text = unicodedata.normalize("NFKC", text).lower().replace("\u2019", "'")
     text = re.sub(r"^\W*(?:prompt|task|edit|instruction)\s*:", "", text)
     text = re.sub(r"(?<=\w)(?:\s*&\s*|\s+(?:plus|as well as)\s+)(?=\w)", " and ", text)
     text = re.sub("[-=]*>|[\u2192\u21d2\u2794\u279c\u27a1\u27f6]", " -> ", text)
     text = re.sub(rf"\b({'|'.join(_WHO)})'s\b", r"\1 is", text)
+    if not re.search(r"(?<!\w)'", text):  # the cars' wheels, but not 'the cars'
+        text = re.sub(r"(?<=s)'(?=\s)", "'s", text)
     words = re.findall(r"->|[^\W_]+(?:'[^\W_]+)*", text)
-    return [word.removesuffix("'s") for word in words if word not in ("please", "pls", "plz")]
+    words = [word for word in words if word not in ("please", "pls", "plz")]
+    return [word if _has_a_part(words, at) else word.removesuffix("'s") for at, word in enumerate(words)]
+
+
+def _has_a_part(words: list[str], at: int) -> bool:
+    """Whether a word is the owner of what is no object of its own: the "man's" of "the man's red shirt", but not of "the man's tie"."""
+    if not words[at].endswith("'s"):
+        return False
+    bare = [word.removesuffix("'s") for word in words]
+    owner = scan(bare[max(0, at - LONGEST) : at + 1], SOURCE)[-1]
+    behind = takewhile(lambda item: item.kind not in _KINDS_BEHIND and item.words[0] not in _WORDS_BEHIND, scan(bare[at + 1 :], SOURCE))
+    owned = {item.words[0]: item.kind for item in behind if item.kind in ("noun", "other", "selector")}
+    return owner.kind == "noun" and "noun" not in owned.values() and not {*owned} <= {*SIDES, *ASPECTS}
 
 
 def plain_words(words: list[str]) -> tuple[list[str], list[str]]:
@@ -154,7 +181,7 @@ def plain_words(words: list[str]) -> tuple[list[str], list[str]]:
             said = f"{said[view.end() :]} from the {view[1]}"
     for wordy, plain in _PLAINLY.items():
         said = re.sub(wordy, plain, said)
-    words, instead = _without_instead(_without_clauses(said.split()))
+    words, instead = _without_instead(_without_clauses(_with_that(said.split())))
     if words[:1] and words[0] in VERBS and words[-1] == "now":
         words = words[:-1]
     if words and words[0] not in VERBS and "->" not in words and not _at_verb(words):
@@ -177,6 +204,19 @@ def _without_instead(words: list[str]) -> tuple[list[str], list[str]]:
         return words[:at], words[at + 2 :]
     end = next((end for end, word in enumerate(words) if word in VERBS), len(words))
     return words[end:], words[2:end]
+
+
+def _with_that(words: list[str]) -> list[str]:
+    """"the bus people wait for" -> "the bus that people wait for", so that people are its subject and no part of its name."""
+    items = scan(words, SOURCE)
+    for at in range(1, len(items) - 2):
+        thing, people, verb, after = items[at - 1 : at + 3]
+        does = verb.kind == "other" and (after.kind == "tail" or verb.words[0] in _DOES)
+        clause = does or verb.words == ["are"] and after.kind == "other"
+        several = people.value == "person" and (name := " ".join(people.words)) != name_of(name, "person")
+        if clause and several and thing.kind == "noun" and thing.value != "person":
+            return [*_joined(items[:at]), "that", *_joined(items[at:])]
+    return words
 
 
 def _without_clauses(words: list[str]) -> list[str]:
@@ -213,7 +253,7 @@ def _adjectives(words: list[str]) -> tuple[list[str], int]:
             at += 1
         if items[at].words == ["the"] and at + 1 < len(items) and items[at + 1].kind == "selector":
             at += 1
-        if items[at].words[0] in _SHADES and at + 1 < len(items) and items[at + 1].kind == "colour":
+        if items[at].words[0] in SHADES and at + 1 < len(items) and items[at + 1].kind == "colour":
             found += items[at].words
             at += 1
         if not _is_adjective(items, at):
@@ -442,7 +482,7 @@ def _cut_order(verb: str, words: list[str]) -> tuple[list[str], list[str], bool]
     if verb in ("make", "let", "have", "get"):
         for at, word in enumerate(words):
             gets = word == "get" and words[at + 1 : at + 2] in (["a"], ["an"])
-            if (gets or word in _DOES) and read_phrase(words[:at]).category:
+            if (gets or word in _DOES) and read_phrase(words[:at]).category and not _awaits_verb(words[:at]):
                 return _without_helpers(words[:at]), [_DOES.get(word, "with"), *words[at + 1 :]], True
     source, target = _cut_without_connector(words)
     if verb in ("turn", "rotate", "spin") and source and not target:
@@ -451,6 +491,13 @@ def _cut_order(verb: str, words: list[str]) -> tuple[list[str], list[str], bool]
         raise PromptError(IN_ITS_PLACE)
     gives = verb == "give" and target or verb == "get" and target[:1] in (["a"], ["an"])
     return source, ["with", *target] if gives else target, True
+
+
+def _awaits_verb(words: list[str]) -> bool:
+    """Whether words end in the subject of a clause: "the pizza (that) the kids" eat."""
+    items = scan(words, SOURCE)
+    begin = max((at for at, item in enumerate(items) if item.kind == "tail" and item.words[0] in ("the", *_WHO)), default=len(items))
+    return [item.kind for item in items[begin + 1 :]] in (["noun"], ["skip", "noun"])
 
 
 def _cut_without_connector(words: list[str]) -> tuple[list[str], list[str]]:
@@ -462,8 +509,11 @@ def _cut_without_connector(words: list[str]) -> tuple[list[str], list[str]]:
         open_end = (last.kind == "relation" or source[-1] in TAILS) and not is_stranded(items, at - 1)
         if open_end or source[-1] in (*ARTICLES, "and") or target[0] == "and" or not read_phrase(source).noun:
             continue
-        if items[at].kind == "colour" and last.words[0] in _SHADES and read_phrase(source[:-1]).noun:
-            continue  # "the car dark" is not red, but it dark red
+        before = _joined(items[: at - 1])
+        if items[at].kind == "colour" and last.words[0] in SHADES and read_phrase(before).noun and before[-1] not in ARTICLES:
+            continue  # "the car dark" is not red, but it dark red; "the bird in the sky" is
+        if target[0] == "in" and items[at].kind == "colour" and items[at + 1 : at + 2] and items[at + 1].kind == "colour":
+            continue  # the man in white becomes blue
         if says_how(target) or target[0] == "with" and says_how(target[1:]):
             return source, target
         if items[at].words in (["a"], ["an"]):
@@ -493,7 +543,7 @@ def _joined(items: list[Item]) -> list[str]:
 def says_how(words: list[str]) -> bool:
     """Whether words are attributes and nothing else: "red", "dark red and upside down"."""
     items = scan(words, TARGET)
-    shades = {at for at, pair in enumerate(zip(items, items[1:])) if pair[0].words[0] in _SHADES and pair[1].kind == "colour"}
+    shades = {at for at, pair in enumerate(zip(items, items[1:])) if pair[0].words[0] in SHADES and pair[1].kind == "colour"}
     kinds = {item.kind for at, item in enumerate(items) if at not in shades} - {"skip"}
     if any(a.words in (["front"], ["side"]) and b.kind == "colour" for a, b in zip(items, items[1:])):
         return False  # "the car's front red" is no view

@@ -15,30 +15,59 @@ Meanings = dict[str, tuple[str, str | None]]
 Lexicon = dict[tuple[str, ...], tuple[str, str | None]]
 
 _SYNONYMS = {
-    "airplane": "plane, aeroplane, airliner", "backpack": "rucksack", "bicycle": "bike", "boat": "ship",
-    "car": "automobile", "cell phone": "cellphone, mobile phone, smartphone, phone", "couch": "sofa",
+    "airplane": "plane, aeroplane, airliner, aircraft", "backpack": "rucksack", "baseball glove": "baseball mitt, mitt", "bicycle": "bike",
+    "boat": "ship", "car": "automobile", "cell phone": "cellphone, mobile phone, smartphone, phone", "couch": "sofa",
     "cup": "mug, teacup, tea cup", "donut": "doughnut", "fire hydrant": "hydrant", "hair drier": "hair dryer, hairdryer",
-    "handbag": "purse, hand bag", "motorcycle": "motorbike, motor bike, motor cycle", "potted plant": "houseplant, plant, pot plant",
-    "refrigerator": "fridge", "remote": "remote control", "skateboard": "skate board", "skis": "ski", "snowboard": "snow board",
-    "surfboard": "surf board", "teddy bear": "teddy", "toothbrush": "tooth brush", "truck": "lorry", "tv": "television",
-    "umbrella": "parasol", "wine glass": "wineglass, glass of wine",
+    "handbag": "purse, hand bag", "hot dog": "hotdog", "laptop": "laptop computer", "microwave": "microwave oven",
+    "motorcycle": "motorbike, motor bike, motor cycle", "person": "human", "potted plant": "houseplant, plant, pot plant",
+    "refrigerator": "fridge, fridge freezer", "remote": "remote control", "skateboard": "skate board", "skis": "ski",
+    "snowboard": "snow board", "suitcase": "luggage", "surfboard": "surf board", "teddy bear": "teddy, stuffed bear",
+    "tennis racket": "racket, racquet, tennis racquet", "tie": "necktie", "toilet": "toilet bowl", "toothbrush": "tooth brush",
+    "traffic light": "stoplight, stop light, traffic signal", "truck": "lorry", "tv": "television, tv set", "umbrella": "parasol",
+    "wine glass": "wineglass, glass of wine",
 }  # fmt: skip
+# What to find, but no name of what something becomes: the bat that a bird turns into is another one. "Gloves" are worn.
+_FOUND_AS = {"bat": "baseball bat", "bats": "baseball bat", "glove": "baseball glove"}
 # Found as their category, but painted under their own name: a woman is no other word for a person.
 _KINDS = {
-    "person": "man, woman, boy, girl, child, baby, lady, gentleman, guy, kid", "dog": "puppy", "cat": "kitten",
-    "dining table": "table",
+    "person": "man, woman, boy, girl, child, baby, lady, gentleman, guy, kid, "
+              "player, tennis player, baseball player, football player, soccer player, basketball player, batter, catcher, umpire, skier, "
+              "snowboarder, surfer, skateboarder, skater, rider, cyclist, biker, motorcyclist, driver, passenger, pedestrian, worker, "
+              "policeman, police officer, soldier, chef, waiter, waitress, bride, toddler, teenager, wife, husband, mother, father, mom, "
+              "dad, son, daughter, brother, sister",
+    "airplane": "jet, fighter jet, biplane", "bear": "cub, bear cub, polar bear, grizzly bear, panda",
+    "bird": "duck, goose, swan, seagull, gull, pigeon, parrot, owl, eagle, penguin, rooster, hen",
+    "boat": "sailboat, sailing boat, canoe, kayak, ferry, yacht, speedboat, rowboat, rowing boat, cruise ship, fishing boat",
+    "bus": "school bus, double decker, double decker bus, minibus", "cake": "cupcake",
+    "car": "taxi, van, minivan, jeep, suv, sedan, limousine, police car, sports car, race car", "cat": "kitten", "chair": "armchair, stool",
+    "cow": "calf, bull", "dining table": "table", "dog": "puppy, pup", "handbag": "bag, shoulder bag, tote bag",
+    "horse": "foal, pony, stallion, mare", "motorcycle": "scooter, moped, dirt bike", "mouse": "computer mouse", "oven": "stove",
+    "remote": "controller, game controller", "sandwich": "burger, hamburger, cheeseburger", "sheep": "lamb",
+    "sports ball": "ball, tennis ball, football, soccer ball, basketball, volleyball, baseball, beach ball",
+    "teddy bear": "stuffed animal, stuffed toy", "tie": "bow tie, bowtie", "train": "locomotive, tram, streetcar",
+    "truck": "pickup, pickup truck, fire truck, fire engine, tow truck, dump truck, garbage truck", "tv": "monitor, computer monitor",
 }  # fmt: skip
-# Of these kinds, from the general to the special, what each is: a boy is a child, and neither a man nor a girl.
+# Of those that exclude each other, from the general to the special, what each is: a boy is a child, and neither a man nor a girl.
 _LINEAGE = {
     "man": ("man",), "guy": ("man",), "gentleman": ("man",), "woman": ("woman",), "lady": ("woman",), "child": ("child",),
     "kid": ("child",), "boy": ("child", "boy"), "girl": ("child", "girl"), "baby": ("child", "baby"),
 }  # fmt: skip
+# Known to mean something else than their last word.
+_NO_SUCH = (
+    "bean|tea|sleeping|garbage|trash|plastic|paper|grocery|punching bag|bags",
+    "bag|bags of chips|crisps|popcorn|candy|food|groceries|rice|flour|garbage|trash", "boxing|oven|rubber|winter|work glove",
+    "record|cd|dvd|mp3|media|music player|players", "pit bull|bulls", "rubber duck|ducks", "jet ski|skis",
+)  # fmt: skip
 _PLURALS = {
-    "person": "people", "man": "men", "woman": "women", "child": "children", "baby": "babies", "lady": "ladies",
-    "gentleman": "gentlemen", "puppy": "puppies", "mouse": "mice", "knife": "knives", "lorry": "lorries", "teddy": "teddies",
+    "person": "people", "man": "men", "woman": "women", "child": "children", "gentleman": "gentlemen", "policeman": "policemen",
+    "mouse": "mice", "computer mouse": "computer mice", "knife": "knives", "wife": "wives", "calf": "calves", "goose": "geese",
 }  # fmt: skip
 _COLOURS = {name: name for name in PHOTOGRAPHED}
 _COLOURS |= {"gray": "grey", "golden": "gold", "violet": "purple"}
+SHADES = set(  # of the colour behind them; "baby blue" is no baby
+    "dark light bright darker lighter brighter pale deep vivid neon pastel shiny glossy matte metallic navy sky royal lime hot "
+    "bluish reddish greenish half baby jet olive forest grass mint emerald apple mustard lemon ruby cherry blood chocolate snow".split()
+)
 _SELECTORS = {
     "left": "left, leftmost, left most, left hand, furthest left, farthest left",
     "right": "right, rightmost, right most, right hand, furthest right, farthest right",
@@ -73,6 +102,8 @@ def _listed(table: dict[str, str]) -> dict[str, str]:
 
 
 def _plural(noun: str) -> str:
+    if noun[-1] == "y" and noun[-2] not in "aeiou":  # ponies, but toys
+        return noun[:-1] + "ies"
     return _PLURALS.get(noun) or noun + ("es" if noun.endswith(("s", "x", "sh", "ch")) else "s")
 
 
@@ -86,6 +117,8 @@ def _things() -> Meanings:
     words: Meanings = {}
     for noun, name in ({name: name for name in COCO_IDS} | _listed(_SYNONYMS) | _listed(_KINDS)).items():
         words |= {noun: ("noun", name), _plural(noun): ("noun", name)}
+    for others in _NO_SUCH:
+        words |= dict.fromkeys(_phrases(*others.split()), ("other", None))
     for word, colour in _COLOURS.items():
         words |= dict.fromkeys(_phrases("|in|from|coloured|colored|painted|a shade of", word, "|coloured|colored"), ("colour", colour))
     return words
@@ -162,7 +195,8 @@ _SAY_NOTHING |= dict.fromkeys(
     ["a bit", "a lot", "in colour", "in color", *_phrases("in|of|from", "the|this", PICTURE)], ("skip", None)
 )
 _SHARED = (_SAY_NOTHING, _things(), _poses_and_views())
-SOURCE = _lexicon(*_SHARED, _places(), _relations())
+_FOUND = {word: ("noun", name) for word, name in _FOUND_AS.items()}
+SOURCE = _lexicon(*_SHARED, _FOUND, _places(), _relations())
 # In a target "left" selects nothing, and "change the view of the car to front" can mean but one thing.
 _ALONE = dict.fromkeys([*ASPECTS, *"all completely entirely fully totally really very more paint".split(), "paint job"], ("skip", None))
 _ALONE |= dict.fromkeys(["front", "frontal", "forward", *_phrases("at|to|toward|towards", _CAMERA), "towards the front"], ("view", "front"))
@@ -173,15 +207,22 @@ LONGEST = max(len(phrase) for phrase in (*SOURCE, *TARGET))
 KIND_NAMES = {form: noun for noun in _listed(_KINDS) for form in (noun, _plural(noun))}
 
 
-def likes(kind: str) -> tuple[list[str], list[str]]:
-    """What an object of a kind may be called, itself included, and what it may not: "girl" -> ["girl"], ["man", ..., "boy", "baby"].
+def exclusive(noun: str | None) -> bool:
+    """Whether a noun is of those kinds that exclude each other, as "women"; a skier, or a puppy, may be called much else."""
+    return KIND_NAMES.get(noun) in _LINEAGE
 
-    In neither is what leaves it open: a girl is called a child, too, but not every child is one. Of a kind that stands alone
-    ("puppy") nothing is known that it may not be called.
+
+def sort_of(noun: str | None) -> list[str]:
+    """The words of a noun that says more than its category and excludes none of its like, ["tennis", "player"]; of any other none."""
+    return noun.split() if noun in KIND_NAMES and not exclusive(noun) else []
+
+
+def likes(noun: str) -> tuple[list[str], list[str]]:
+    """What an object of an `exclusive` kind may be called, itself included, and what it may not: "girl" -> ["girl"], ["man", "boy", ...].
+
+    In neither is what leaves it open: a girl is called a child, too, but not every child is one.
     """
-    if kind not in _LINEAGE:
-        return [kind], []
-    mine = _LINEAGE[kind]
+    mine = _LINEAGE[KIND_NAMES[noun]]
     yes = [other for other, its in _LINEAGE.items() if its[: len(mine)] == mine]
     return yes, [other for other, its in _LINEAGE.items() if other not in yes and mine[: len(its)] != its]
 
@@ -195,7 +236,7 @@ def name_of(noun: str | None, category: str | None) -> str | None:
 class Phrase:
     """One side of a prompt, read."""
 
-    head: list[str]  # its words without leading articles, selector and place, up to the tail
+    head: list[str]  # its words without leading articles, selector and place, up to the tail; "man's shirt" with its owner
     tail: list[str]
     attributes: dict[str, str]
     noun: str | None
@@ -234,20 +275,20 @@ def scan(words: list[str], lexicon: Lexicon) -> list[Item]:
                 break
         items.append(item)
         at += len(item.words)
-    _begin_tails(items)
+    _begin_tails(items, lexicon is TARGET)
     _relate_nearest(items)
     return items
 
 
-def _begin_tails(items: list[Item]) -> None:
+def _begin_tails(items: list[Item], target: bool) -> None:
     """Marks what begins a tail because of where it stands: what follows it there only describes the noun.
 
     That is "that" behind a noun, and its verb ("the dog that barks"); a verb behind one of COCO's nouns ("a man wearing a
-    red hat": the hat is red, and the man is no "man wearing") or at the very beginning ("wearing a hat"); behind a noun
-    any unknown word before an article ("the cup contains the spoon": else its last noun would be the object) or "by", and
-    what is no part of its name ("the car far from the bus"); a second noun ("the cup the man holds"); and the colour or
-    the place of something else ("a woman in blue jeans", "on the left bench"). The "under" of "the box the cat sits under"
-    relates the box to nothing. A number behind a noun counts ("car 2").
+    red hat": the hat is red, and the man is no "man wearing") or at the very beginning ("wearing a hat"); behind a noun, and
+    at the beginning of a target ("hit the ball"), any unknown word before an article ("the cup contains the spoon": else its
+    last noun would be the object) or "by"; behind a noun what is no part of its name ("the car far from the bus"); a second
+    noun ("the cup the man holds"); and the colour or the place of something else ("a woman in blue jeans", "on the left
+    bench"). The "under" of "the box the cat sits under" relates the box to nothing. A number behind a noun counts ("car 2").
     """
     known = False  # whether one of COCO's nouns has come, and no tail
     for at, item in enumerate(items):
@@ -262,7 +303,7 @@ def _begin_tails(items: list[Item]) -> None:
             or item.kind == "other" and before.kind == "noun" and (verb or item.words[0] in _BEHIND)
             or named and (item.words == ["the"] and _names(after) or item.words[0] in _SUBJECTS)
             or item.kind == "place" and after.kind == "noun"
-            or unknown_before_article and (known or verb and not at)
+            or unknown_before_article and (known or not at and (verb or target))
             or item.kind == "colour" and item.words[0] == "in" and known and _names(after)
         ):  # fmt: skip
             item.kind, known = "tail", False
@@ -361,12 +402,15 @@ def read_phrase(words: list[str], source: Phrase | None = None) -> Phrase:
     head, tail = items[:cut], items[cut:]
     indefinite = bool(items) and items[0].words in (["a"], ["an"])
     run = _nouns(head, orange_is_a_noun=not source or indefinite)
-    if source and run and run[-1].kind == "other":
-        shaded = next((b for a, b in zip(head, head[1:]) if a is run[-1]), _NOTHING)
+    shaded = next((b for a, b in zip(head, head[1:]) if run and a is run[-1]), _NOTHING)
+    if source and shaded.kind == "colour" and run[-1].words[0] in SHADES:
+        run = []
+    elif source and run and run[-1].kind == "other":
         if source.noun and run[-1].words == source.noun.split()[-1:]:
             run = [item for item in run if item.words[0] in source.noun.split()]
         elif not indefinite or shaded.kind == "colour" and shaded.words[0] not in TAILS:  # "a bright red" is no red bright
             run = []
+    owner = 0 if source else max((at + 1 for at, word in enumerate(_words(run)) if word.endswith("'s")), default=0)
     category = run[0].value if len(run) == 1 and run[0].kind == "noun" else None
     if run and run[-1].words == ["orange"]:
         category = "orange"
@@ -391,7 +435,7 @@ def read_phrase(words: list[str], source: Phrase | None = None) -> Phrase:
         head=[word for item in was for word in item.words[1:]] + kept_words,
         tail=[word for item in kept if item in tail for word in item.words],
         attributes={kind: min(values) for kind, values in said.items() if kind not in unclear},
-        noun=" ".join(word for item in run for word in item.words) or None,
+        noun=" ".join(_words(run)[owner:]) or None,
         category=category,
         selectors={item.value for item in places},
         extra=[word for word in _words(extra) if word not in ARTICLES] + [word for _, anchor in read for word in anchor.extra],

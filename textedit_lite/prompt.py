@@ -22,6 +22,7 @@ from textedit_lite.orders import (
     OF_TURNS,
     REMOVES_OR_ADDS,
     SECOND_CHANGE,
+    SIDES,
     UNKNOWN_TURNS,
     UNSAID,
     VERBS,
@@ -31,7 +32,7 @@ from textedit_lite.orders import (
     what_it_does,
     words_of,
 )
-from textedit_lite.phrases import ARTICLES, ASPECTS, SOURCE, TARGET, Phrase, name_of, read_phrase, scan
+from textedit_lite.phrases import ARTICLES, ASPECTS, PICTURE, SOURCE, TAILS, TARGET, Phrase, name_of, read_phrase, scan, sort_of
 from textedit_lite.vocabulary import COLOURS, POSES, TASKS, VIEWS, article, describe
 
 MAX_CHARACTERS = 500
@@ -39,6 +40,10 @@ SELECTORS = ("left", "right", "top", "bottom", "largest", "smallest")
 RELATIONS = ("left of", "right of", "above", "below", "next to", "larger than", "smaller than")
 _SEVERAL = "The prompt means several objects: name one, and ask for all that fit with --select all."
 _UNSAID = f"The prompt does not say which colour, view or pose: {GRAMMAR}."
+_PART = (
+    'The prompt names a part, "{}", and no part of an object can be found by itself: name the whole object, or paint the part white '
+    "in a mask of your own (--mask FILE, or mask=FILE in Python)."
+)
 _TWO_OBJECTS = f"The prompt names two objects, change one after the other: {GRAMMAR}."
 
 
@@ -93,7 +98,7 @@ class EditPrompt:
     task: str
     changes: dict[str, str] = field(hash=False)
     target: str  # what it becomes; a caption of `vocabulary.describe` unless `changes` holds "text"
-    unknown: tuple[str, ...] = ()  # words of either side that are neither noun nor attribute: "shiny"
+    unknown: tuple[str, ...] = ()  # words of either side that say more than category and attributes: "shiny", "taxi"
     rank: int = 1
     relations: tuple[Relation, ...] = ()
 
@@ -108,7 +113,7 @@ class EditPrompt:
 
 
 # ------------------------------------------------------------------------------------------------- the public face
-def parse(text: str) -> EditPrompt:
+def parse(text: str, own_mask: bool = False) -> EditPrompt:
     """Reads an edit prompt: "X changes to Y", "change X to Y", "make X Y", "turn X into Y", "X becomes Y", "X -> Y".
 
     It may be put politely ("can you make X Y?", "I want X to be Y"), the other way round ("make Y out of X"), or with
@@ -120,8 +125,10 @@ def parse(text: str) -> EditPrompt:
     "the car changes to a red car", "... a car tilted slightly to the left", "... a car facing the front" and "... an
     upside-down car". Words that are neither make the edit a "free" one.
 
-    Raises PromptError if the prompt is empty, longer than MAX_CHARACTERS, names nothing to find, no change, more than one
-    object or change, or what this editor does not do: remove, add, move, swap, turn around. Taught in notebook 01.
+    own_mask: whether a mask of the user's own shows the place, so that a part may change that nobody could find ("the man's shirt").
+
+    Raises PromptError if the prompt is empty, longer than MAX_CHARACTERS, names nothing to find, a part of an object, no
+    change, more than one object or change, or what this editor does not do: remove, add, move, swap, turn around. Taught in notebook 01.
     """
     if not isinstance(text, str):
         raise PromptError(f"The prompt must be text, not {type(text).__name__}: {GRAMMAR}.")
@@ -142,6 +149,8 @@ def parse(text: str) -> EditPrompt:
         raise PromptError(f"The prompt names more than one change, make them one after the other: {GRAMMAR}.")
 
     source = _read_source(source_words, instead)
+    if not own_mask:
+        _check_whole(source)
     target_words = _without_owner(_begin_target(target_words), source)
     _check_target(target_words)
     target = read_phrase(target_words, source)
@@ -177,7 +186,7 @@ def parse(text: str) -> EditPrompt:
         task=_task(changes),
         changes=changes,
         target=changes.get("text", caption),
-        unknown=tuple(dict.fromkeys(source.extra + extra)),
+        unknown=tuple(dict.fromkeys([*source.extra, *sort_of(source.noun), *extra])),
         rank=source.rank or 1,
         relations=_relations(source),
     )
@@ -303,6 +312,23 @@ def _check_source(phrase: Phrase) -> None:
         _check_source(anchor)
 
 
+def _check_whole(phrase: Phrase) -> None:
+    """Raises PromptError where a noun phrase, or one that it relates to, names a part: no detector knows the roof of a bus."""
+    if _is_part(phrase):
+        raise PromptError(_PART.format(_as_source(phrase).replace("s's ", "s' ")))
+    for _, anchor in phrase.relations:
+        _check_whole(anchor)
+
+
+def _is_part(phrase: Phrase) -> bool:
+    """Whether a noun phrase names what belongs to an object but is none: "man's shirt", "roof of the bus", but not "front of the bus"."""
+    of_the = phrase.tail[:1] == ["of"] and {*phrase.tail[1:2]} & {*ARTICLES}
+    if phrase.noun and phrase.category is None and of_the and phrase.noun.split()[-1] not in {*SIDES, *PICTURE.split("|")}:
+        owner = read_phrase(phrase.tail[1:])
+        return owner.category is not None or _is_part(owner)
+    return any(word.endswith("'s") for word in phrase.head)
+
+
 def _understood(words: list[str]) -> bool:
     return scan(words, TARGET)[0].kind in ("colour", "view", "pose")
 
@@ -311,7 +337,7 @@ def _same(source: Phrase, target: Phrase) -> bool:
     """Whether both sides speak of one kind of thing ("the shiny lamp", "a red lamp")."""
     if source.category is None and target.category is None:
         return source.noun.split()[-1] == target.noun.split()[-1]
-    return source.name == target.name
+    return source.noun == target.noun or source.name == target.name
 
 
 def _in_own_words(words: list[str], target: Phrase, name: str, bare: bool) -> str:
@@ -335,7 +361,8 @@ def _stands_behind(words: list[str]) -> bool:
 
 def _describes(words: list[str]) -> bool:
     """Whether a target needs its noun though it was not put as an adjective: "dark red", "with a hat"."""
-    return says_how(words) or scan(words, TARGET)[0].kind == "tail" or words[0] in ("a", "an")
+    does = words[0].endswith("ing") and words[1:2] and words[1] in TAILS  # "sleeping on the couch"
+    return bool(does) or says_how(words) or scan(words, TARGET)[0].kind == "tail" or words[0] in ("a", "an")
 
 
 def _task(changes: dict[str, str]) -> str:
@@ -376,7 +403,7 @@ def unknown_words(prompt: EditPrompt, known_words: Iterable[str]) -> list[str]:
         return phrase in known or known.issuperset(phrase.split())
 
     anchors = mentions(prompt)
-    nouns = [(mention.category or mention.noun, mention.noun) for mention in (prompt, *anchors)]
+    nouns = [(name_of(mention.noun, mention.category), mention.noun) for mention in (prompt, *anchors)]
     if into := prompt.changes.get("category"):
         nouns.append((into, into))
     missing = [as_given for name, as_given in nouns if not is_known(name)]
@@ -384,7 +411,7 @@ def unknown_words(prompt: EditPrompt, known_words: Iterable[str]) -> list[str]:
         for value in (getattr(prompt, kind), prompt.changes.get(kind), *(getattr(anchor, kind) for anchor in anchors)):
             if value and not is_known(value) and not is_known(captions.get(value, value)):
                 missing.append(value)
-    missing += [word for word in prompt.unknown if not is_known(word)]
+    missing += [word for word in prompt.unknown if not is_known(word) and word not in prompt.noun.split()]
     return list(dict.fromkeys(missing))
 
 
