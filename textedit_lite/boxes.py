@@ -125,16 +125,26 @@ def crop(image: Image.Image, window: tuple[int, int, int, int], times: int = 1) 
     return Image.fromarray(padded[: math.ceil((y1 - y0) / times), : math.ceil((x1 - x0) / times)])
 
 
-def rotated(picture: Image.Image, degrees: float, centre: tuple[float, float] | None = None) -> Image.Image:
+def rotated(
+    picture: Image.Image, degrees: float, centre: tuple[float, float] | None = None, part: tuple[int, int, int, int] | None = None
+) -> Image.Image:  # fmt: skip
     """A picture turned counter-clockwise about a point (default: its middle), at its own size; black comes in at the corners.
 
     Bicubic, and bilinear, which costs less, where it has many pixels; half a turn of those moves them, to the nearest half pixel.
+    part: xyxy; of many pixels those may be left out that lie outside of it.
     """
     fine = picture.width * picture.height < SHARP
     if degrees % 360 == 180 and centre and not fine:
         left, top = (round(2 * middle) - extent for middle, extent in zip(centre, picture.size))
         return picture.transpose(Image.Transpose.ROTATE_180).crop((-left, -top, picture.width - left, picture.height - top))
-    return picture.rotate(degrees, Image.Resampling.BICUBIC if fine else Image.Resampling.BILINEAR, center=centre)
+    if fine or part is None:
+        return picture.rotate(degrees, Image.Resampling.BICUBIC if fine else Image.Resampling.BILINEAR, center=centre)
+    # A point of the result comes from x = c + R^-1 (x' - c); a pixel more on every side, as it is mixed of four.
+    (x, y), (left, top) = centre or (picture.width / 2, picture.height / 2), (part[0] - 1, part[1] - 1)
+    cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    back = (cos, -sin, x - cos * x + sin * y - left, sin, cos, y - sin * x - cos * y - top)
+    source = picture.crop((left, top, part[2] + 1, part[3] + 1))
+    return source.transform(picture.size, Image.Transform.AFFINE, back, Image.Resampling.BILINEAR)
 
 
 def zoom(

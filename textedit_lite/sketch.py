@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
-from PIL import Image, ImageChops
+from PIL import Image, ImageChops, ImageFilter
 
 from .boxes import rotated, shrinkage
 from .vocabulary import COLOUR_RGB, POSE_DEGREES
@@ -29,6 +30,7 @@ LARGE, ENOUGH = 707, 354
 MARGIN = 0.06  # how far an object may reach beyond the detector's box, in longest sides of it
 INSIDE = 0.08  # how deep in its dilated shape a pixel is surely the object's, in longest sides of the box
 HIGHLIGHT = 0.2  # how far towards white the lightest parts are
+GRID = 33  # colours a channel of the table that a large object is recoloured by
 MATTE = (10.0, 34.0)  # distances from the estimated background at which a pixel begins to be, and is, object
 
 
@@ -63,11 +65,15 @@ def sketch(
 
     layer, sketched = whole(255 * matte), region
     if "colour" in changes:
-        pixels, weight = np.array(region), np.asarray(layer)
-        own = weight > 0
-        old, share = pixels[own].astype(np.float32), weight[own][:, None] / np.float32(255)
-        pixels[own] = np.rint(old + share * (recolour(old, now["colour"], wanted["colour"]) - old)).clip(0, 255)
-        sketched = Image.fromarray(pixels)
+        pair = now["colour"], wanted["colour"]
+        if times > 1 and now["colour"] not in TONES:
+            sketched = Image.composite(region.filter(_lookup(*pair)), region, layer)
+        else:
+            pixels, weight = np.array(region), np.asarray(layer)
+            own = weight > 0
+            old, share = pixels[own].astype(np.float32), weight[own][:, None] / np.float32(255)
+            pixels[own] = np.rint(old + share * (recolour(old, *pair) - old)).clip(0, 255)
+            sketched = Image.fromarray(pixels)
     if "pose" in changes:
         # Behind the object only its own place must be made up: a pattern or a neighbour beside it stays what it is.
         left = gone & _reached(matte)
@@ -75,7 +81,8 @@ def sketch(
         behind = Image.composite(whole(fill_in(seen, left)), region, room)
         centre = ((box[0] + box[2]) / 2 - x0, (box[1] + box[3]) / 2 - y0)
         turn = POSE_DEGREES[wanted["pose"]] - POSE_DEGREES[now["pose"]]
-        turned = rotated(Image.merge("RGBX", (*sketched.split(), layer)), turn, centre)  # the layer along with it, which costs less
+        both = Image.merge("RGBX", (*sketched.split(), layer))  # the layer along with it, which costs less
+        turned = rotated(both, turn, centre, layer.getbbox())
         sketched = Image.composite(turned.convert("RGB"), behind, turned.getchannel(3))
     result = image.copy()
     result.paste(sketched, (x0, y0), hole)
@@ -169,6 +176,17 @@ def recolour(pixels: np.ndarray, old: str, new: str) -> np.ndarray:
         channels = (pixels[..., [c]] + light * target[c] - shade * base[c] for c in range(3))
         becomes = np.concatenate(list(channels), -1)
     return pixels + own * (becomes - pixels)
+
+
+@lru_cache(maxsize=8)
+def _lookup(old: str, new: str) -> ImageFilter.Color3DLUT:
+    """`recolour` as a table of GRID^3 colours between which it is linear: what a large object's million pixels go through.
+
+    Not for white and black, whose pixels are told by how grey they are, more sharply than such a table can.
+    """
+    levels = np.linspace(0, 255, GRID, dtype=np.float32)
+    blue, green, red = np.meshgrid(levels, levels, levels, indexing="ij")  # red changes fastest
+    return ImageFilter.Color3DLUT(GRID, (recolour(np.stack([red, green, blue], -1), old, new) / 255).ravel())
 
 
 def _squares(pixels: np.ndarray) -> np.ndarray:
