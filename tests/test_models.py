@@ -57,6 +57,44 @@ def test_the_lite_models_are_the_libraries_own_classes(models):
     assert (models.name, models.device) == ("lite", "cpu")
 
 
+def test_lite_computes_on_the_cpu_unless_another_device_is_asked_for(monkeypatch):
+    """However fine the GPU is: so its pictures are everywhere the same, and what it returns can be looked at."""
+    from textedit_lite import models as loading
+
+    monkeypatch.setattr(loading, "best_device", lambda: "cuda")
+    monkeypatch.setattr(loading, "_load", lambda sources, name, device, *rest: device)
+    monkeypatch.setattr(loading, "check_device", lambda device: device)
+    assert load_models("lite") == load_models("lite+lcm") == "cpu" and load_models("full") == load_models("lite", "cuda") == "cuda"
+
+
+def test_what_a_part_of_a_model_can_do_without_may_be_lacking_and_nothing_else(tmp_path):
+    """The published Mask2Former is older than the last norm of its Swin, which nothing in it looks at."""
+    import torch
+    from safetensors.torch import load_file, save_file
+    from transformers import Mask2FormerConfig, Mask2FormerForUniversalSegmentation, SwinConfig
+
+    from textedit_lite.models import _whole
+
+    swin = SwinConfig(embed_dim=8, depths=[1] * 4, num_heads=[1] * 4, window_size=4, image_size=64,
+                      out_features=[f"stage{i}" for i in range(1, 5)])  # fmt: skip
+    width = {name: 32 for name in ("feature_size", "mask_feature_size", "hidden_dim", "encoder_feedforward_dim", "dim_feedforward")}
+    config = Mask2FormerConfig(backbone_config=swin, encoder_layers=1, decoder_layers=2, num_attention_heads=2, num_queries=5, **width)
+    model = Mask2FormerForUniversalSegmentation(config).eval()
+    model.save_pretrained(tmp_path)
+    stored = load_file(tmp_path / "model.safetensors")
+    kept = {name: tensor for name, tensor in stored.items() if "swin.layernorm" not in name}
+    assert len(kept) == len(stored) - 2
+    save_file(kept, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    pixels = torch.zeros(1, 3, 64, 64)
+    with torch.no_grad():
+        read = _whole(Mask2FormerForUniversalSegmentation, tmp_path, "cpu")(pixels).masks_queries_logits
+        assert torch.equal(read, model(pixels).masks_queries_logits)
+    kept.pop(next(name for name in kept if "hidden_states_norms" in name))
+    save_file(kept, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ValueError, match="lacks 1 tensors, as .*hidden_states_norms"):
+        _whole(Mask2FormerForUniversalSegmentation, tmp_path, "cpu")
+
+
 def test_what_the_models_know_of_themselves(models):
     assert len(models.categories) >= 12 and set(models.categories) <= set(COCO_IDS)
     assert set(models.known_words) >= {*models.categories, *COLOURS, "facing the front", "upside down"}

@@ -391,7 +391,7 @@ def build_parser() -> argparse.ArgumentParser:
     one.add_argument("prompt", metavar="PROMPT", help='e.g. "make the cup blue", "turn the bus upside down"')
     one.add_argument("--out", metavar="FILE", type=Path, help="the PNG to write (default: IMAGE-edited.png here)")
     one.add_argument("--weights", metavar="lite|full|DIR", default="lite", help=weights)
-    one.add_argument("--device", metavar="cpu|cuda|mps", help="what computes (default: the best that is there)")
+    one.add_argument("--device", metavar="cpu|cuda|mps", help="what computes (default: the best that is there, for lite the CPU)")
     one.add_argument("--low-memory", action="store_true", default=None,
                      help="paint slower, in half precision and one picture at a time (default: where nothing else would fit)")  # fmt: skip
     one.add_argument("--seed", metavar="N", type=int, default=0, help="another seed paints it another way (default: 0)")

@@ -117,12 +117,12 @@ import torch
 
 pixels = models.detr_processor(images=image, return_tensors="pt")["pixel_values"]
 with torch.inference_mode():
-    output = models.detr(pixels)
+    output = models.detr(pixels.to(models.device))
 print("picture", image.size, "-> what DETR sees", tuple(pixels.shape))
 print("logits", tuple(output.logits.shape), "boxes", tuple(output.pred_boxes.shape))
 
 # %%
-probabilities = output.logits[0].softmax(-1).numpy()[:, :-1]  # without "no object"
+probabilities = output.logits[0].softmax(-1).cpu().numpy()[:, :-1]  # without "no object"
 scores = probabilities.max(1)
 print("queries:", len(scores), "| with a score above 0.5:", (scores > 0.5).sum())
 print("objects drawn:", len(truth))
@@ -140,7 +140,7 @@ print("objects drawn:", len(truth))
 # %%
 from textedit_lite.boxes import cxcywh_to_xyxy, iou, scale_boxes, xyxy_to_cxcywh
 
-relative = cxcywh_to_xyxy(output.pred_boxes[0].numpy())  # [queries, 4], 0..1
+relative = cxcywh_to_xyxy(output.pred_boxes[0].cpu().numpy())  # [queries, 4], 0..1
 in_image = scale_boxes(relative, (1, 1), image.size)
 in_detector = scale_boxes(in_image, image.size, (192, 192))
 
