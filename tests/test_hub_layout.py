@@ -353,6 +353,41 @@ def test_fetch_asks_before_it_downloads(empty, monkeypatch):
     assert len(asked) == 1 and "downloads 4 MB" in asked[0] and FULL["inpaint"].path in asked[0]
 
 
+# --- memory ------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_offloaded_is_never_there_in_larger_number_than_planned(full, monkeypatch):
+    """The parts that one painting has on its device at a time, as the offloading's own hooks bring and take them."""
+    from accelerate import hooks
+    from PIL import Image
+
+    from textedit_lite.inpaint import inpaint
+    from textedit_lite.memory import plan
+
+    parts = {part: getattr(full.painter, part) for part in hub.MODELS_OF_A_PAINTER}
+    numbers = {part: sum(one.numel() for one in model.parameters()) for part, model in parts.items()}
+    there, most, bring = {id(full.painter.safety_checker)}, [], hooks.CpuOffload.pre_forward
+
+    def brought(hook, module, *arguments, **options):
+        if hook.prev_module_hook:
+            there.discard(id(hook.prev_module_hook.model))
+        there.add(id(module))
+        most.append(sum(numbers[part] for part, model in parts.items() if id(model) in there))
+        return bring(hook, module, *arguments, **options)
+
+    monkeypatch.setattr(hooks.CpuOffload, "pre_forward", brought)
+    mask = Image.new("L", (96, 96))
+    mask.paste(255, (20, 20, 70, 70))
+    try:
+        full.painter.enable_model_cpu_offload(device="cpu")  # where nothing moves, but the hooks are the same
+        assert "safety_checker" in full.painter._exclude_from_cpu_offload and not hasattr(full.painter.safety_checker, "_hf_hook")
+        inpaint(Image.new("RGB", (96, 96)), mask, "a red car", full.painter, steps=2)
+    finally:
+        full.painter.remove_all_hooks()
+        full.painter._all_hooks = []
+    assert 2 * max(most) == plan("cuda", 0, numbers, 64, low=True).weights
+
+
 # --- weights files -----------------------------------------------------------------------------------------------
 
 
