@@ -353,6 +353,25 @@ def test_fetch_asks_before_it_downloads(empty, monkeypatch):
     assert len(asked) == 1 and "downloads 4 MB" in asked[0] and FULL["inpaint"].path in asked[0]
 
 
+def test_of_a_folder_with_both_precisions_one_is_counted_as_one_is_loaded(offline, tmp_path, monkeypatch):
+    from textedit_lite import models as module
+
+    planned, known = [], module._planned
+    monkeypatch.setattr(module, "_planned", lambda *given: planned.append(known(*given)) or planned[-1])
+    sizes = []
+    for part, source in FULL.items():
+        shutil.copytree(hub.snapshot(source), tmp_path / part)
+    weights = tmp_path / "weights.json"
+    weights.write_text(json.dumps({part: part for part in FULL}))
+    for both in (False, True):
+        for path in list(tmp_path.rglob("*.fp16.safetensors")) if both else ():
+            shutil.copy(path, path.with_name(path.name.replace(".fp16", "")))
+        load_models(tmp_path, device="cpu")
+        fetch_weights(weights, say=lambda line: sizes.append(line.split(", ")[-2]))
+    assert planned[0] == planned[1] and planned[0].weights > 4_000_000
+    assert sizes[:3] == sizes[3:] and "0 MB" not in sizes
+
+
 # --- memory ------------------------------------------------------------------------------------------------------
 
 

@@ -219,9 +219,12 @@ def explain(error: BaseException, source: Source) -> str:
 
 
 def weights_files(folder: Path, variant: str | None = None) -> list[Path]:
-    """The safetensors under a folder; with a variant those of the variant alone."""
-    files = sorted(folder.rglob("*.safetensors"))
-    return [path for path in files if f".{variant}." in path.name or f".{variant}-" in path.name] if variant else files
+    """The safetensors under a folder: those of a variant alone, or, without one, those of no variant ("model.safetensors")."""
+
+    def meant(name: str) -> bool:
+        return f".{variant}." in name or f".{variant}-" in name if variant else name.count(".") == 1
+
+    return [path for path in sorted(folder.rglob("*.safetensors")) if meant(path.name)]
 
 
 def header(path: Path) -> dict[str, dict]:

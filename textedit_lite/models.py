@@ -231,7 +231,7 @@ def fetch_weights(
     folders = {}
     for part, source in sources.items():
         folders[part] = hub.fetch(source, part)
-        variant = _variant(folders[part], source) if part == "inpaint" else source.variant
+        variant = _variant(folders[part], source) if part in ("inpaint", *hub.UNET_ALONE) else source.variant
         # What was fetched just now has been compared already.
         size = hub.verify(folders[part], variant, hashes=part not in todo)
         say(f"{part}: {source}, {gigabytes(size)}, whole.")
