@@ -15,6 +15,7 @@ from PIL import Image
 
 from textedit_lite import plots
 from textedit_lite.editor import EditResult, Settings
+from textedit_lite.evaluation import figures
 from textedit_lite.match import Candidate
 
 IMAGE = Image.new("RGB", (120, 80), "teal")
@@ -108,9 +109,28 @@ def test_the_figure_of_an_edit():
     assert plots.png(figure).startswith(b"\x89PNG")
 
 
-def test_a_dollar_in_a_users_words_begins_no_formula():
-    words = "the bus changes to a red bus $^$"
-    assert plots.png(plots.edit_figure(edited(settings=Settings(words), message=f'There is no "{words}".')))
+PRICE = "$^$ 5"  # as a formula it cannot be drawn
+WORDED = {
+    "show": lambda: plots.show(IMAGE, PRICE),
+    "boxes": lambda: plots.draw_boxes(IMAGE, BOXES, [PRICE, "car"]),
+    "attention": lambda: plots.attention_overlay(IMAGE, np.eye(6), title=PRICE),
+    "matrix": lambda: plots.similarity_matrix(np.eye(2), [PRICE, "b"], ["c", PRICE]),
+    "bars": lambda: plots.bars({PRICE: 0.7, "blue": 0.3}, PRICE),
+    "relations": lambda: plots.relation_arrows(IMAGE, np.array(BOXES), np.eye(2), 0, [PRICE, "car"], PRICE),
+    "mask": lambda: plots.mask_overlay(IMAGE, MASK, PRICE),
+    "difference": lambda: plots.difference_map(IMAGE, IMAGE, title=PRICE),
+    "grid": lambda: plots.image_grid([IMAGE], [PRICE]),
+    "edit": lambda: plots.edit_figure(edited(settings=Settings(PRICE), message=PRICE)),
+    "sheet": lambda: figures.sheet({"best": [({"prompt": PRICE, "success": True, "status": "edited"}, [IMAGE, IMAGE])]}, PRICE),
+    "reliability": lambda: figures.reliability({PRICE: [{"target": True, "box": BOXES[0], "margin": 0.3}]}),
+    "trade-off": lambda: figures.trade_off({PRICE: (0.9, 0.1)}),
+    "cost": lambda: figures.cost({PRICE: [{"seconds": {"detect": 1.0}}]}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("draw", WORDED.values(), ids=WORDED)
+def test_a_dollar_in_a_users_words_begins_no_formula(draw):
+    assert plots.png(draw()).startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("status", ["not_found", "ambiguous"])

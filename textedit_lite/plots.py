@@ -17,6 +17,7 @@ from PIL import Image
 
 CHOSEN, OTHER, MASK = "#e8590c", "#1864ab", "#d6336c"
 SIDE, DPI = 3.1, 80  # inches a side of a panel, pixels an inch
+WORDS = {"parse_math": False}  # of what users have a hand in: a "$" begins no formula
 LARGEST = 1200  # pixels of a picture's longer side: a panel has fewer, even printed at 300 an inch
 
 
@@ -43,7 +44,7 @@ def show(image, title: str = "", ax=None):
     """One picture (PIL or array) without axes; returns the Axes, whose coordinates are its pixels. Taught in notebook 01."""
     ax = ax or panels(height=SIDE * _aspect(image))[1][0]
     ax.imshow(np.asarray(_reduced(image)), cmap="gray", vmin=0, vmax=255, extent=_extent(image))
-    ax.set_title(title, fontsize=9)
+    ax.set_title(title, fontsize=9, **WORDS)
     ax.set_axis_off()
     return ax
 
@@ -82,7 +83,7 @@ def draw_boxes(
         colour, line = (CHOSEN, 2.6) if i in chosen else (OTHER, 1.4)
         for edge, wide in (("white", line + 1.4), (colour, line)):  # a white rim shows on every background
             ax.add_patch(_rectangle(x0, y0, x1, y1, edgecolor=edge, linewidth=wide))
-        ax.text(*spots[i], texts[i], fontsize=7.5, color="white", ha="left", va="top", clip_on=True,
+        ax.text(*spots[i], texts[i], fontsize=7.5, color="white", ha="left", va="top", clip_on=True, **WORDS,
                 bbox={"facecolor": colour, "edgecolor": "white", "linewidth": 0.5, "pad": 1.5})  # fmt: skip
     return ax
 
@@ -140,8 +141,8 @@ def similarity_matrix(matrix, rows: Sequence, columns: Sequence[str], ax=None):
         ax.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize=8, color=colour)
     for i, j in enumerate(matrix.argmax(1)):
         ax.add_patch(_rectangle(j - 0.46, i - 0.44, j + 0.46, i + 0.44, edgecolor=CHOSEN, linewidth=1.8))
-    ax.set_xticks(range(len(columns)), columns, rotation=35, ha="right", rotation_mode="anchor", fontsize=8)
-    ax.set_yticks(range(len(rows)), [str(i) for i in range(len(rows))] if pictures else rows, fontsize=8)
+    ax.set_xticks(range(len(columns)), columns, rotation=35, ha="right", rotation_mode="anchor", fontsize=8, **WORDS)
+    ax.set_yticks(range(len(rows)), [str(i) for i in range(len(rows))] if pictures else rows, fontsize=8, **WORDS)
     ax.tick_params(length=0, pad=45 if pictures else 3, axis="y")
     ax.tick_params(length=0, axis="x")
     for i, row in enumerate(rows if pictures else ()):
@@ -156,10 +157,11 @@ def bars(table: dict[str, float], title: str = "", ax=None):
     """Probabilities (name -> 0..1) as horizontal bars, the largest in colour; returns the Axes. Taught in notebook 02."""
     ax = ax or panels(width=3.4, height=0.7 + 0.24 * len(table))[1][0]
     best = max(table, key=table.get)
-    drawn = ax.barh(list(table), list(table.values()), color=[CHOSEN if name == best else "0.7" for name in table])
+    drawn = ax.barh(range(len(table)), list(table.values()), color=[CHOSEN if name == best else "0.7" for name in table])
+    ax.set_yticks(range(len(table)), list(table), **WORDS)
     ax.bar_label(drawn, fmt="%.2f", fontsize=8, padding=2)
     ax.set(xlim=(0, 1.18), xticks=(0, 0.5, 1))
-    ax.set_title(title, fontsize=9)
+    ax.set_title(title, fontsize=9, **WORDS)
     ax.invert_yaxis()
     return _plain(ax)
 
@@ -179,7 +181,7 @@ def relation_arrows(image, boxes, pairs, anchor: int, labels: Sequence[str] = ()
         ax.annotate("", (x[anchor], y[anchor]), (x[i], y[i]), arrowprops=style)
         ax.text((2 * x[i] + x[anchor]) / 3, (2 * y[i] + y[anchor]) / 3, f"{share:.2f}", fontsize=8, ha="center", va="center",
                 bbox={"facecolor": "white", "edgecolor": style["color"], "linewidth": 0.8, "pad": 1.2})  # fmt: skip
-    ax.set_title(title, fontsize=9)
+    ax.set_title(title, fontsize=9, **WORDS)
     return ax
 
 
@@ -213,7 +215,7 @@ def difference_map(before, after, mask: Image.Image | None = None, title: str = 
     if mask is not None and mask.getextrema() == (0, 255):  # a mask of everything has no outline
         inside = np.asarray(_reduced(mask))
         ax.contour(*_centres(mask, inside), inside, [127.5], colors="white", linewidths=1, linestyles="dashed")
-    ax.set_title(title, fontsize=9)
+    ax.set_title(title, fontsize=9, **WORDS)
     ax.set_axis_off()
     return ax
 
@@ -248,11 +250,10 @@ def edit_figure(result, source=None):
         show(result.image, f"{result.status} after {tries}", axes[3])
     prompt = result.settings.prompt if result.settings else result.description
     title = "\n".join(textwrap.wrap(prompt, 60 if painted else 40, max_lines=2))
-    words = {"parse_math": False}  # a "$" in a user's words begins no formula
-    figure.suptitle(title, fontsize=12, fontweight="bold", **words)
+    figure.suptitle(title, fontsize=12, fontweight="bold", **WORDS)
     colour = "#2b8a3e" if result.verified else CHOSEN
     message = textwrap.fill(f"{result.status}: {result.message}", 110 if painted else 62)
-    figure.supxlabel(message, fontsize=9, color=colour, **words)
+    figure.supxlabel(message, fontsize=9, color=colour, **WORDS)
     return figure
 
 
