@@ -10,10 +10,13 @@ from __future__ import annotations
 import io
 import textwrap
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
+
+from .images import save_png
 
 CHOSEN, OTHER, MASK = "#e8590c", "#1864ab", "#d6336c"
 SIDE, DPI = 3.1, 80  # inches a side of a panel, pixels an inch
@@ -38,6 +41,11 @@ def png(figure, dpi: float | None = None) -> bytes:
     # Without the name of the library's version in it, the same picture is the same bytes.
     figure.savefig(data, format="png", dpi=dpi or figure.dpi, metadata={"Software": None})
     return data.getvalue()
+
+
+def save(figure, path: Path | str, dpi: float | None = None) -> None:
+    """Write a figure, or the figure of an Axes, as a PNG, all of it or nothing; raises OutputError where it cannot be written."""
+    save_png(Image.open(io.BytesIO(png(figure, dpi))), path)
 
 
 def show(image, title: str = "", ax=None):
