@@ -285,6 +285,7 @@ def _answer(kind, status: int):
     ("GatedRepoError", 403, "is gated: accept its terms at https://huggingface.co/facebook/detr-resnet-50"),
     ("RepositoryNotFoundError", 404, "There is no facebook/detr-resnet-50 on the Hub"),
     ("RevisionNotFoundError", 404, "no longer has the revision"), ("HfHubHTTPError", 503, "answered 503"),
+    ("HfHubHTTPError", 401, "to the token of HF_TOKEN or `hf auth login` (401): renew it or do without"),
 ])  # fmt: skip
 def test_what_the_hub_answers_becomes_a_sentence(empty, monkeypatch, kind, status, words):
     import huggingface_hub
@@ -301,7 +302,8 @@ def test_what_the_hub_answers_becomes_a_sentence(empty, monkeypatch, kind, statu
 def test_a_full_and_a_locked_disk_are_told_apart(empty):
     full = OSError(errno.ENOSPC, "No space left on device")
     assert "is full: make room" in hub.explain(full, FULL["clip"])
-    assert "a folder of your own" in hub.explain(PermissionError(errno.EACCES, "no"), FULL["clip"])
+    for number in (errno.EACCES, errno.EPERM, errno.EROFS):
+        assert "a folder of your own" in hub.explain(OSError(number, "no"), FULL["clip"])
     assert "the Hub cannot be reached" in hub.explain(ConnectionError("no route"), FULL["clip"])
 
 
@@ -314,6 +316,29 @@ def test_a_download_that_the_disk_cannot_hold_does_not_begin(empty, monkeypatch)
     with pytest.raises(WeightsError, match=r"needs 1000000.0 GB and .* free: make room") as caught:
         hub.fetch(FULL["clip"], "clip")
     one_sentence(caught)
+
+
+def test_a_cache_on_a_drive_that_is_not_there_is_one_sentence(empty, monkeypatch):
+    """As on Windows, where even the topmost folder of a path may be missing."""
+    monkeypatch.setattr(hub.os.path, "exists", lambda path: False)
+    with pytest.raises(WeightsError, match="set HF_HOME to a folder on a disk that is there") as caught:
+        hub.check_space(1)
+    one_sentence(caught)
+
+
+def test_a_cache_that_may_not_be_looked_into_holds_nothing(copied, monkeypatch):
+    import os
+
+    assert hub.cached(FULL["clip"], "clip")
+    stat = os.stat
+
+    def refused(path, *arguments, **options):
+        if str(path).startswith(str(copied)):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return stat(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "stat", refused)
+    assert hub.cached(FULL["clip"], "clip") is None
 
 
 @pytest.mark.parametrize("own", [False, True])
@@ -420,6 +445,23 @@ def test_a_weights_file_replaces_what_it_names(tmp_path):
     path = tmp_path / "weights.json"
     path.write_text(json.dumps({"clip": {"revision": "main"}}))
     assert read_sources(path) == {**FULL, "clip": Source(FULL["clip"].path, "main")}
+
+
+def test_a_weights_file_of_windows_own_editors_is_read(tmp_path):
+    for name, text in (("w.toml", 'clip = "a/b"\r\n'), ("w.json", '{"clip": "a/b"}')):
+        (tmp_path / name).write_bytes(b"\xef\xbb\xbf" + text.encode())
+        assert read_sources(tmp_path / name)["clip"] == Source("a/b")
+
+
+@pytest.mark.parametrize("name", ["~nobody-of-that-name/weights", "~nobody-of-that-name/weights.toml"])
+def test_a_home_that_nobody_has_is_one_sentence(name, tmp_path):
+    for asked in (load_models, fetch_weights):
+        with pytest.raises(WeightsError) as caught:
+            asked(name)
+        one_sentence(caught)
+    (tmp_path / "weights.toml").write_text(f'clip = "{name}"')
+    with pytest.raises(WeightsError, match="names for clip a folder that is not there"):
+        read_sources(tmp_path / "weights.toml")
 
 
 NONSENSE = ("detr = ", 'vae = "a/b"', "detr = 3", 'detr = ""', 'detr = "nowhere"', 'detr = "./a/b"', 'detr = { id = "a/b" }')

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import sys
 import threading
 import tomllib
@@ -188,7 +189,7 @@ def _located(weights: str) -> tuple[dict[str, Source], str, dict[str, Source]]:
         return {part: Source(str(folder / part)) for part in FULL}, "lite", _beside(folder)
     if weights == "full":
         return FULL, "full", OPTIONAL
-    path = Path(weights).expanduser().resolve()
+    path = Path(os.path.expanduser(weights)).resolve()
     if path.suffix in (".toml", ".json") and path.is_file():
         sources = read_sources(path)
         optional = OPTIONAL | {part: sources.pop(part) for part in OPTIONAL if part in sources}
@@ -218,7 +219,7 @@ def fetch_weights(
         sources = FULL | ({"lcm": OPTIONAL["lcm"]} if split_lcm(weights)[1] else {})
     elif str(weights) in OPTIONAL:
         sources = {str(weights): OPTIONAL[str(weights)]}
-    elif (path := Path(weights).expanduser()).suffix in (".toml", ".json"):
+    elif (path := Path(os.path.expanduser(weights))).suffix in (".toml", ".json"):
         sources = read_sources(path)
     else:
         names = ", ".join(OPTIONAL)
@@ -253,7 +254,7 @@ def read_sources(path: Path | str) -> dict[str, Source]:
     known_parts = FULL | OPTIONAL
     advice = f"name {', '.join(FULL)} (or {', '.join(OPTIONAL)}), each a folder, an id, or a table of path, revision and variant"
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # Windows' own editors put a mark in front
         given = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except (OSError, ValueError) as error:
         raise WeightsError(f"The weights file {path} cannot be read ({error}): {advice}.") from error
@@ -266,7 +267,7 @@ def read_sources(path: Path | str) -> dict[str, Source]:
         if not known or not all(isinstance(word, str) and word for word in value.values()):
             raise WeightsError(f"The weights file {path} says nothing that can be loaded of {part}: {advice}.")
         source = Source(**value) if "path" in value else replace(known_parts[part], **value)
-        beside = (path.parent / Path(source.path).expanduser()).resolve()
+        beside = (path.parent / os.path.expanduser(source.path)).resolve()
         if beside.is_dir():
             source = replace(source, path=str(beside), revision=None)
         elif source.path.count("/") != 1 or source.path.startswith((".", "/", "~")):
