@@ -46,7 +46,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 	  echo "textedit-lite needs Python 3.11 or later, and '$(PYTHON)' is" \
 	       "$$($(PYTHON) --version 2>/dev/null || echo 'not there'):" \
-	       "name another one, e.g. make $(or $(MAKECMDGOALS),demo) PYTHON=python3.12" >&2; exit 1; }
+	       "name another one, e.g. make $(or $(MAKECMDGOALS),demo) PYTHON=python3.13" >&2; exit 1; }
 	@$(PYTHON) -m venv .venv || { \
 	  echo "'$(PYTHON) -m venv' failed: on Debian and Ubuntu, apt install python3-venv brings what it needs." >&2; exit 1; }
 	@echo "Installing into .venv (a few minutes the first time, nothing the next time) ..."

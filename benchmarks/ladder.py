@@ -20,6 +20,7 @@ import numpy as np
 
 from textedit_lite.errors import OutputError, SettingsError, TextEditError
 from textedit_lite.images import write_text
+from textedit_lite.plots import save
 
 STAGES_1_TO_3 = ("detect", "match", "mask")
 LIBRARIES = ("textedit-lite", "torch", "transformers", "diffusers")
@@ -256,7 +257,7 @@ def figure(rows: Sequence[dict[str, Any]], path: Path, title: str) -> None:
     axes.set(yticks=range(len(there)), yticklabels=[row["name"] for row in there], xscale="log", xlabel="seconds an edit", title=title)
     axes.margins(x=0.15)
     axes.invert_yaxis()
-    drawn.savefig(path, dpi=120)
+    save(drawn, path, dpi=120)
 
 
 def around(path: Path, name: str) -> tuple[str, str]:

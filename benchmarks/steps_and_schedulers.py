@@ -31,7 +31,7 @@ from textedit_lite.errors import SettingsError, TextEditError
 from textedit_lite.evaluation.metrics import clustered_interval
 from textedit_lite.images import write_text
 from textedit_lite.models import LCM, Models, load_models
-from textedit_lite.plots import panels, png
+from textedit_lite.plots import panels, save
 from textedit_lite.training.card import machine
 from textedit_lite.training.score_editor import Case, cases, measure
 from textedit_lite.vocabulary import TASKS
@@ -235,7 +235,7 @@ def run(args: argparse.Namespace) -> str:
     figures = summary(sweep(ways, models, args.count, args.seed, args.out), usual)
     table = as_markdown(figures, usual, args.seed)
     write_text(args.out / "table.md", table + "\n")
-    (args.out / "steps.png").write_bytes(png(draw(figures), dpi=150))
+    save(draw(figures), args.out / "steps.png", dpi=150)
     return table
 
 

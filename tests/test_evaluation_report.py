@@ -229,6 +229,24 @@ def test_a_report_says_what_compares(runs):
         assert (out / name).stat().st_size > 500
 
 
+def test_a_report_that_is_stopped_leaves_the_figures_of_the_one_before(runs, models, tmp_path, monkeypatch):
+    folders, _, out = runs
+    before = {path.name: path.read_bytes() for path in out.glob("*.png")}
+    shutil.copytree(out, tmp_path / "out")
+    written = Image.Image.save
+
+    def stopped(image, file, **options):
+        written(image, file, **options)
+        if not isinstance(file, io.BytesIO):
+            file.truncate(100)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Image.Image, "save", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        report(folders, tmp_path / "out", models)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir() if path.suffix in (".png", ".part")} == before
+
+
 def test_distances_are_kept_and_of_the_right_pictures(runs, models):
     folders, _, _ = runs
     path = folders[1] / "distances.json"

@@ -23,7 +23,7 @@ from textedit_lite.check import all_exercises, judge
 from textedit_lite.cli import main, size
 from textedit_lite.errors import OutputError, SettingsError
 from textedit_lite.grading.classroom import Desk, grade
-from textedit_lite.grading.course import as_course, assemble, load_course, release
+from textedit_lite.grading.course import as_course, assemble, grade_id, load_course, release
 from textedit_lite.grading.fence import landlock
 from textedit_lite.grading.marks import attempt, mark
 from textedit_lite.grading.sandbox import Limits, Package, Record, Run, run
@@ -414,7 +414,7 @@ def test_a_notebook_has_only_its_time(course):
     assert any("seconds" in one.message for one in result.marks)
 
 
-@pytest.mark.parametrize("came", (Run(ended="time"), Run(ended="died"), Run(records={2: Record(False, "Timeout of 80")})),
+@pytest.mark.parametrize("came", (Run(ended="time"), Run(ended="died"), Run(records={20: Record(False, "Timeout of 80")})),
                          ids=("time", "died", "cell"))  # fmt: skip
 def test_a_walk_that_takes_all_the_time_takes_no_points(came, course, monkeypatch):
     """A full run of which nothing of the answers came; then what they earn without the walk."""
@@ -431,6 +431,19 @@ def test_a_walk_that_takes_all_the_time_takes_no_points(came, course, monkeypatc
     assert points(result) == ALL, [one.message for one in result.marks]
     (walk, *first), (bare, *second) = runs
     assert walk > bare and first == [240, 80] and second == [240, 24]
+
+
+def test_what_the_walk_imports_is_no_answers_to_use(folder, tmp_path):
+    """The walk of notebook 01 has `iou` and `scale_boxes` from the course; an answer that leaves its function out has none."""
+    own = nbformat.v4.new_notebook(cells=[
+        nbformat.v4.new_code_cell("from textedit_lite.boxes import iou, scale_boxes"),
+        *(cell for cell in load_course(folder)[1].notebook.cells if cell.cell_type == "code" and grade_id(cell)),
+    ])  # fmt: skip
+    answers = {"1.2": "box_iou = 1", "1.3": "def scale_boxes(*given):\n    return iou(*given)", "1.1": RIGHT["1.1"]}
+    short = as_course(1, "01_detr_detection", own)
+    alone, full = (mark(submission(answers), short, PACKAGE, 1, LIMITS, full=full) for full in (False, True))
+    assert points(full) == points(alone) == dict.fromkeys(NUMBERS, 0) | {"1.1": ALL["1.1"]}
+    assert {one.message for one in full.marks} == {one.message for one in alone.marks}
 
 
 def test_a_full_run_names_the_time_that_its_cells_had(course, monkeypatch):

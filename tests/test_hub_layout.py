@@ -285,6 +285,7 @@ def _answer(kind, status: int):
     ("GatedRepoError", 403, "is gated: accept its terms at https://huggingface.co/facebook/detr-resnet-50"),
     ("RepositoryNotFoundError", 404, "There is no facebook/detr-resnet-50 on the Hub"),
     ("RevisionNotFoundError", 404, "no longer has the revision"), ("HfHubHTTPError", 503, "answered 503"),
+    ("HfHubHTTPError", 401, "to the token of HF_TOKEN or `hf auth login` (401): renew it or do without"),
 ])  # fmt: skip
 def test_what_the_hub_answers_becomes_a_sentence(empty, monkeypatch, kind, status, words):
     import huggingface_hub
@@ -301,7 +302,8 @@ def test_what_the_hub_answers_becomes_a_sentence(empty, monkeypatch, kind, statu
 def test_a_full_and_a_locked_disk_are_told_apart(empty):
     full = OSError(errno.ENOSPC, "No space left on device")
     assert "is full: make room" in hub.explain(full, FULL["clip"])
-    assert "a folder of your own" in hub.explain(PermissionError(errno.EACCES, "no"), FULL["clip"])
+    for number in (errno.EACCES, errno.EPERM, errno.EROFS):
+        assert "a folder of your own" in hub.explain(OSError(number, "no"), FULL["clip"])
     assert "the Hub cannot be reached" in hub.explain(ConnectionError("no route"), FULL["clip"])
 
 
@@ -314,6 +316,29 @@ def test_a_download_that_the_disk_cannot_hold_does_not_begin(empty, monkeypatch)
     with pytest.raises(WeightsError, match=r"needs 1000000.0 GB and .* free: make room") as caught:
         hub.fetch(FULL["clip"], "clip")
     one_sentence(caught)
+
+
+def test_a_cache_on_a_drive_that_is_not_there_is_one_sentence(empty, monkeypatch):
+    """As on Windows, where even the topmost folder of a path may be missing."""
+    monkeypatch.setattr(hub.os.path, "exists", lambda path: False)
+    with pytest.raises(WeightsError, match="set HF_HOME to a folder on a disk that is there") as caught:
+        hub.check_space(1)
+    one_sentence(caught)
+
+
+def test_a_cache_that_may_not_be_looked_into_holds_nothing(copied, monkeypatch):
+    import os
+
+    assert hub.cached(FULL["clip"], "clip")
+    stat = os.stat
+
+    def refused(path, *arguments, **options):
+        if str(path).startswith(str(copied)):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return stat(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "stat", refused)
+    assert hub.cached(FULL["clip"], "clip") is None
 
 
 @pytest.mark.parametrize("own", [False, True])
@@ -353,6 +378,60 @@ def test_fetch_asks_before_it_downloads(empty, monkeypatch):
     assert len(asked) == 1 and "downloads 4 MB" in asked[0] and FULL["inpaint"].path in asked[0]
 
 
+def test_of_a_folder_with_both_precisions_one_is_counted_as_one_is_loaded(offline, tmp_path, monkeypatch):
+    from textedit_lite import models as module
+
+    planned, known = [], module._planned
+    monkeypatch.setattr(module, "_planned", lambda *given: planned.append(known(*given)) or planned[-1])
+    sizes = []
+    for part, source in FULL.items():
+        shutil.copytree(hub.snapshot(source), tmp_path / part)
+    weights = tmp_path / "weights.json"
+    weights.write_text(json.dumps({part: part for part in FULL}))
+    for both in (False, True):
+        for path in list(tmp_path.rglob("*.fp16.safetensors")) if both else ():
+            shutil.copy(path, path.with_name(path.name.replace(".fp16", "")))
+        load_models(tmp_path, device="cpu")
+        fetch_weights(weights, say=lambda line: sizes.append(line.split(", ")[-2]))
+    assert planned[0] == planned[1] and planned[0].weights > 4_000_000
+    assert sizes[:3] == sizes[3:] and "0 MB" not in sizes
+
+
+# --- memory ------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_offloaded_is_never_there_in_larger_number_than_planned(full, monkeypatch):
+    """The parts that one painting has on its device at a time, as the offloading's own hooks bring and take them."""
+    from accelerate import hooks
+    from PIL import Image
+
+    from textedit_lite.inpaint import inpaint
+    from textedit_lite.memory import plan
+
+    parts = {part: getattr(full.painter, part) for part in hub.MODELS_OF_A_PAINTER}
+    numbers = {part: sum(one.numel() for one in model.parameters()) for part, model in parts.items()}
+    there, most, bring = {id(full.painter.safety_checker)}, [], hooks.CpuOffload.pre_forward
+
+    def brought(hook, module, *arguments, **options):
+        if hook.prev_module_hook:
+            there.discard(id(hook.prev_module_hook.model))
+        there.add(id(module))
+        most.append(sum(numbers[part] for part, model in parts.items() if id(model) in there))
+        return bring(hook, module, *arguments, **options)
+
+    monkeypatch.setattr(hooks.CpuOffload, "pre_forward", brought)
+    mask = Image.new("L", (96, 96))
+    mask.paste(255, (20, 20, 70, 70))
+    try:
+        full.painter.enable_model_cpu_offload(device="cpu")  # where nothing moves, but the hooks are the same
+        assert "safety_checker" in full.painter._exclude_from_cpu_offload and not hasattr(full.painter.safety_checker, "_hf_hook")
+        inpaint(Image.new("RGB", (96, 96)), mask, "a red car", full.painter, steps=2)
+    finally:
+        full.painter.remove_all_hooks()
+        full.painter._all_hooks = []
+    assert 2 * max(most) == plan("cuda", 0, numbers, 64, low=True).weights
+
+
 # --- weights files -----------------------------------------------------------------------------------------------
 
 
@@ -366,6 +445,23 @@ def test_a_weights_file_replaces_what_it_names(tmp_path):
     path = tmp_path / "weights.json"
     path.write_text(json.dumps({"clip": {"revision": "main"}}))
     assert read_sources(path) == {**FULL, "clip": Source(FULL["clip"].path, "main")}
+
+
+def test_a_weights_file_of_windows_own_editors_is_read(tmp_path):
+    for name, text in (("w.toml", 'clip = "a/b"\r\n'), ("w.json", '{"clip": "a/b"}')):
+        (tmp_path / name).write_bytes(b"\xef\xbb\xbf" + text.encode())
+        assert read_sources(tmp_path / name)["clip"] == Source("a/b")
+
+
+@pytest.mark.parametrize("name", ["~nobody-of-that-name/weights", "~nobody-of-that-name/weights.toml"])
+def test_a_home_that_nobody_has_is_one_sentence(name, tmp_path):
+    for asked in (load_models, fetch_weights):
+        with pytest.raises(WeightsError) as caught:
+            asked(name)
+        one_sentence(caught)
+    (tmp_path / "weights.toml").write_text(f'clip = "{name}"')
+    with pytest.raises(WeightsError, match="names for clip a folder that is not there"):
+        read_sources(tmp_path / "weights.toml")
 
 
 NONSENSE = ("detr = ", 'vae = "a/b"', "detr = 3", 'detr = ""', 'detr = "nowhere"', 'detr = "./a/b"', 'detr = { id = "a/b" }')

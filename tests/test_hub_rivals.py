@@ -13,7 +13,7 @@ import pytest
 from textedit_lite import hub
 from textedit_lite.errors import WeightsError
 from textedit_lite.evaluation.manifest import rival_of
-from textedit_lite.models import FULL, OPTIONAL, load_models
+from textedit_lite.models import FULL, OPTIONAL, fetch_weights, load_models
 from textedit_lite.rivals import diffedit, instruct_pix2pix, sdedit
 
 RIVALS = ("text2image", "instruct-pix2pix")
@@ -110,3 +110,12 @@ def test_rivals_that_are_not_in_the_cache_are_one_sentence(full, monkeypatch, tm
     with pytest.raises(WeightsError, match="is not in the cache") as caught:
         sdedit(hub_cache.a_drawn_photograph((64, 64)), PROMPT, full)
     assert str(caught.value).endswith(".") and "\n" not in str(caught.value)
+
+
+def test_a_copy_in_half_precision_is_checked_as_what_is_loaded(full, tmp_path):
+    shutil.copytree(hub.snapshot(OPTIONAL["text2image"]), tmp_path / "mine")
+    assert list((tmp_path / "mine").rglob("*.fp16.safetensors"))
+    path, said = tmp_path / "weights.json", []
+    path.write_text(json.dumps({"text2image": "mine"}))
+    fetch_weights(path, say=said.append)
+    assert said[-1].startswith("text2image: ") and not said[-1].endswith(", 0 MB, whole.")

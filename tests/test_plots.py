@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 import tracemalloc
+from itertools import combinations
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,6 +16,7 @@ from PIL import Image
 
 from textedit_lite import plots
 from textedit_lite.editor import EditResult, Settings
+from textedit_lite.evaluation import figures
 from textedit_lite.match import Candidate
 
 IMAGE = Image.new("RGB", (120, 80), "teal")
@@ -37,6 +39,18 @@ def edited(**changes) -> EditResult:
 
 def texts(ax) -> list[str]:
     return [text.get_text() for text in ax.texts]
+
+
+def drawn_labels(ax) -> list[tuple[float, float, float, float]]:
+    """Where the labels of an Axes lie when it is drawn: xyxy, pixels of its picture."""
+    ax.figure.draw_without_rendering()
+    frames = (text.get_bbox_patch().get_window_extent().transformed(ax.transData.inverted()) for text in ax.texts)
+    return [(frame.x0, min(frame.y0, frame.y1), frame.x1, max(frame.y0, frame.y1)) for frame in frames]
+
+
+def common(one, other) -> float:
+    """The area that two boxes (xyxy) have in common."""
+    return max(0, min(one[2], other[2]) - max(one[0], other[0])) * max(0, min(one[3], other[3]) - max(one[1], other[1]))
 
 
 PANELS = {
@@ -94,10 +108,30 @@ def test_the_chosen_box_stands_out():
 
 def test_labels_stay_inside_and_do_not_cover_each_other():
     boxes = [(0, 0, 30, 30), (1, 1, 31, 31), (100, 60, 120, 80), (-5, 50, 20, 80)]
-    ax = plots.draw_boxes(IMAGE, boxes, ["teddy bear"] * 4, [0.5] * 4)
-    spots = [text.get_position() for text in ax.texts]
-    assert all(0 <= x < 120 and 0 <= y < 80 for x, y in spots)
-    assert len(set(spots)) == len(spots)
+    ax = plots.draw_boxes(IMAGE.resize((360, 240)), 3 * np.array(boxes), ["teddy bear"] * 4, [0.5] * 4)
+    labels = drawn_labels(ax)
+    assert all(-3 <= x0 and x1 <= 363 and -3 <= y0 and y1 <= 243 for x0, y0, x1, y1 in labels)
+    assert all(common(one, other) == 0 for one, other in combinations(labels, 2))
+
+
+@pytest.mark.parametrize("columns", [1, 2, 4])
+@pytest.mark.parametrize("size", [(480, 320), (320, 480)])
+def test_a_label_touches_its_box_however_the_figure_is_laid_out(columns, size):
+    boxes = np.array([(40.0, 60, 120, 100), (40, 110, 120, 150), (200, 200, 260, 250), (size[0] - 20, 0, size[0], 60)])
+    figure, axes = plots.panels(1, columns, height=plots.SIDE * size[1] / size[0] + 0.5)
+    figure.suptitle("above")
+    for ax in axes:
+        plots.draw_boxes(Image.new("RGB", size), boxes, ["fire hydrant"] * 4, chosen=2, ax=ax)
+    for ax in axes:
+        near = 2 * size[0] / ax.get_window_extent().width * figure.dpi / 72  # two points
+        for box, label in zip([*boxes[[0, 1, 3]], boxes[2]], drawn_labels(ax), strict=True):
+            assert common(label, (*(box[:2] - near), *(box[2:] + near))) > 0
+
+
+def test_of_a_crowd_every_label_can_be_read():
+    boxes = [(300 + 4 * i, 200, 306 + 4 * i, 212) for i in range(5)]
+    labels = drawn_labels(plots.draw_boxes(Image.new("RGB", (640, 480)), boxes, ["person"] * 5, [0.5] * 5))
+    assert all(common(one, other) == 0 for one, other in combinations(labels, 2))
 
 
 def test_the_figure_of_an_edit():
@@ -108,9 +142,28 @@ def test_the_figure_of_an_edit():
     assert plots.png(figure).startswith(b"\x89PNG")
 
 
-def test_a_dollar_in_a_users_words_begins_no_formula():
-    words = "the bus changes to a red bus $^$"
-    assert plots.png(plots.edit_figure(edited(settings=Settings(words), message=f'There is no "{words}".')))
+PRICE = "$^$ 5"  # as a formula it cannot be drawn
+WORDED = {
+    "show": lambda: plots.show(IMAGE, PRICE),
+    "boxes": lambda: plots.draw_boxes(IMAGE, BOXES, [PRICE, "car"]),
+    "attention": lambda: plots.attention_overlay(IMAGE, np.eye(6), title=PRICE),
+    "matrix": lambda: plots.similarity_matrix(np.eye(2), [PRICE, "b"], ["c", PRICE]),
+    "bars": lambda: plots.bars({PRICE: 0.7, "blue": 0.3}, PRICE),
+    "relations": lambda: plots.relation_arrows(IMAGE, np.array(BOXES), np.eye(2), 0, [PRICE, "car"], PRICE),
+    "mask": lambda: plots.mask_overlay(IMAGE, MASK, PRICE),
+    "difference": lambda: plots.difference_map(IMAGE, IMAGE, title=PRICE),
+    "grid": lambda: plots.image_grid([IMAGE], [PRICE]),
+    "edit": lambda: plots.edit_figure(edited(settings=Settings(PRICE), message=PRICE)),
+    "sheet": lambda: figures.sheet({"best": [({"prompt": PRICE, "success": True, "status": "edited"}, [IMAGE, IMAGE])]}, PRICE),
+    "reliability": lambda: figures.reliability({PRICE: [{"target": True, "box": BOXES[0], "margin": 0.3}]}),
+    "trade-off": lambda: figures.trade_off({PRICE: (0.9, 0.1)}),
+    "cost": lambda: figures.cost({PRICE: [{"seconds": {"detect": 1.0}}]}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("draw", WORDED.values(), ids=WORDED)
+def test_a_dollar_in_a_users_words_begins_no_formula(draw):
+    assert plots.png(draw()).startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("status", ["not_found", "ambiguous"])

@@ -100,7 +100,9 @@ def tell(result, out: Path, figure: Path | None, as_json: bool) -> int:
     painted = result.image is not None
     names = result.save(out) if painted else {"output": None, "mask": None}
     if figure:
-        draw(result, figure)
+        from textedit_lite.plots import edit_figure, save
+
+        save(edit_figure(result), figure, dpi=150)
     if as_json:
         print(json.dumps(result.to_dict() | names))
     elif painted:
@@ -116,18 +118,6 @@ def tell(result, out: Path, figure: Path | None, as_json: bool) -> int:
         return complain(result.message, 0)
     missing = {"not_found": NotFoundError, "ambiguous": AmbiguousError}
     return complain(result.message, missing.get(result.status, TextEditError).exit_code)
-
-
-def draw(result, path: Path) -> None:
-    """Write the figure of an edit, all of it or nothing."""
-    import io
-
-    from PIL import Image
-
-    from textedit_lite.images import save_png
-    from textedit_lite.plots import edit_figure, png
-
-    save_png(Image.open(io.BytesIO(png(edit_figure(result), dpi=150))), path)
 
 
 @contextlib.contextmanager

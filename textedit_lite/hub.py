@@ -9,6 +9,7 @@ import errno
 import hashlib
 import json
 import math
+import os
 import re
 import shutil
 from dataclasses import dataclass
@@ -118,9 +119,10 @@ def snapshot(source: Source) -> Path | None:
     home = cache_folder() / f"models--{source.path.replace('/', '--')}"
     revision = source.revision or "main"
     ref = home / "refs" / revision
-    commit = ref.read_text(encoding="utf-8").strip() if ref.is_file() else revision
+    # `os.path`, as a path's own methods raise where a folder may not be looked into.
+    commit = ref.read_text(encoding="utf-8").strip() if os.path.isfile(ref) else revision
     folder = home / "snapshots" / commit
-    return folder if folder.is_dir() else None
+    return folder if os.path.isdir(folder) else None
 
 
 def cached(source: Source, part: str) -> Path | None:
@@ -173,9 +175,10 @@ def download_size(source: Source, part: str) -> int:
 
 def check_space(size: int) -> None:
     """Raises WeightsError, with both numbers, where the cache's disk has no room for `size` bytes."""
-    place = cache_folder()
-    while not place.exists():
-        place = place.parent
+    cache = cache_folder().absolute()
+    place = next((one for one in (cache, *cache.parents) if os.path.exists(one)), None)
+    if place is None:  # a drive that is not there
+        raise WeightsError(f"There is no {cache.anchor} for the cache {cache}: set HF_HOME to a folder on a disk that is there.")
     free = shutil.disk_usage(place).free
     if free < size:
         numbers = f"The download needs {gigabytes(size)} and {place} has {gigabytes(free)} free"
@@ -202,12 +205,14 @@ def explain(error: BaseException, source: Source) -> str:
         return f"There is no {source.path} on the Hub, or no longer, or not for you: {INSTEAD}."
     if any(isinstance(one, OSError) and one.errno in FULL_DISK for one in chain):
         return f"The disk of {cache_folder()} is full: make room, or set HF_HOME to a larger disk."
-    if any(isinstance(one, OSError) and one.errno in (errno.EACCES, errno.EROFS) for one in chain):
+    if any(isinstance(one, OSError) and one.errno in (errno.EACCES, errno.EPERM, errno.EROFS) for one in chain):
         return f"Nothing can be written in {cache_folder()}: set HF_HOME to a folder of your own."
     where = f"{source} is not in the cache {cache_folder()}"
     if any_of(hub.OfflineModeIsEnabled):
         return f"{where} and HF_HUB_OFFLINE is set: unset it, run `textedit-lite fetch full` where there is a network, or use lite."
     status = next((one.response.status_code for one in chain if isinstance(one, hub.HfHubHTTPError) and one.response is not None), None)
+    if status in (401, 403):
+        return f"The Hub refuses {source} to the token of HF_TOKEN or `hf auth login` ({status}): renew it or do without, or {INSTEAD}."
     if status is not None:
         return f"The Hub answered {status} when asked for {source}: try again later, or {INSTEAD}."
     if any_of(hub.HFValidationError):
@@ -219,9 +224,12 @@ def explain(error: BaseException, source: Source) -> str:
 
 
 def weights_files(folder: Path, variant: str | None = None) -> list[Path]:
-    """The safetensors under a folder; with a variant those of the variant alone."""
-    files = sorted(folder.rglob("*.safetensors"))
-    return [path for path in files if f".{variant}." in path.name or f".{variant}-" in path.name] if variant else files
+    """The safetensors under a folder: those of a variant alone, or, without one, those of no variant ("model.safetensors")."""
+
+    def meant(name: str) -> bool:
+        return f".{variant}." in name or f".{variant}-" in name if variant else name.count(".") == 1
+
+    return [path for path in sorted(folder.rglob("*.safetensors")) if meant(path.name)]
 
 
 def header(path: Path) -> dict[str, dict]:

@@ -40,17 +40,18 @@ def plan(kind: str, finders: int, painter: dict[str, int], side: int, low: bool)
 
         4 F + b sum_i P_i + k b (2 h t^2 + 4 * 256 s^2),
 
-    the second term being b max_i P_i where parts wait on the CPU, and h halved where attention is sliced. The factor 2
-    is for guidance, which paints with the words and without them. An upper estimate: a fused attention never holds t^2
-    numbers. The full-size test peaks at 8.1 GB on a CPU, where this says 8.4; on a GPU nothing was measured, and CUDA's
-    own 0.5 GB come on top. Taught in notebook 04.
+    h halved where attention is sliced, and the sum without the smaller of text encoder and U-Net where parts wait on the
+    CPU: only these two are never on the GPU at once, as diffusers keeps the safety checker there, and the autoencoder, which
+    has encoded the picture, until the U-Net is done. The factor 2 is for guidance, which paints with the words and without
+    them. An upper estimate: a fused attention never holds t^2 numbers. The full-size test peaks at 8.1 GB on a CPU, where
+    this says 8.4; on a GPU nothing was measured, and CUDA's own 0.5 GB come on top. Taught in notebook 04.
     """
     half = kind == "cuda" or low
     offload = low and kind == "cuda"
     width = 2 if half else 4
     small = side <= 128  # a lite painter: its pictures are cheap, and many share a call
     at_once = 32 if small else 4 if kind == "cuda" and not low else 1
-    held = max(painter.values(), default=0) if offload else sum(painter.values())
+    held = sum(painter.values()) - (min(painter["unet"], painter["text_encoder"]) if offload else 0)
     weights = CLIP_AND_DETR * finders + width * held
     tokens = (side // 8) ** 2
     working = at_once * width * (2 * HEADS * tokens**2 // (SLICES if low else 1) + WIDEST * side**2)

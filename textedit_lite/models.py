@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import re
 import sys
 import threading
@@ -162,9 +163,9 @@ def load_models(weights: str | Path = "lite", device: str | None = None, low_mem
     lite the CPU.
 
     The painter computes in float16 on CUDA, in float32 elsewhere; DETR and CLIP always in float32. low_memory: half
-    precision everywhere, sliced attention and autoencoder, one picture at a time, and on CUDA each of the painter's
-    parts on the GPU only while it works; None: where the device's memory would not do otherwise. Computed, not
-    measured, by `memory.plan`, the full-size models take 7.8 GB of a GPU (of the 16 GB of a T4) and 3.3 GB in low
+    precision everywhere, sliced attention and autoencoder, one picture at a time, and on CUDA the painter's large
+    parts on the GPU only while they work; None: where the device's memory would not do otherwise. Computed, not
+    measured, by `memory.plan`, the full-size models take 7.8 GB of a GPU (of the 16 GB of a T4) and 4.1 GB in low
     memory (of 8 GB); on a CPU 8.4 and 4.3 GB.
 
     Raises WeightsError where weights are missing, damaged, out of reach, or larger than the memory. Taught in notebook 01.
@@ -193,7 +194,7 @@ def _located(weights: str) -> tuple[dict[str, Source], str, dict[str, Source]]:
         return {part: Source(str(folder / part)) for part in FULL}, "lite", _beside(folder)
     if weights == "full":
         return FULL, "full", OPTIONAL
-    path = Path(weights).expanduser().resolve()
+    path = Path(os.path.expanduser(weights)).resolve()
     if path.suffix in (".toml", ".json") and path.is_file():
         sources = read_sources(path)
         optional = OPTIONAL | {part: sources.pop(part) for part in OPTIONAL if part in sources}
@@ -223,7 +224,7 @@ def fetch_weights(
         sources = FULL | ({"lcm": OPTIONAL["lcm"]} if split_lcm(weights)[1] else {})
     elif str(weights) in OPTIONAL:
         sources = {str(weights): OPTIONAL[str(weights)]}
-    elif (path := Path(weights).expanduser()).suffix in (".toml", ".json"):
+    elif (path := Path(os.path.expanduser(weights))).suffix in (".toml", ".json"):
         sources = read_sources(path)
     else:
         names = ", ".join(OPTIONAL)
@@ -236,7 +237,7 @@ def fetch_weights(
     folders = {}
     for part, source in sources.items():
         folders[part] = hub.fetch(source, part)
-        variant = _variant(folders[part], source) if part == "inpaint" else source.variant
+        variant = _variant(folders[part], source) if part in ("inpaint", *hub.UNET_ALONE) else source.variant
         # What was fetched just now has been compared already.
         size = hub.verify(folders[part], variant, hashes=part not in todo)
         say(f"{part}: {source}, {gigabytes(size)}, whole.")
@@ -258,7 +259,7 @@ def read_sources(path: Path | str) -> dict[str, Source]:
     known_parts = FULL | OPTIONAL
     advice = f"name {', '.join(FULL)} (or {', '.join(OPTIONAL)}), each a folder, an id, or a table of path, revision and variant"
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # Windows' own editors put a mark in front
         given = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except (OSError, ValueError) as error:
         raise WeightsError(f"The weights file {path} cannot be read ({error}): {advice}.") from error
@@ -271,7 +272,7 @@ def read_sources(path: Path | str) -> dict[str, Source]:
         if not known or not all(isinstance(word, str) and word for word in value.values()):
             raise WeightsError(f"The weights file {path} says nothing that can be loaded of {part}: {advice}.")
         source = Source(**value) if "path" in value else replace(known_parts[part], **value)
-        beside = (path.parent / Path(source.path).expanduser()).resolve()
+        beside = (path.parent / os.path.expanduser(source.path)).resolve()
         if beside.is_dir():
             source = replace(source, path=str(beside), revision=None)
         elif source.path.count("/") != 1 or source.path.startswith((".", "/", "~")):

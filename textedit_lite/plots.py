@@ -10,13 +10,18 @@ from __future__ import annotations
 import io
 import textwrap
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from .images import save_png
+
 CHOSEN, OTHER, MASK = "#e8590c", "#1864ab", "#d6336c"
+LABEL, PAD = 7.5, 1.5  # points, of what is written on boxes, and around it
 SIDE, DPI = 3.1, 80  # inches a side of a panel, pixels an inch
+WORDS = {"parse_math": False}  # of what users have a hand in: a "$" begins no formula
 LARGEST = 1200  # pixels of a picture's longer side: a panel has fewer, even printed at 300 an inch
 
 
@@ -39,11 +44,16 @@ def png(figure, dpi: float | None = None) -> bytes:
     return data.getvalue()
 
 
+def save(figure, path: Path | str, dpi: float | None = None) -> None:
+    """Write a figure, or the figure of an Axes, as a PNG, all of it or nothing; raises OutputError where it cannot be written."""
+    save_png(Image.open(io.BytesIO(png(figure, dpi))), path)
+
+
 def show(image, title: str = "", ax=None):
     """One picture (PIL or array) without axes; returns the Axes, whose coordinates are its pixels. Taught in notebook 01."""
     ax = ax or panels(height=SIDE * _aspect(image))[1][0]
     ax.imshow(np.asarray(_reduced(image)), cmap="gray", vmin=0, vmax=255, extent=_extent(image))
-    ax.set_title(title, fontsize=9)
+    ax.set_title(title, fontsize=9, **WORDS)
     ax.set_axis_off()
     return ax
 
@@ -82,8 +92,9 @@ def draw_boxes(
         colour, line = (CHOSEN, 2.6) if i in chosen else (OTHER, 1.4)
         for edge, wide in (("white", line + 1.4), (colour, line)):  # a white rim shows on every background
             ax.add_patch(_rectangle(x0, y0, x1, y1, edgecolor=edge, linewidth=wide))
-        ax.text(*spots[i], texts[i], fontsize=7.5, color="white", ha="left", va="top", clip_on=True,
-                bbox={"facecolor": colour, "edgecolor": "white", "linewidth": 0.5, "pad": 1.5})  # fmt: skip
+        x, y, ha, va = spots[i]
+        ax.text(x, y, texts[i], fontsize=LABEL, color="white", ha=ha, va=va, clip_on=True, **WORDS,
+                bbox={"facecolor": colour, "edgecolor": "white", "linewidth": 0.5, "pad": PAD})  # fmt: skip
     return ax
 
 
@@ -140,8 +151,8 @@ def similarity_matrix(matrix, rows: Sequence, columns: Sequence[str], ax=None):
         ax.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize=8, color=colour)
     for i, j in enumerate(matrix.argmax(1)):
         ax.add_patch(_rectangle(j - 0.46, i - 0.44, j + 0.46, i + 0.44, edgecolor=CHOSEN, linewidth=1.8))
-    ax.set_xticks(range(len(columns)), columns, rotation=35, ha="right", rotation_mode="anchor", fontsize=8)
-    ax.set_yticks(range(len(rows)), [str(i) for i in range(len(rows))] if pictures else rows, fontsize=8)
+    ax.set_xticks(range(len(columns)), columns, rotation=35, ha="right", rotation_mode="anchor", fontsize=8, **WORDS)
+    ax.set_yticks(range(len(rows)), [str(i) for i in range(len(rows))] if pictures else rows, fontsize=8, **WORDS)
     ax.tick_params(length=0, pad=45 if pictures else 3, axis="y")
     ax.tick_params(length=0, axis="x")
     for i, row in enumerate(rows if pictures else ()):
@@ -156,10 +167,11 @@ def bars(table: dict[str, float], title: str = "", ax=None):
     """Probabilities (name -> 0..1) as horizontal bars, the largest in colour; returns the Axes. Taught in notebook 02."""
     ax = ax or panels(width=3.4, height=0.7 + 0.24 * len(table))[1][0]
     best = max(table, key=table.get)
-    drawn = ax.barh(list(table), list(table.values()), color=[CHOSEN if name == best else "0.7" for name in table])
+    drawn = ax.barh(range(len(table)), list(table.values()), color=[CHOSEN if name == best else "0.7" for name in table])
+    ax.set_yticks(range(len(table)), list(table), **WORDS)
     ax.bar_label(drawn, fmt="%.2f", fontsize=8, padding=2)
     ax.set(xlim=(0, 1.18), xticks=(0, 0.5, 1))
-    ax.set_title(title, fontsize=9)
+    ax.set_title(title, fontsize=9, **WORDS)
     ax.invert_yaxis()
     return _plain(ax)
 
@@ -179,7 +191,7 @@ def relation_arrows(image, boxes, pairs, anchor: int, labels: Sequence[str] = ()
         ax.annotate("", (x[anchor], y[anchor]), (x[i], y[i]), arrowprops=style)
         ax.text((2 * x[i] + x[anchor]) / 3, (2 * y[i] + y[anchor]) / 3, f"{share:.2f}", fontsize=8, ha="center", va="center",
                 bbox={"facecolor": "white", "edgecolor": style["color"], "linewidth": 0.8, "pad": 1.2})  # fmt: skip
-    ax.set_title(title, fontsize=9)
+    ax.set_title(title, fontsize=9, **WORDS)
     return ax
 
 
@@ -213,7 +225,7 @@ def difference_map(before, after, mask: Image.Image | None = None, title: str = 
     if mask is not None and mask.getextrema() == (0, 255):  # a mask of everything has no outline
         inside = np.asarray(_reduced(mask))
         ax.contour(*_centres(mask, inside), inside, [127.5], colors="white", linewidths=1, linestyles="dashed")
-    ax.set_title(title, fontsize=9)
+    ax.set_title(title, fontsize=9, **WORDS)
     ax.set_axis_off()
     return ax
 
@@ -248,11 +260,10 @@ def edit_figure(result, source=None):
         show(result.image, f"{result.status} after {tries}", axes[3])
     prompt = result.settings.prompt if result.settings else result.description
     title = "\n".join(textwrap.wrap(prompt, 60 if painted else 40, max_lines=2))
-    words = {"parse_math": False}  # a "$" in a user's words begins no formula
-    figure.suptitle(title, fontsize=12, fontweight="bold", **words)
+    figure.suptitle(title, fontsize=12, fontweight="bold", **WORDS)
     colour = "#2b8a3e" if result.verified else CHOSEN
     message = textwrap.fill(f"{result.status}: {result.message}", 110 if painted else 62)
-    figure.supxlabel(message, fontsize=9, color=colour, **words)
+    figure.supxlabel(message, fontsize=9, color=colour, **WORDS)
     return figure
 
 
@@ -313,21 +324,41 @@ def _rectangle(x0: float, y0: float, x1: float, y1: float, **style):
     return Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, **style)
 
 
-def _label_spots(ax, image, boxes, texts: dict[int, str]) -> dict[int, tuple[float, float]]:
-    """The top left corner of each box's label, in pixels: above, below or inside of the box, off the other labels."""
-    width, height = _size(image)
-    inches = ax.get_position().size * ax.figure.get_size_inches()
-    pixel = max(width / inches[0], height / inches[1]) / 72  # pixels of the picture a point of the figure
-    tall, taken, spots = 13 * pixel, [], {}
+def _points(ax) -> tuple[float, float]:
+    """Width and height of a panel in points: of its share of the figure, as the layout is made only when that is drawn."""
+    rows, columns = ax.get_subplotspec().get_geometry()[:2] if ax.get_subplotspec() else (1, 1)
+    width, height = 72 * ax.figure.get_size_inches()
+    return width / columns, height / rows
+
+
+def _label_spots(ax, image, boxes, texts: dict[int, str]) -> dict[int, tuple[float, float, str, str]]:
+    """Where each box's label is held, in pixels, and by which of its corners (ha, va): where it covers least of the other labels.
+
+    It is held at a corner of its box if it can, and so touches it whatever the figure's scale turns out to be.
+    """
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    (width, height), (across, down) = _size(image), _points(ax)
+    pixel = max(width / across, height / down)  # pixels of the picture a point of the figure: about
+    pad, tall, taken, spots = PAD * pixel, 12 * pixel, [], {}
+
+    def covered(x: float, y: float, wide: float) -> float:
+        """How much of the labels that have their places another one there would cover, in pixels."""
+        return sum(max(0, min(x + wide, a + w) - max(x, a)) * max(0, tall - abs(y - b)) for a, b, w in taken)
+
     for i, text in reversed(texts.items()):  # the chosen one first: it gets the best place
         x0, y0, x1, y1 = (float(v) for v in boxes[i])
-        wide = (4.6 * len(text) + 4) * pixel
-        x = max(2 * pixel, min(x0, width - wide))
-        right = max(2 * pixel, min(x1 - wide, width - wide))
-        inside = y0 + 3 * pixel
-        tries = [(x, y0 - tall), (x, y1 + 2 * pixel), (right, y0 - tall), (x, inside), (x, y1 - tall), (x, inside + tall)]
-        tries = [(a, b) for a, b in tries if 0 <= b <= height - tall] or [(x, min(max(y0, 0), height - tall))]
-        free = [t for t in tries if all(abs(t[1] - b) > tall or t[0] > a + w or a > t[0] + wide for a, b, w in taken)]
-        spots[i] = (free or tries)[0]
-        taken.append((*spots[i], wide))
+        wide = pixel * text_to_path.get_text_width_height_descent(text, FontProperties(size=LABEL), False)[0] + 2 * pad
+        left = (max(0, x0), "left") if x0 + wide <= width else (width - wide, "right")
+        right = (min(x1, width) - wide, "right") if x1 - wide >= 0 else (0, "left")
+        above, below = (y0 - tall, "bottom"), (y1, "top")
+        tries = [(left, above), (left, below), (right, above), (right, below)]
+        tries += [(left, (max(0, y0), "top")), (left, (min(y1, height) - tall, "bottom"))]
+        for far in (tall, 2 * tall, 3 * tall):  # in a crowd, off the box is better than over another label
+            tries += [(left, (y0 + far, "top")), (left, (y0 - tall - far, "bottom")), (left, (y1 + far, "top"))]
+        tries = [one for one in tries if 0 <= one[1][0] <= height - tall] or [(left, (min(max(y0, 0), height - tall), "top"))]
+        (x, ha), (y, va) = min(tries, key=lambda one: covered(one[0][0], one[1][0], wide))
+        taken.append((x, y, wide))
+        spots[i] = x + pad if ha == "left" else x + wide - pad, y + pad if va == "top" else y + tall - pad, ha, va
     return spots

@@ -241,7 +241,7 @@ for image_guidance in (1.0, 2.0):
         made = instruct_pix2pix(image, wish, models, guidance=guidance,
                                 image_guidance=image_guidance)
         grid.append(made.image)
-        titles.append(f"$s_I$ = {image_guidance}, $s_T$ = {guidance}")
+        titles.append(f"s_I = {image_guidance}, s_T = {guidance}")
 plots.image_grid(grid, titles, columns=3, side=2.0)
 
 # %% [markdown]

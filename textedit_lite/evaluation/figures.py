@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ..plots import CHOSEN, MASK, OTHER, panels, show
+from ..plots import CHOSEN, MASK, OTHER, WORDS, panels, show
 
 EACH = 4  # best, median and worst edits on a sheet
 BINS = 5  # of the margin, from 0 to 1
@@ -52,7 +52,7 @@ def sheet(parts: dict[str, list[tuple[dict[str, Any], Sequence[Image.Image]]]], 
         for place, (row, pictures) in enumerate(some):
             _one_edit(own[place * wide :], row, pictures)
     if title:
-        figure.suptitle(title, fontsize=12, fontweight="bold")
+        figure.suptitle(title, fontsize=12, fontweight="bold", **WORDS)
     return figure
 
 
@@ -63,7 +63,7 @@ def _one_edit(axes: Sequence, row: dict[str, Any], pictures: Sequence[Image.Imag
     said = textwrap.fill(row["prompt"].replace(" changes to ", " -> "), 17 * len(pictures), max_lines=3)
     text = axes[0].text(
         0, -0.04, f"{said}\n{'success' if row['success'] else 'failure'}, {row['status']}", transform=axes[0].transAxes,
-        fontsize=7.5, va="top", color="darkgreen" if row["success"] else "firebrick",
+        fontsize=7.5, va="top", color="darkgreen" if row["success"] else "firebrick", **WORDS,
     )  # fmt: skip
     text.set_in_layout(False)  # it may run on under the pictures beside it
 
@@ -99,7 +99,7 @@ def reliability(runs: dict[str, Sequence[dict[str, Any]]], ax=None):
     ax.set(xlabel="margin between the best two candidates (numbers: edits)", ylabel="share of right choices", xlim=(0, 1), ylim=(0, 1.12))
     ax.spines[["top", "right"]].set_visible(False)
     if ax.get_legend_handles_labels()[0]:
-        ax.legend(fontsize=8, frameon=False, loc="lower right")
+        _legend(ax, loc="lower right")
     return ax
 
 
@@ -140,7 +140,7 @@ def trade_off(points: dict[str, tuple[float, float]], ax=None):
     ax.set(xscale="log", xlim=(least / 2, 3 * max(harm.max(initial=0), least)), ylim=(-4, 104), ylabel="success, %",
            xlabel="mean squared error outside of the place of the edit (at the left edge: none)")  # fmt: skip
     ax.spines[["top", "right"]].set_visible(False)
-    ax.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    _legend(ax, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return ax
 
 
@@ -150,17 +150,23 @@ def cost(runs: dict[str, Sequence[dict[str, Any]]], ax=None):
     left = np.zeros(len(runs))
     for stage, colour in zip(STAGES, COLOURS):
         seconds = np.array([_mean([row["seconds"].get(stage, 0.0) for row in rows if row["seconds"]]) for rows in runs.values()])
-        ax.barh(list(runs), seconds, left=left, color=colour, label=stage)
+        ax.barh(range(len(runs)), seconds, left=left, color=colour, label=stage)
         left += seconds
     for y, total in enumerate(left):
         ax.text(total, y, f" {total:.2f} s", va="center", fontsize=8)
+    ax.set_yticks(range(len(runs)), list(runs), **WORDS)
     ax.invert_yaxis()
     ax.set_xlim(0, 1.15 * max(left.max(), 1e-3))
     ax.set_xlabel("seconds an edit, mean")
     ax.tick_params(labelsize=8)
     ax.spines[["top", "right"]].set_visible(False)
-    ax.legend(fontsize=8, frameon=False, ncols=len(STAGES), loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    _legend(ax, ncols=len(STAGES), loc="lower center", bbox_to_anchor=(0.5, 1.0))
     return ax
+
+
+def _legend(ax, **place) -> None:
+    for text in ax.legend(fontsize=8, frameon=False, **place).get_texts():
+        text.set(**WORDS)
 
 
 def _mean(values: Sequence[float], statistic: Callable = np.mean) -> float:

@@ -162,7 +162,7 @@ def _task_first(runs: Sequence[Run]):
 
 def _draw(runs: Sequence[Run], out: Path) -> str:
     """Write the figures; returns the Markdown that shows them. A run whose set has gone has no sheet."""
-    from ..plots import png
+    from ..plots import save
 
     named, lines = {run.name: run.rows for run in runs}, ["\n## Figures\n"]
     for number, run in enumerate(runs):
@@ -173,7 +173,7 @@ def _draw(runs: Sequence[Run], out: Path) -> str:
             continue
         if figure is not None:
             name = f"sheet-{number}.png"
-            (out / name).write_bytes(png(figure, dpi=110))
+            save(figure, out / name, dpi=110)
             lines.append(f"![Best, median and worst edits of {run.name}]({name})\n")
     points = {name: drawn.success_and_harm(rows) for name, rows in named.items()}
     drawings = (
@@ -181,7 +181,7 @@ def _draw(runs: Sequence[Run], out: Path) -> str:
         ("reliability.png", drawn.reliability(named), "Right choices by the margin"), ("cost.png", drawn.cost(named), "Cost"),
     )  # fmt: skip
     for name, ax, title in drawings:
-        (out / name).write_bytes(png(ax, dpi=110))
+        save(ax, out / name, dpi=110)
         lines.append(f"![{title}]({name})\n")
     return "\n".join(lines)
 

@@ -73,7 +73,8 @@ def assemble(course: Course, answers: dict[str, str], full: bool = False) -> tup
     """The course's notebook with these answers in it, and what each of its code cells is, as (exercise, "answer").
 
     answers: number of an exercise -> source of its cell; the checks of others are left out. full: with all other cells
-    of the notebook; else answers and checks alone. The kinds of cell are "answer", "check" and "", for any other.
+    of the notebook behind them, as what those import (the course's own functions, too) is not the answers' to use; else
+    answers and checks alone. The kinds of cell are "answer", "check" and "", for any other.
     """
     import nbformat
 
@@ -82,16 +83,16 @@ def assemble(course: Course, answers: dict[str, str], full: bool = False) -> tup
     made, kinds = nbformat.v4.new_notebook(), []
     made.cells.append(nbformat.v4.new_code_cell(ANEW + TOUCH.format("started")))
     kinds.append(("", ""))
+    walk = []
     for cell in course.notebook.cells:
         number, kind = places.get(grade_id(cell), ("", ""))
-        asked = number in answers
-        if cell.cell_type != "code" or not (asked or (full and kind != "check")):
-            continue
-        source = cell.source
-        if asked:
-            source = answers[number] if kind == "answer" else ANEW + source
-        made.cells.append(nbformat.v4.new_code_cell(source))
-        kinds.append((number, kind))
+        if number in answers:
+            made.cells.append(nbformat.v4.new_code_cell(answers[number] if kind == "answer" else ANEW + cell.source))
+            kinds.append((number, kind))
+        elif full and cell.cell_type == "code" and kind != "check":
+            walk.append(nbformat.v4.new_code_cell(cell.source))
+    made.cells += walk
+    kinds += [("", "")] * len(walk)
     made.cells.append(nbformat.v4.new_code_cell(TOUCH.format("finished")))
     kinds.append(("", ""))
     return made, kinds

@@ -16,6 +16,7 @@ from ..errors import OutputError, SettingsError
 from ..evaluation.cases import asked_change, name_of, targets
 from ..evaluation.metrics import bootstrap_interval
 from ..evaluation.verdict import as_words, background_changed, by_oracle, hits, support
+from ..images import save_png, write_text
 from ..prompt import task_prompt
 from ..vocabulary import TASKS
 from ..world.scenes import Scene, boxes, ideal_edit, make_scene, render
@@ -132,8 +133,8 @@ def score_editor(
             bar.set_postfix(success=f"{np.mean([row['success'] for row in rows]):.3f}")
     if folder:
         lines = [json.dumps({**row, "verdict": asdict(row["verdict"])}) for row in rows]
-        (folder / "edits.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-        contact_sheet(shown).save(folder / "sheet.png")
+        write_text(folder / "edits.jsonl", "\n".join(lines) + "\n")
+        save_png(contact_sheet(shown), folder / "sheet.png")
     return summary(rows) | {"seconds": round(seconds / len(rows), 3)}
 
 
