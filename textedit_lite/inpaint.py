@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,12 @@ from .errors import MaskError, SettingsError
 from .models import PAINTING, native_side
 
 BLACK = 4  # a painting whose brightest value (of 255) is below is a safety checker's
+BLACKENED = "The safety checker blackened what was painted: change the words or the seed."
+OVERFLOWN = ('Half precision overflowed in the painter, and what was painted is no picture (NaN): load the models with '
+             'device="cpu" (--device cpu), which paints in full precision.')  # fmt: skip
+NO_NUMBERS = "What was painted is no picture (NaN): the painter's weights are damaged, so fetch or train them again."
 MAX_STEPS, MAX_GUIDANCE = 1000, 50
+NOISED = 0.8  # of the way into the noise from which all of it is to be taken away, where steps are rounded to whole timesteps
 
 Progress = Callable[[int, int], None]  # (step, steps), after each step
 
@@ -42,11 +48,11 @@ class Job:
 
 @dataclass(frozen=True)
 class Painting:
-    """One repainted picture; `refused` says that a safety checker blackened it, and then `image` is the input's."""
+    """One repainted picture; `refused` says in a sentence why there is none, and then `image` is the input's."""
 
     image: Image.Image
     seed: int
-    refused: bool = False
+    refused: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,10 +87,32 @@ def guidance_scale(base: float, shown: float, round_index: int = 0) -> float:
     return min(scale, MAX_GUIDANCE)
 
 
-def check_settings(steps: int, guidance: float, strength: float = 1.0) -> None:
-    """Raises SettingsError, with the range that it should have, for a setting that no painting can have."""
+def possible_steps(steps: int, painter) -> int:
+    """As many of `steps` as a painter's scheduler can take from noise to picture: all, or the next fewer that it can.
+
+    LCM's takes at most the 50 that it was distilled over. Stable Diffusion's own takes every k-th of 1000 timesteps, k
+    whole: of 1000 the first lies beyond them, and 501 would set out from timestep 501, where noise is half taken away.
+    """
+    scheduler = copy.deepcopy(painter.scheduler)  # which another thread may be painting with
+    end = scheduler.config.num_train_timesteps
+
+    def possible(n: int) -> bool:
+        try:
+            scheduler.set_timesteps(n)
+        except ValueError:
+            return False
+        return NOISED * end * (1 - 1 / n) <= scheduler.timesteps.max() < end
+
+    return next((n for n in range(steps, 1, -1) if possible(n)), 1)
+
+
+def check_settings(steps: int, guidance: float, strength: float = 1.0, painter=None) -> None:
+    """Raises SettingsError, with what it should be, for a setting that no painting can have, or none of this painter's."""
     if not (isinstance(steps, Integral) and 1 <= steps <= MAX_STEPS):
         raise SettingsError(f"Painting cannot take {steps} steps: give a whole number from 1 to 1000.")
+    if painter is not None and (possible := possible_steps(steps, painter)) != steps:
+        name = type(painter.scheduler).__name__
+        raise SettingsError(f"Painting cannot take {steps} steps with this painter's {name}: give {possible}.")
     if not (isinstance(guidance, Real) and 1 <= guidance <= MAX_GUIDANCE):
         raise SettingsError(f"The guidance cannot be {guidance}: give a number from 1 (none) to 50.")
     if not (isinstance(strength, Real) and 0 < strength <= 1 and int(steps * strength) >= 1):
@@ -112,7 +140,8 @@ def inpaint(
     feathered inwards, so everything outside of the mask equals the input bit for bit (Rombach et al., 2022; paper,
     stage 4). The same seeds give the same pictures on the same machine; alone or beside others, a seed's picture is
     the same up to the last digit of the arithmetic. negative: words to keep away from; strength: below 1 the picture
-    under the mask shines through; progress(step, steps) is called after each step; feather: in short sides of the mask;
+    under the mask shines through; progress(step, steps) is called after each step, of which some schedulers take more than
+    they were told; feather: in short sides of the mask;
     temperature: of the noise that it starts from, 0 to 1 (`noise`).
 
     Raises MaskError for an empty mask or one of another size, SettingsError for settings out of range.
@@ -129,12 +158,12 @@ def inpaint_batch(
     progress: Progress | None = None, refine: bool = True,
 ) -> list[Painting]:  # fmt: skip
     """`inpaint` for several pictures, masks and captions in one call of the pipeline. Taught in notebook 04."""
-    check_settings(steps, guidance, strength)
+    check_settings(steps, guidance, strength, painter)
     natives = [_native(job, native_side(painter)) for job in jobs]
 
     def after_step(pipeline, step, timestep, tensors):
         if progress:
-            progress(step + 1, int(steps * strength))
+            progress(step + 1, pipeline.num_timesteps)
         return {}
 
     output = _run(jobs, natives, painter, steps, guidance, strength, negative, after_step)
@@ -142,8 +171,8 @@ def inpaint_batch(
     seen = round_trip([native.start for native in natives], painter) if strength < 1 else [None] * len(jobs)
     paintings = []
     for job, native, pixels, through, flagged in zip(jobs, natives, output.images * 255, seen, flags, strict=True):
-        if flagged or not pixels.max() >= BLACK:  # nor is NaN, to which half precision may overflow, a picture
-            paintings.append(Painting(job.image, job.seed, refused=True))
+        if refused := _refused(pixels, flagged, painter):
+            paintings.append(Painting(job.image, job.seed, refused))
             continue
         if refine:
             pixels = refine_boundary(np.asarray(native.image), pixels, np.asarray(native.mask) > 0)
@@ -187,13 +216,13 @@ def denoising(
     image: Image.Image, mask: Image.Image, description: str, painter, *, seed: int = 0, steps: int = 12,
     guidance: float = 3.0,
 ) -> list[Image.Image]:  # fmt: skip
-    """What the painter's latents show after each step, from noise to picture: `steps` crops at native size.
+    """What the painter's latents show after each step, from noise to picture: a crop a step, at native size.
 
     Arguments and errors as those of `inpaint`. Taught in notebook 04.
     """
     import torch
 
-    check_settings(steps, guidance)
+    check_settings(steps, guidance, painter=painter)
     job, latents = Job(image, mask, description, seed), []
 
     def after_step(pipeline, step, timestep, tensors):
@@ -201,9 +230,18 @@ def denoising(
         return {}
 
     _run([job], [_native(job, native_side(painter))], painter, steps, guidance, 1.0, "", after_step)
-    with torch.inference_mode():
-        pixels = painter.vae.decode(torch.cat(latents) / painter.vae.config.scaling_factor).sample
-    return painter.image_processor.postprocess(pixels, output_type="pil")
+    with torch.inference_mode():  # one at a time, as all of them at full size take gigabytes
+        decoded = [painter.vae.decode(one / painter.vae.config.scaling_factor).sample for one in latents]
+    return [picture for pixels in decoded for picture in painter.image_processor.postprocess(pixels, output_type="pil")]
+
+
+def _refused(pixels: np.ndarray, flagged: bool, painter) -> str:
+    """Why a painting is no picture, a sentence for the user; "" for one that is."""
+    import torch
+
+    if np.isnan(pixels).any():
+        return OVERFLOWN if painter.unet.dtype == torch.float16 else NO_NUMBERS
+    return BLACKENED if flagged or pixels.max() < BLACK else ""
 
 
 def _native(job: Job, side: int) -> _Native:
