@@ -22,6 +22,7 @@ OVERFLOWN = ('Half precision overflowed in the painter, and what was painted is 
              'device="cpu" (--device cpu), which paints in full precision.')  # fmt: skip
 NO_NUMBERS = "What was painted is no picture (NaN): the painter's weights are damaged, so fetch or train them again."
 MAX_STEPS, MAX_GUIDANCE = 1000, 50
+FEW_WORDS = 2000  # tokens, fewer of which are the words of one small world, as in `models`
 NOISED = 0.8  # of the way into the noise from which all of it is to be taken away, where steps are rounded to whole timesteps
 
 Progress = Callable[[int, int], None]  # (step, steps), after each step
@@ -57,11 +58,15 @@ class Painting:
 
 @dataclass(frozen=True)
 class _Native:
-    """A job as the painter sees it: a window (xyxy, pixels) of the picture; picture, mask and start at native size."""
+    """A job as the painter sees it: a window (xyxy, pixels) of the picture; picture, mask, hole and start at native size.
+
+    hole: the mask as the painter is given it (`_hole`).
+    """
 
     window: tuple[int, int, int, int]
     image: Image.Image
     mask: Image.Image
+    hole: Image.Image
     start: Image.Image
 
 
@@ -136,12 +141,12 @@ def inpaint(
     """Repaint the masked place of a picture so that `description` is true there: one painting a seed, in one batch.
 
     image: RGB; mask: L of the same size, 255 = repaint; painter: a StableDiffusionInpaintPipeline. The painter sees a
-    square window around the mask at its own native size. Only the masked part comes back, its boundary refined and
-    feathered inwards, so everything outside of the mask equals the input bit for bit (Rombach et al., 2022; paper,
-    stage 4). The same seeds give the same pictures on the same machine; alone or beside others, a seed's picture is
-    the same up to the last digit of the arithmetic. negative: words to keep away from; strength: below 1 the picture
-    under the mask shines through; progress(step, steps) is called after each step, of which some schedulers take more than
-    they were told; feather: in short sides of the mask;
+    square window around the mask at its own native size, one of photographs only what of it lies in the picture
+    (`painting_size`). Only the masked part comes back, its boundary refined and feathered inwards, so everything outside
+    of the mask equals the input bit for bit (Rombach et al., 2022; paper, stage 4). The same seeds give the same pictures on
+    the same machine; alone or beside others, a seed's picture is the same up to the last digit of the arithmetic. negative:
+    words to keep away from; strength: below 1 the picture under the mask shines through; progress(step, steps) is called
+    after each step, of which some schedulers take more than they were told; feather: in short sides of the mask;
     temperature: of the noise that it starts from, 0 to 1 (`noise`).
 
     Raises MaskError for an empty mask or one of another size, SettingsError for settings out of range.
@@ -157,9 +162,19 @@ def inpaint_batch(
     jobs: Sequence[Job], painter, steps: int = 12, guidance: float = 3.0, strength: float = 1.0, negative: str = "",
     progress: Progress | None = None, refine: bool = True,
 ) -> list[Painting]:  # fmt: skip
-    """`inpaint` for several pictures, masks and captions in one call of the pipeline. Taught in notebook 04."""
+    """`inpaint` for several pictures, masks and captions, those of one size in one call of the pipeline. Taught in notebook 04."""
     check_settings(steps, guidance, strength, painter)
-    natives = [_native(job, native_side(painter)) for job in jobs]
+    natives = [_native(job, painter) for job in jobs]
+    paintings: dict[int, Painting] = {}
+    for size in dict.fromkeys(native.image.size for native in natives):
+        alike = [i for i, native in enumerate(natives) if native.image.size == size]
+        some = [jobs[i] for i in alike], [natives[i] for i in alike]
+        paintings |= zip(alike, _painted(*some, painter, steps, guidance, strength, negative, progress, refine))
+    return [paintings[i] for i in range(len(jobs))]
+
+
+def _painted(jobs, natives, painter, steps, guidance, strength, negative, progress, refine) -> list[Painting]:
+    """The paintings of jobs that the painter sees at one size."""
 
     def after_step(pipeline, step, timestep, tensors):
         if progress:
@@ -181,6 +196,19 @@ def inpaint_batch(
         pasted = paste_back(job.image, painted, job.mask, native.window, job.feather, start)
         paintings.append(Painting(pasted, job.seed))
     return paintings
+
+
+def painting_size(size: tuple[int, int], painter) -> tuple[int, int]:
+    """(width, height) at which a painter sees a window of `size`: its aspect, and the area that the painter was trained on.
+
+    A square is the native one; else both are multiples of what UNet and autoencoder halve: 64 pixels for Stable Diffusion
+    1.5, 16 for the lite painter.
+    """
+    step = painter.vae_scale_factor * 2 ** (len(painter.unet.config.block_out_channels) - 1)
+    side, aspect = native_side(painter), math.sqrt(size[0] / size[1])
+    if aspect == 1:
+        return side, side
+    return max(step, round(side * aspect / step) * step), max(step, round(side / aspect / step) * step)
 
 
 def noise(generator, painter, temperature: float = 1.0, size: tuple[int, int] | None = None):
@@ -229,7 +257,7 @@ def denoising(
         latents.append(tensors["latents"])
         return {}
 
-    _run([job], [_native(job, native_side(painter))], painter, steps, guidance, 1.0, "", after_step)
+    _run([job], [_native(job, painter)], painter, steps, guidance, 1.0, "", after_step)
     with torch.inference_mode():  # one at a time, as all of them at full size take gigabytes
         decoded = [painter.vae.decode(one / painter.vae.config.scaling_factor).sample for one in latents]
     return [picture for pixels in decoded for picture in painter.image_processor.postprocess(pixels, output_type="pil")]
@@ -244,30 +272,59 @@ def _refused(pixels: np.ndarray, flagged: bool, painter) -> str:
     return BLACKENED if flagged or pixels.max() < BLACK else ""
 
 
-def _native(job: Job, side: int) -> _Native:
+def _native(job: Job, painter) -> _Native:
     size, box = job.image.size, job.mask.getbbox()
     if job.mask.size != size or not box or job.mask.crop(box).getextrema()[1] < 128:
         raise MaskError("The mask is empty or not of the picture's size: paint white what is to be repainted.")
     window = context_window((0, 0, *size), size, 1.0) if job.whole else context_window(box, size)
-    image = zoom(job.image, window, side)
+    if _of_photographs(painter):  # beyond the picture is nothing that a painting should agree with
+        window = (max(window[0], 0), max(window[1], 0), min(window[2], size[0]), min(window[3], size[1]))
+    seen = painting_size((window[2] - window[0], window[3] - window[1]), painter)
+    image = zoom(job.image, window, seen)
     # Black beyond the picture's borders, where nothing is pasted back.
-    mask = zoom(job.mask, window, side, Image.Resampling.BILINEAR, "constant")
-    cut = min(128, mask.getextrema()[1])  # a mask thinner than a pixel of the crop leaves a hole all the same
-    start = image if job.start is None else zoom(job.start, window, side)
-    return _Native(window, image, mask.point([255 if value >= cut else 0 for value in range(256)]), start)
+    soft = zoom(job.mask, window, seen, Image.Resampling.BILINEAR, "constant")
+    cut = min(128, soft.getextrema()[1])  # a mask thinner than a pixel of the crop leaves a hole all the same
+    mask = soft.point([255 if value >= cut else 0 for value in range(256)])
+    start = image if job.start is None else zoom(job.start, window, seen)
+    return _Native(window, image, mask, _hole(soft, mask, painter.vae_scale_factor), start)
+
+
+def _of_photographs(painter) -> bool:
+    """Whether a painter has seen so much that it can paint in any aspect; one that knows the words of a small world has not.
+
+    The lite one, trained on squares, is given the picture's edge repeated beyond the border: of 112 large objects that it
+    painted from noise alone, 69 % came out right so, and 27 % in windows that end with the picture.
+    """
+    return len(painter.tokenizer) >= FEW_WORDS
+
+
+def _hole(soft: Image.Image, mask: Image.Image, cell: int) -> Image.Image:
+    """The mask that the painter is given: where a part of it is thinner than a latent `cell` (pixels a side), whole cells.
+
+    Of the pixels of a cell diffusers looks at one, the first, so that what is thin could fall between them and not be painted;
+    and what is thinner than a pixel is in the `soft` mask only. Within a cell of what is not thin it is no more than the
+    edge of that, and stays.
+    """
+    from scipy.ndimage import maximum_filter, minimum_filter
+
+    masked = np.asarray(mask) > 0
+    thin = (np.asarray(soft) > 0) & ~maximum_filter(minimum_filter(masked, cell, mode="constant"), 3 * cell + 1)
+    rows, columns = masked.shape[0] // cell, masked.shape[1] // cell
+    lost = thin.reshape(rows, cell, columns, cell).any((1, 3)) & ~masked[::cell, ::cell]
+    return Image.fromarray(np.uint8(255) * (masked | lost.repeat(cell, 0).repeat(cell, 1)))
 
 
 def _run(jobs, natives, painter, steps, guidance, strength, negative, after_step):
     """One call of the pipeline; below a strength of 1 it draws its noise itself, and adds it to the start."""
     import torch
 
-    side = native_side(painter)
+    size = width, height = natives[0].image.size
     generators = [torch.Generator("cpu").manual_seed(job.seed) for job in jobs]
-    drawn = [noise(one, painter, job.temperature) for one, job in zip(generators, jobs, strict=True)] if strength == 1 else None
+    drawn = [noise(one, painter, job.temperature, size) for one, job in zip(generators, jobs, strict=True)] if strength == 1 else None
     with PAINTING:
         return painter(
             prompt=[job.description for job in jobs], negative_prompt=[negative] * len(jobs) if negative else None,
-            image=[native.start for native in natives], mask_image=[native.mask for native in natives], height=side,
-            width=side, strength=strength, num_inference_steps=steps, guidance_scale=guidance, output_type="np",
+            image=[native.start for native in natives], mask_image=[native.hole for native in natives], height=height,
+            width=width, strength=strength, num_inference_steps=steps, guidance_scale=guidance, output_type="np",
             generator=generators, latents=torch.cat(drawn) if drawn else None, callback_on_step_end=after_step,
         )  # fmt: skip
