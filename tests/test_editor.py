@@ -15,6 +15,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from diffusers import LCMScheduler
 from PIL import Image, ImageChops
 from PIL.PngImagePlugin import PngInfo
 
@@ -32,7 +33,7 @@ from textedit_lite.errors import (
     WeightsError,
 )
 from textedit_lite.images import open_image, save_png
-from textedit_lite.inpaint import Painting
+from textedit_lite.inpaint import BLACKENED, Painting
 from textedit_lite.match import ATTRIBUTES, Reading
 from textedit_lite.plan import SEEDS
 from textedit_lite.prompt import parse
@@ -122,7 +123,7 @@ def driven(models, editor, image, prompt, paint, rounds=3):
                 answer = None
             else:
                 painted.append(asked)
-                answer = [Painting(paint(job) or image, job.seed, paint(job) is None) for job in asked.jobs]
+                answer = [Painting(paint(job) or image, job.seed, "" if paint(job) else BLACKENED) for job in asked.jobs]
     except StopIteration as stop:
         return stop.value, painted
 
@@ -346,7 +347,7 @@ def test_the_best_round_is_kept(models, editor, image):
 def test_blackened_paintings_are_refused(models, editor, image):
     result, _ = driven(models, editor, image, CUP, lambda job: None, rounds=2)
     assert (result.status, result.verified, result.image) == ("unverified", False, None)
-    assert "safety checker" in result.message
+    assert result.message == BLACKENED
     ideal = ideal_edit(SCENE, 2, {"colour": "red"})
     result, _ = driven(models, editor, image, CUP, lambda job: ideal if job.seed == 1 else None, rounds=2)
     assert result.verified and result.image.tobytes() == ideal.tobytes()
@@ -364,6 +365,22 @@ class Blackening:
     def __call__(self, **options):
         images = np.zeros_like(self.painter(**options).images)
         return SimpleNamespace(images=images, nsfw_content_detected=[True] * len(images))
+
+
+def test_each_round_takes_the_steps_that_the_scheduler_can(models, image):
+    few = SimpleNamespace(scheduler=LCMScheduler(beta_schedule="scaled_linear"))  # it has nothing to paint with
+    editor = Editor(dataclasses.replace(models, painter=few, temperature=1.0))
+    with pytest.raises(SettingsError, match="51 steps .* give 50"):
+        editor.edit(image, CUP, steps=51)
+    algorithm = algorithm_1(image, parse(CUP), editor.models, editor.settings(CUP, steps=30, sketch=False))
+    asked, steps = next(algorithm), []
+    while len(steps) < 3:
+        answer = editor.detections(image) if isinstance(asked, Find) else None
+        if isinstance(asked, Paint):
+            steps.append(asked.steps)
+            answer = [Painting(image, job.seed, BLACKENED) for job in asked.jobs]
+        asked = algorithm.send(answer)
+    assert steps == [30, 45, 50]
 
 
 def test_a_safety_checkers_black_picture_never_comes_out(models, image, tmp_path):

@@ -117,6 +117,26 @@ def test_exif_rotation_is_applied_once(picture, tmp_path, orientation, kind):
     assert (pixels(open_image(opened)) == pixels(opened)).all()
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_a_damaged_exif_is_read_past_in_silence(picture, tmp_path, kind, recwarn):
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010E] = 6, "a description that is long enough to lie behind the table"
+    whole, seen, random = exif.tobytes(), set(), np.random.default_rng(0)
+    damaged = [whole[:length] for length in range(4, len(whole), 3)]
+    for _ in range(30):
+        spoilt = bytearray(whole)
+        for at in random.integers(6, len(whole), 8):
+            spoilt[at] = random.integers(256)
+        damaged.append(bytes(spoilt))
+    for content in damaged:
+        picture.save(tmp_path / "p", format=kind, exif=content)
+        seen.add(open_image(tmp_path / "p").size)
+        with Image.open(tmp_path / "p") as opened_elsewhere:
+            open_image(opened_elsewhere)
+    assert seen == {picture.size, picture.size[::-1]}, "turned where that can still be read"
+    assert not recwarn.list
+
+
 def test_nothing_but_pixels_comes_in(picture, tmp_path):
     exif = Image.Exif()
     exif[0x010E] = "a description"

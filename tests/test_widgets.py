@@ -748,12 +748,6 @@ def test_the_round_of_each_call(at_once, calls):
         assert painting._which(number, at_once) == f"round {name[0]}{part}"
 
 
-def test_a_scheduler_that_takes_one_step_more_is_not_beyond_the_last(panel):
-    for step in range(1, 6):  # as PNDM, with which Stable Diffusion 1.5 comes, when it is asked for four
-        panel._progress(step, 4)
-        assert panel.status.text == f"Painting, round 1: step {min(step, 4)} of 4." and panel.bar.value == min(step, 4)
-
-
 @pytest.mark.parametrize("prompt", [RED, "the left car changes to a car facing the front"])
 def test_who_reads_that_it_is_done_finds_the_controls_free(panel, prompt):
     panel.prompt.value = prompt

@@ -109,14 +109,14 @@ def paste_back(
     """The picture with `painted`, the repainted `window` (xyxy) of it, put in where the mask is; all else is untouched.
 
     Every pixel outside of the mask equals the picture's own, bit for bit: only the rounded feathered mixture is
-    written, and only inside. painted: RGB, square, of any size; it is scaled to the window's. width: of the feather, in
+    written, and only inside. painted: RGB, of any size; it is scaled to the window's. width: of the feather, in
     short sides of the mask's box, 0 to 0.5. start: what the painting started from; where it has hardly been changed, it
     stays just as it was (`keep_start`). Taught in notebook 04.
     """
     x0, y0, x1, y1 = place = place_of(mask)
     size = (x1 - x0, y1 - y0)
-    scale = painted.width / (window[2] - window[0])
-    part = tuple(scale * v for v in (x0 - window[0], y0 - window[1], x1 - window[0], y1 - window[1]))
+    scale, down = painted.width / (window[2] - window[0]), painted.height / (window[3] - window[1])
+    part = (scale * (x0 - window[0]), down * (y0 - window[1]), scale * (x1 - window[0]), down * (y1 - window[1]))
     after = painted.resize(size, Image.Resampling.LANCZOS, part)
     if start is not None:  # looked at as small as it was painted: a large picture's place has millions of pixels
         share = 255 * keep_start(np.asarray(painted), np.asarray(start.through), AROUND * scale * min(size))

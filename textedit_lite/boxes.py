@@ -148,17 +148,17 @@ def rotated(
 
 
 def zoom(
-    image: Image.Image, window: tuple[int, int, int, int], side: int, resample: int = Image.Resampling.LANCZOS,
+    image: Image.Image, window: tuple[int, int, int, int], size: int | tuple[int, int], resample: int = Image.Resampling.LANCZOS,
     mode: str = "edge",
 ) -> Image.Image:  # fmt: skip
-    """The square window of a picture at `side` x `side` pixels; outside it repeats the edge, or is 0 ("constant").
+    """The window of a picture at `size` (width, height) pixels; outside it repeats the edge, or is 0 ("constant").
 
-    Only what lies inside is scaled: the window around a panorama holds many times the picture's pixels.
-    Taught in notebook 04.
+    size: of a square, one number. Only what lies inside is scaled: the window around a panorama holds many times the
+    picture's pixels. Taught in notebook 04.
     """
-    scale = side / (window[2] - window[0])
     part, out, pad = [], [], []
-    for low, high, extent in ((window[0], window[2], image.width), (window[1], window[3], image.height)):
+    for low, high, extent, side in zip(window[:2], window[2:], image.size, (size, size) if isinstance(size, int) else size):
+        scale = side / (high - low)
         # Whole pixels of the result, and exactly the piece of the picture that they show.
         first, last = math.ceil((max(low, 0) - low) * scale), math.floor((min(high, extent) - low) * scale)
         if last <= first:  # the whole picture is thinner than a pixel

@@ -218,7 +218,7 @@ def _why(chosen, prompt: EditPrompt) -> str:
 
 def _outcome(best: Verdict, description: str) -> str:
     if best.painting.refused:
-        return "The safety checker blackened every painting: change the words or the seed."
+        return best.painting.refused
     if best.verified:
         return f"The place now shows {description}."
     return f"The place was repainted, but DETR and CLIP do not both see {description} there: try another seed or more steps."
@@ -321,7 +321,7 @@ class Editor:
         """Checked settings with the models' defaults filled in."""
         steps = self.models.steps if steps is None else steps
         guidance = self.models.guidance if guidance is None else guidance
-        check_settings(steps, guidance)
+        check_settings(steps, guidance, painter=self.models.painter)
         check_select(select)
         check_seed(seed)
         if not (isinstance(rounds, Integral) and 1 <= rounds <= 10):

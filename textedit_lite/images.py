@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import ExifTags, Image, ImageChops, ImageOps
+from PIL import ExifTags, Image, ImageChops
 
 from textedit_lite.errors import ImageError, OutputError
 
@@ -20,6 +20,11 @@ MAX_PIXELS = 100_000_000
 MIN_SIDE = 16
 MAX_ASPECT = 50  # of the longer to the shorter side; the detector makes the longer one 384 or 1333 pixels, and needs some of the shorter
 OVERSHOOT = 0.5  # by which floats may leave 0 to 1 and are clipped: a bicubic resize makes such ones, and no range of 0 to 255 is so small
+# What undoes each of EXIF's orientations; 1 is upright. Pillow's own `exif_transpose` writes the tags anew, and stumbles over damaged ones.
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90,
+}  # fmt: skip
 
 ImageSource = str | os.PathLike | BinaryIO | Image.Image | np.ndarray
 
@@ -138,21 +143,23 @@ def _picture_path(source: str | os.PathLike) -> Path:
 @contextlib.contextmanager
 def _opened(source: Path | BinaryIO, name: str) -> Iterator[Image.Image]:
     """The image with its header read and its size checked."""
-    with warnings.catch_warnings():
-        # Pillow warns from its own, lower limit on; the check of MAX_PIXELS stands in for it.
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        with _damage_reported(name):
-            image = Image.open(source)
-        with image:
-            _check_size(image.size, name)
-            yield image
+    with _damage_reported(name):
+        image = Image.open(source)
+    with image:
+        _check_size(image.size, name)
+        yield image
 
 
 @contextlib.contextmanager
 def _damage_reported(name: str) -> Iterator[None]:
-    """Turns what Pillow raises into ImageError; on damaged bytes its decoders raise nearly every kind of exception."""
+    """Turns what Pillow raises into ImageError; on damaged bytes its decoders raise nearly every kind of exception.
+
+    Its warnings are of what does not matter here: tags that it cannot read, and a size (from a lower limit than MAX_PIXELS on).
+    """
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     except ImageError:
         raise
     except Image.DecompressionBombError as error:
@@ -188,17 +195,25 @@ def _decoded(image: Image.Image, name: str, under: str, mask: bool) -> Image.Ima
         _check_sides(image.size, name)
     with _damage_reported(name):
         image.load()
-        turned = image.getexif().get(ExifTags.Base.Orientation, 1) != 1
-        image = ImageOps.exif_transpose(image)  # a copy, turned or not
+        turn = _turn(image)
+        image = image.copy() if turn is None else image.transpose(turn)
         flat, to_srgb = _flat(image, under, mask), None if mask else _to_srgb(image)
         if to_srgb:
             rgb = to_srgb(flat)
-        elif flat.mode == "RGB" and not turned:
+        elif flat.mode == "RGB" and turn is None:
             rgb = flat  # no second copy: a large picture's is tens of megabytes
         else:
             rgb = flat.convert("RGB")
     rgb.info = {}
     return rgb
+
+
+def _turn(image: Image.Image) -> Image.Transpose | None:
+    """What brings an image upright, by its EXIF; None where it is so, or the EXIF is too damaged to tell."""
+    try:
+        return TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
+    except Exception:  # on damaged bytes nearly every kind
+        return None
 
 
 def _flat(image: Image.Image, under: str, mask: bool) -> Image.Image:

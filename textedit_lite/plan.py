@@ -12,7 +12,7 @@ from PIL import Image
 from .blend import FEATHER, lay_in, place_of
 from .boxes import GROW
 from .detect import Detections
-from .inpaint import Job, Painting, guidance_scale, step_schedule
+from .inpaint import Job, Painting, guidance_scale, possible_steps, step_schedule
 from .mask import build_mask
 from .models import Models
 from .segment import fit, narrowed, shapes, silhouette, within_reach
@@ -91,6 +91,7 @@ class Plan:
         strength = STRENGTHS[min(r, len(STRENGTHS) - 1)] if self.job.start else 1.0
         if self.models.steps <= FEW_STEPS:  # made for few from noise, it takes one of more where the sketch leaves little to paint
             steps = max(steps, math.ceil(1 / strength))
+        steps = possible_steps(steps, self.models.painter)
         strength = max(strength, min(1.0, 1.001 / steps))  # however few the steps, one of them must be taken
         return Paint(jobs, steps, guidance, strength, without != "refine")
 

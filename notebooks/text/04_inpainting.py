@@ -56,7 +56,7 @@ plots.mask_overlay(image, mask).figure
 #
 # $$ \text{side} = \tfrac{4}{3} \max(w_\text{mask}, h_\text{mask}) $$
 #
-# `context_window` pushes it inside of the picture where it fits, `zoom` brings it to the native size ([`boxes.py`](../textedit_lite/boxes.py)).
+# `context_window` pushes it inside of the picture where it fits (where it does not, the lite painter sees the edge repeated, and a painter of photographs only what lies in the picture, at as many pixels in all), `zoom` brings it to the native size ([`boxes.py`](../textedit_lite/boxes.py)).
 
 # %%
 from textedit_lite.boxes import context_window, zoom

@@ -37,7 +37,7 @@ def plain_edit(
     image: PIL, path or array; steps, strength, guidance: the paper's 40, 0.9 and Stable Diffusion's 7.5.
     Raises PromptError, UnknownWordError, ImageError, SettingsError as `Editor.edit` does. Taught in notebook 08.
     """
-    check_settings(steps, guidance, strength)
+    check_settings(steps, guidance, strength, models.painter)
     check_threshold(threshold)
     check_seed(seed)
     wish = parse(prompt)

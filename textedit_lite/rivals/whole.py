@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from PIL import Image
 
 from ..editor import Editor, EditResult, Settings
 from ..images import open_image
+from ..inpaint import painting_size
 from ..memory import in_portions
 from ..models import PAINTING, Models
 from ..prompt import EditPrompt
@@ -45,11 +45,7 @@ def working_size(size: tuple[int, int], pipeline: Any) -> tuple[int, int]:
     Both are multiples of what UNet and autoencoder halve: 64 pixels for Stable Diffusion 1.5, 16 for the lite models.
     Taught in notebook 08.
     """
-    config = pipeline.unet.config
-    step = pipeline.vae_scale_factor * 2 ** (len(config.block_out_channels) - 1)
-    side = config.sample_size * pipeline.vae_scale_factor
-    aspect = math.sqrt(size[0] / size[1])
-    return max(step, round(side * aspect / step) * step), max(step, round(side / aspect / step) * step)
+    return painting_size(size, pipeline)
 
 
 def edit_whole(

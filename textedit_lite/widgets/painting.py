@@ -151,7 +151,6 @@ class PaintingPanel(Panel):
         if step == 1:
             self._calls += 1
             self.bar.value = 0
-        step = min(step, steps)  # the scheduler of Stable Diffusion 1.5 takes one more than it is asked for
         self.bar.max, self.bar.value = steps, step
         self.status.say("busy", f"Painting, {_which(self._calls, self.models.at_once)}: step {step} of {steps}.")
 

@@ -247,7 +247,7 @@ class PaintPanel(PaintingPanel):
 
     def _finished(self, result) -> tuple[str, str]:
         if result.refused:
-            return "unsure", "The safety checker blackened the painting: change the words or the seed."
+            return "unsure", result.refused
         self.painted = result.image
         self._draw()
         return "good", f"Painted with seed {result.seed} in {self.steps.value} steps; outside of the mask not a pixel differs."
