@@ -299,18 +299,17 @@ def doctor(args: argparse.Namespace) -> int:
 
 def evaluate(args: argparse.Namespace) -> int:
     from textedit_lite.evaluation.report import report as put_together
-    from textedit_lite.evaluation.run import alone_under_accelerate, process
+    from textedit_lite.evaluation.run import alone_under_accelerate
     from textedit_lite.evaluation.run import evaluate as edit_all
 
     if alone_under_accelerate():
         complain("accelerate starts a single process with --cpu: leave that out and give --multi_gpu, which needs no GPU, or "
                  "use torchrun.", 0)  # fmt: skip
-    folder = edit_all(
+    edit_all(
         args.data, args.editor, args.tasks.split(","), args.images, args.seed, args.weights, args.out,
         ablate=args.ablate, block=args.block, device=args.device, yes=args.yes,
+        then=lambda folder, models: print(put_together([folder], folder / "report", models)),
     )  # fmt: skip
-    if process()[0] == 0:
-        print(put_together([folder], folder / "report"))
     return 0
 
 

@@ -37,7 +37,7 @@ def evaluate(
     data: str, editor: str = "ours", tasks: Sequence[str] = ("color", "tilt", "front", "updown"), images: int = 1000,
     seed: int = 0, weights: str = "lite", out: Path | str = "runs/evaluate", *, ablate: str | None = None,
     block: int = BLOCK, device: str | None = None, yes: bool = False, progress: bool = True,
-    models: Models | None = None,
+    models: Models | None = None, then: Callable[[Path, Models], object] | None = None,
 ) -> Path:  # fmt: skip
     """Edit `images` pictures for each task, grade every edit, and return the folder with rows, pictures and run.json.
 
@@ -46,6 +46,7 @@ def evaluate(
         images: of each task; where the set has fewer with an object for it, all that it has.
         out: an empty folder, or that of the same run: it then goes on where it was.
         block: edits at a time; yes: download without asking; models: loaded already, in place of weights and device.
+        then: called with the folder and the models, by the first process, when all is done.
 
     As one of several processes (RANK and WORLD_SIZE in the environment, as `accelerate launch` and `torchrun` set them) it
     takes its share of the blocks; the first one waits for all and merges them.
@@ -96,6 +97,8 @@ def evaluate(
     if rank == 0:
         _wait(folder, cases, world_size)
         rows.merge(folder, cases)
+        if then:
+            then(folder, models)
     return folder
 
 
