@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import io
+import ssl
 import threading
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from textedit_lite.cli import main
 from textedit_lite.errors import DeclinedError, OutputError, SettingsError
 from textedit_lite.evaluation import fetch
-from textedit_lite.evaluation.fetch import Archive, coco_folder, download, unpack
+from textedit_lite.evaluation.fetch import Archive, coco_folder, download, fetch_inception, unpack
 
 
 def packed(**members: str) -> bytes:
@@ -163,6 +165,32 @@ def test_a_member_that_leads_out_of_the_folder_is_refused(tmp_path):
     assert not (tmp_path / "outside.jpg").exists()
 
 
+def test_the_certificates_of_certifi_are_trusted_too(monkeypatch):
+    monkeypatch.setattr(fetch.ssl, "create_default_context", lambda: ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))  # as on macOS
+    assert fetch._trusting().cert_store_stats()["x509_ca"] > 10
+
+
+def test_inception_comes_to_where_torch_fidelity_looks_for_it(server, monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    archive, asked = serve(server, "inception.pth", b"abc" * 3000), []
+    assert not fetch_inception(asked.append, archive) and not server.asked, "nobody agreed"
+    assert "downloads 1 MB" in asked[0]
+    assert fetch_inception(lambda question: True, archive)
+    path = tmp_path / "hub" / "checkpoints" / "weights-inception-2015-12-05-6726825d.pth"
+    assert path.read_bytes() == b"abc" * 3000 and str(path) in capsys.readouterr().out
+    assert fetch_inception(lambda question: pytest.fail("it is there"), archive)
+    path.write_bytes(b"abc")
+    with pytest.raises(OutputError, match="Inception could not be fetched.*to go on"):
+        fetch_inception(lambda question: True, Archive("http://127.0.0.1:9/inception.pth", 9000, archive.sha256, ""))
+
+
+def test_inception_is_fetched_by_its_name(monkeypatch, capsys):
+    monkeypatch.setattr(fetch, "fetch_inception", lambda agree: agree("Download?"))
+    assert main(["fetch", "inception", "--yes"]) == 0
+    assert main(["fetch", "inception"]) == 2 and "Give --yes" in capsys.readouterr().err
+
+
 def test_the_real_archives_are_asked_for_safely():
     assert all(archive.url.startswith("https://") and len(archive.sha256) == 64 for archive in fetch.COCO)
     assert sum(archive.size for archive in fetch.COCO) > 1e9
+    assert fetch.INCEPTION.url.startswith("https://") and fetch.INCEPTION.url.endswith(f"-{fetch.INCEPTION.sha256[:8]}.pth")

@@ -197,6 +197,20 @@ def test_without_torchmetrics_there_is_a_sentence(rng, monkeypatch):
         ssim_map(rng.random((20, 20, 3)), rng.random((20, 20, 3)))
 
 
+def test_a_torchvision_that_does_not_fit_is_a_sentence(rng, monkeypatch):
+    import sys
+
+    class Broken:
+        def find_spec(self, name, *rest):
+            if name == "torchmetrics.functional.image":
+                raise RuntimeError("operator torchvision::nms does not exist")
+
+    monkeypatch.delitem(sys.modules, "torchmetrics.functional.image", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Broken(), *sys.meta_path])
+    with pytest.raises(SettingsError, match="nms does not exist.*pip uninstall torch-fidelity"):
+        ssim_map(rng.random((20, 20, 3)), rng.random((20, 20, 3)))
+
+
 def test_ssim_outside_of_arrays(rng):
     a, b = rng.random((2, 40, 50, 3))
     outside = np.zeros((40, 50), bool)
@@ -367,6 +381,33 @@ def test_fid_without_its_network_says_how_to_get_it():
     else:
         with pytest.raises(WeightsError, match="cannot be loaded"):
             inception_fid(images, images, weights="no/such/file.pth")
+
+
+def test_inception_sees_pictures_of_one_size_together_and_keeps_their_order(rng, monkeypatch):
+    import torch
+
+    seen = []
+
+    class Network(torch.nn.Module):
+        def __init__(self, *options, **more):
+            super().__init__()
+
+        def to(self, device):
+            seen.append(device)
+            return self
+
+        def forward(self, pixels):
+            seen.append(tuple(pixels.shape))
+            return pixels.float().mean((1, 2, 3))[:, None].expand(-1, 2048)
+
+    monkeypatch.setattr("torchmetrics.image.fid.NoTrainInceptionV3", Network)
+    images = [picture(rng, size) for size in ((24, 16), (20, 20), (24, 16), (24, 16), (20, 20))]
+    found = distances.inception_features(iter(images), device="cpu", batch=4)
+    assert found.shape == (5, 2048) and found.dtype == np.float64
+    assert seen[0] == "cpu" and sorted(seen[1:3]) == [(1, 3, 20, 20), (3, 3, 16, 24)] and seen[3:] == [(1, 3, 20, 20)]
+    np.testing.assert_allclose(found[:, 0], [np.asarray(image).mean() for image in images], rtol=1e-5)
+    with pytest.raises(SettingsError, match="no pictures"):
+        distances.inception_features([])
 
 
 def test_captions_say_what_a_distance_is_of():

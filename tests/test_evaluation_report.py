@@ -7,21 +7,26 @@ import io
 import itertools
 import json
 import math
+import os
 import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from textedit_lite import cli, data_path
 from textedit_lite.detect import Detections
-from textedit_lite.errors import SettingsError
+from textedit_lite.errors import SettingsError, WeightsError
 from textedit_lite.evaluation import figures, setwise, table
-from textedit_lite.evaluation.report import Run, _name_apart, read_run, report
+from textedit_lite.evaluation import report as reporting
+from textedit_lite.evaluation.distances import clip_features_of
+from textedit_lite.evaluation.report import NO_FID, Run, _name_apart, read_run, report
 from textedit_lite.evaluation.rows import read_rows
 from textedit_lite.evaluation.run import evaluate
 from textedit_lite.evaluation.setwise import originals, set_measures
 from textedit_lite.evaluation.table import OUTCOME, as_csv, as_latex, as_markdown, grid, shown
 from textedit_lite.evaluation.verdict import by_models, hits, is_black
+from textedit_lite.models import FULL, best_device, load_clip
 from textedit_lite.world.coco import write_set
 
 NUMBERS = itertools.count()
@@ -266,11 +271,96 @@ def test_the_fid_is_made_up_for_where_inception_has_come_to_hand(runs, models, t
     folder = shutil.copytree(runs[0][1], tmp_path / "run")
     assert "fid" not in set_measures(folder, models)["all"]
     monkeypatch.setattr(setwise, "_inception_weights", lambda: tmp_path / "weights.pth")
-    monkeypatch.setattr(setwise, "inception_features", lambda images, _: setwise.clip_features_of(images, models))
+    monkeypatch.setattr(setwise, "inception_features", lambda images, *_: setwise.clip_features_of(images, models))
     found = set_measures(folder, models)["all"]
     assert found["fid"] == found["frechet_clip"] and found["captions"]["fid"].startswith("FID over Inception")
     monkeypatch.setattr(setwise, "inception_features", None)
     assert set_measures(folder)["all"] == found, "and kept"
+
+
+def test_an_fid_that_fails_costs_no_other_distance_and_says_why(runs, models, tmp_path, monkeypatch):
+    folder = shutil.copytree(runs[0][1], tmp_path / "run")
+    assert NO_FID in report([folder], models=models) and "fetch inception" in NO_FID
+
+    def fails(*given):
+        raise WeightsError("No module named 'torchvision': install one.")
+
+    monkeypatch.setattr(setwise, "_inception_weights", lambda: tmp_path / "weights.pth")
+    monkeypatch.setattr(setwise, "inception_features", fails)
+    monkeypatch.setattr(setwise, "clip_features_of", None)
+    text = report([folder])
+    assert NO_FID in text and "- No module named 'torchvision': install one.\n" in text and "| 12 | 0.0" in text
+    monkeypatch.undo()
+    monkeypatch.setattr(setwise, "_inception_weights", lambda: tmp_path / "weights.pth")
+    monkeypatch.setattr(setwise, "inception_features", lambda images, *_: clip_features_of(images, models))
+    text = report([folder])
+    assert NO_FID not in text and "torchvision" not in text and "FID over Inception" in text
+
+
+def test_a_report_loads_clip_alone_once_and_where_the_run_was(runs, models, tmp_path, monkeypatch):
+    folders = [shutil.copytree(folder, tmp_path / folder.name) for folder in runs[0]]
+    kept = [json.loads((folder / "distances.json").read_text()) for folder in folders]
+    loaded = []
+
+    def load(*given):
+        loaded.append(given)
+        return load_clip(*given)
+
+    for folder in folders:
+        (folder / "distances.json").unlink()
+    monkeypatch.setattr(reporting, "load_clip", load)
+    report(folders)
+    assert loaded == [("lite", "cpu")]
+    for folder, before in zip(folders, kept):
+        after = json.loads((folder / "distances.json").read_text())["tasks"]["all"]
+        assert after["frechet_clip"] == pytest.approx(before["tasks"]["all"]["frechet_clip"], rel=1e-6, abs=1e-9)
+
+
+def test_a_run_that_was_made_on_another_device_is_measured_on_this_one():
+    assert setwise._device("cpu") == "cpu"
+    assert setwise._device("cuda:99") == best_device()
+
+
+def test_a_report_downloads_nothing(runs, tmp_path, monkeypatch):
+    from huggingface_hub import constants
+
+    from textedit_lite import hub
+
+    folder = shutil.copytree(runs[0][0], tmp_path / "run")
+    (folder / "distances.json").unlink()
+    manifest = json.loads((folder / "run.json").read_text())
+    manifest["settings"]["weights"] = "full"
+    (folder / "run.json").write_text(json.dumps(manifest))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "none"))
+    monkeypatch.setattr(hub, "fetch", lambda *given: pytest.fail("it began"))
+    text = report([folder])
+    assert "No distances of its sets: The CLIP of the full weights is not here: `textedit-lite fetch full` downloads them." in text
+
+
+def test_a_clip_that_cannot_be_read_is_one_sentence(tmp_path):
+    for part in FULL:
+        shutil.copytree(data_path("models", "lite", part), tmp_path / part)
+    (tmp_path / "clip" / "model.safetensors").write_bytes(b"no")
+    with pytest.raises(WeightsError, match="The CLIP of the .* weights cannot be loaded"):
+        load_clip(tmp_path, "cpu")
+
+
+def test_evaluate_hands_its_models_to_its_report(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(reporting, "load_clip", lambda *given: pytest.fail("loaded again"))
+    words = ["evaluate", "--editor", "copy", "--tasks", "color", "--images", "10", "--device", "cpu", "--out", str(tmp_path)]
+    assert cli.main(words) == 0
+    assert "N = 10, paired" in capsys.readouterr().out and (tmp_path / "report" / "report.md").is_file()
+
+
+def test_of_several_processes_the_first_one_reports(models, tmp_path, monkeypatch):
+    reported = []
+    for rank in ("1", "0"):
+        monkeypatch.setenv("RANK", rank)
+        monkeypatch.setenv("WORLD_SIZE", "2")
+        monkeypatch.setattr("textedit_lite.evaluation.run._wait_for_the_first", lambda folder: None)
+        evaluate("world", "copy", ["color"], 2, block=1, out=tmp_path, models=models, progress=False,
+                 then=lambda folder, given: reported.append((os.environ["RANK"], folder, given.clip)))  # fmt: skip
+    assert reported == [("0", tmp_path, models.clip)]
 
 
 def test_runs_of_one_name_are_told_apart_and_other_edits_are_said(runs, models, tmp_path):

@@ -10,9 +10,12 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -201,6 +204,52 @@ def test_a_process_that_died_is_missed(reference, models, tmp_path, monkeypatch)
     monkeypatch.undo()
     run(tmp_path, models, editor="copy", ablate=None)
     assert len(kept.read_rows(tmp_path)) == 6
+
+
+@pytest.mark.parametrize("working", [True, False])
+def test_a_process_that_works_on_a_long_block_is_waited_for(working, reference, tmp_path, monkeypatch):
+    rows, cases, part = kept.read_rows(reference), kept.read_cases(reference), kept.part_file(tmp_path, 1)
+    part.parent.mkdir()
+    part.touch()
+    clock = [0.0]
+
+    def sleep(seconds):  # a quarter of an hour each time, and after three hours the block is done
+        clock[0] += 900
+        if clock[0] > 10_800:
+            part.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        elif working:
+            os.utime(part, (clock[0], clock[0]))
+
+    monkeypatch.setattr(running, "time", SimpleNamespace(monotonic=lambda: clock[0], sleep=sleep))
+    if working:
+        running._wait(tmp_path, cases, 2)
+    else:
+        with pytest.raises(OutputError, match="a process has stopped"):
+            running._wait(tmp_path, cases, 2)
+
+
+def test_a_process_gives_a_sign_of_life_while_it_edits(tmp_path, monkeypatch):
+    beaten = threading.Event()
+    monkeypatch.setattr(running, "BEAT", 0.001)
+    monkeypatch.setattr(running.os, "utime", lambda path: beaten.set() if path == tmp_path else None)
+    with running._alive(tmp_path):
+        assert beaten.wait(60)
+        [beat] = [thread for thread in threading.enumerate() if thread.name == str(tmp_path)]
+    assert not beat.is_alive(), "and none when it is done"
+
+
+def test_a_run_is_alive_while_it_edits(models, tmp_path, monkeypatch):
+    marks = []
+
+    @contextmanager
+    def alive(path):
+        marks.append(path)
+        yield
+        marks.append(len(kept.read_lines(path)))
+
+    monkeypatch.setattr(running, "_alive", alive)
+    run(tmp_path, models, editor="copy", ablate=None)
+    assert marks == [kept.part_file(tmp_path, 0), 6]
 
 
 def test_a_helper_that_was_given_another_run_is_refused_at_its_first_start(models, tmp_path, monkeypatch):

@@ -180,6 +180,28 @@ def test_the_mask_is_the_one_of_diffusers(parts):
     assert np.mean(ours != expected.astype(bool)) < 0.01
 
 
+def test_a_schedule_of_another_scheduler_is_inverted_without_a_complaint(parts, monkeypatch):
+    import torch
+    from diffusers import DDIMInverseScheduler, DDIMScheduler, PNDMScheduler, configuration_utils
+
+    from textedit_lite.rivals.diffedit import invert
+
+    pipeline, latents, _, _ = parts
+    published = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "steps_offset": 1, "clip_sample": False}
+    theirs = PNDMScheduler.from_config({**published, "skip_prk_steps": True, "set_alpha_to_one": False})
+    complaints, made = [], []
+    monkeypatch.setattr(configuration_utils.logger, "warning", complaints.append)
+    monkeypatch.setattr(pipeline, "scheduler", DDIMScheduler.from_config(theirs.config))
+    plain = DDIMInverseScheduler.from_config(pipeline.scheduler.config)
+    assert len(complaints) == 1, "diffusers would"
+    step = DDIMInverseScheduler.step
+    monkeypatch.setattr(DDIMInverseScheduler, "step", lambda self, *given: made.append(self) or step(self, *given))
+    with torch.inference_mode():
+        invert(latents, pipeline, steps=4, strength=0.5)
+    assert len(complaints) == 1 and torch.equal(made[0].alphas_cumprod, plain.alphas_cumprod)
+    assert made[0].config.steps_offset == 1 and made[0].initial_alpha_cumprod == plain.initial_alpha_cumprod
+
+
 def test_the_inversion_leads_back_and_the_background_is_the_pictures(parts):
     import torch
 

@@ -260,6 +260,7 @@ def release(args: argparse.Namespace) -> int:
 
 
 def fetch(args: argparse.Namespace) -> int:
+    from textedit_lite.evaluation.fetch import fetch_inception
     from textedit_lite.models import fetch_weights
 
     def agree(question: str) -> bool:
@@ -272,7 +273,8 @@ def fetch(args: argparse.Namespace) -> int:
         except EOFError:  # Ctrl-D
             return False
 
-    return 0 if fetch_weights(args.weights, agree) else complain("Nothing was downloaded.", 1)
+    there = fetch_inception(agree) if args.weights == "inception" else fetch_weights(args.weights, agree)
+    return 0 if there else complain("Nothing was downloaded.", 1)
 
 
 def doctor(args: argparse.Namespace) -> int:
@@ -287,18 +289,17 @@ def doctor(args: argparse.Namespace) -> int:
 
 def evaluate(args: argparse.Namespace) -> int:
     from textedit_lite.evaluation.report import report as put_together
-    from textedit_lite.evaluation.run import alone_under_accelerate, process
+    from textedit_lite.evaluation.run import alone_under_accelerate
     from textedit_lite.evaluation.run import evaluate as edit_all
 
     if alone_under_accelerate():
         complain("accelerate starts a single process with --cpu: leave that out and give --multi_gpu, which needs no GPU, or "
                  "use torchrun.", 0)  # fmt: skip
-    folder = edit_all(
+    edit_all(
         args.data, args.editor, args.tasks.split(","), args.images, args.seed, args.weights, args.out,
         ablate=args.ablate, block=args.block, device=args.device, yes=args.yes,
+        then=lambda folder, models: print(put_together([folder], folder / "report", models)),
     )  # fmt: skip
-    if process()[0] == 0:
-        print(put_together([folder], folder / "report"))
     return 0
 
 
@@ -462,7 +463,8 @@ def build_parser() -> argparse.ArgumentParser:
 
     brought = command(fetch, "Download the full-size weights ahead of time, and check that they are whole.", GOES_ON)
     brought.add_argument("weights", metavar="full|NAME|FILE",
-                         help="full, what it loads when asked for (sam, text2image, ...), or a .toml or .json file that names other models")
+                         help="full, what it loads when asked for (sam, text2image, ...), inception, which an FID needs, or a .toml or "
+                         ".json file that names other models")  # fmt: skip
     brought.add_argument("--yes", action="store_true", help="download without asking")
 
     looked = command(doctor, "Say what of this machine is well, doubtful or wrong, and how to mend it.")

@@ -487,6 +487,29 @@ def _loaded(folders: dict[str, Path], variant: str | None, name: str, device: st
     )
 
 
+def load_clip(weights: str | Path, device: str) -> Models:
+    """The CLIP of some weights without the other models, for a report, which only looks at pictures. Nothing is downloaded.
+
+    weights: as in `load_models`. Raises WeightsError where its CLIP is damaged, or not here.
+    """
+    from safetensors import SafetensorError
+    from transformers import CLIPModel
+    from transformers.models.auto.image_processing_auto import AutoImageProcessor
+
+    sources, name, _ = _located(split_lcm(weights)[0])
+    source = sources["clip"]
+    if _absent({"clip": source}):
+        raise WeightsError(f"The CLIP of the {name} weights is not here: `textedit-lite fetch {name}` downloads them.")
+    folder = hub.fetch(source, "clip")
+    try:
+        with _quiet():
+            clip, processor = _whole(CLIPModel, folder, device), AutoImageProcessor.from_pretrained(folder, backend="pil")
+    except (OSError, ValueError, LookupError, TypeError, RuntimeError, ImportError, SafetensorError) as error:
+        reason = " ".join(str(error).split()).split(". ")[0][:160].rstrip(".")
+        raise WeightsError(f"The CLIP of the {name} weights cannot be loaded ({reason}): check {source}.") from error
+    return Models(name, None, None, clip, None, processor, None, device, ())
+
+
 def lone_segmenter(folder: Path | str, part: str) -> tuple[Any, Any]:
     """A segmenter of a folder of its own, on the CPU: the model and its processor. Raises WeightsError."""
     if not (Path(folder) / "config.json").exists():

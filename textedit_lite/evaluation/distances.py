@@ -43,11 +43,14 @@ def clip_features_of(images: Iterable[ImageSource], models: Any, batch: int = 64
     return np.concatenate(parts)
 
 
-def inception_features(images: Iterable[ImageSource], weights: Path | str | None = None) -> np.ndarray:
+def inception_features(
+    images: Iterable[ImageSource], weights: Path | str | None = None, device: str = "cpu", batch: int = 32
+) -> np.ndarray:
     """The 2048 pooled features of the FID's own Inception network, of each picture: float64 [N, 2048].
 
     The network is torch-fidelity's (`inception-v3-compat`, TensorFlow's weights), run by torchmetrics without its
     antialiased resizing, as the FID was defined. weights: a file of them; by default torch-fidelity fetches them.
+    Pictures are read `batch` at a time, and of these the ones of one size go through the network together.
     Raises WeightsError where torch-fidelity, a working torchvision or the weights are not there; SettingsError for no pictures.
     """
     import torch
@@ -59,15 +62,20 @@ def inception_features(images: Iterable[ImageSource], weights: Path | str | None
         if weights is not None:  # torch-fidelity would run whatever code the file holds: here only tensors are let in
             torch.load(weights, map_location="cpu", weights_only=True)
         path = None if weights is None else str(weights)
-        network = NoTrainInceptionV3("inception-v3-compat", [str(INCEPTION)], path, antialias=False)
+        network = NoTrainInceptionV3("inception-v3-compat", [str(INCEPTION)], path, antialias=False).to(device)
     except Exception as error:  # a torchvision that does not fit, a damaged file: each fails in its own way
         reason = " ".join(str(error).split()).split(". ")[0][:120].rstrip(".")
         raise WeightsError(f"The Inception network of the FID cannot be loaded ({reason}): {advice}.") from error
+    rest = iter(images)
     parts = []
-    for image in images:
-        pixels = torch.from_numpy(np.array(open_image(image))).permute(2, 0, 1)[None]  # uint8
-        with torch.inference_mode():
-            parts.append(network(pixels).reshape(1, -1).double().numpy())
+    while some := [open_image(image) for image in itertools.islice(rest, batch)]:
+        found = np.empty((len(some), INCEPTION))
+        for size in {image.size for image in some}:
+            these = [i for i, image in enumerate(some) if image.size == size]
+            pixels = torch.from_numpy(np.stack([np.asarray(some[i]) for i in these])).permute(0, 3, 1, 2)  # uint8
+            with torch.inference_mode():
+                found[these] = network(pixels.to(device)).cpu().numpy()
+        parts.append(found)
     if not parts:
         raise SettingsError("There are no pictures to take features of: give at least one.")
     return np.concatenate(parts)

@@ -1,7 +1,8 @@
-"""Fetches COCO val2017 into a cache folder: resumed where it broke off, checked to the last byte, asked for before."""
+"""Fetches COCO val2017 and the weights of the FID: resumed where it broke off, checked to the last byte, asked for before."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import DeclinedError, OutputError, SettingsError
+from ..hub import gigabytes
 
 CHUNK = 1 << 20
 TIMEOUT = 60.0  # seconds without a byte
@@ -23,7 +25,7 @@ TRIES = 5
 
 @dataclass(frozen=True)
 class Archive:
-    """A zip to fetch: where it is, its exact size and sha256, and the members that are unpacked (by how they begin)."""
+    """A file to fetch: where it is, its exact size and sha256, and of a zip the members to unpack (by how they begin)."""
 
     url: str
     size: int
@@ -41,6 +43,11 @@ COCO = (
         "https://s3.amazonaws.com/images.cocodataset.org/zips/val2017.zip", 815585330,
         "4f7e2ccb2866ec5041993c9cf2a952bbed69647b115d0f74da7ce8f4bef82f05", "val2017/",
     ),
+)  # fmt: skip
+# Torch-fidelity's, for the FID: the first digits of the sum are in its name, as torch.hub wants it.
+INCEPTION = Archive(
+    "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth", 95628359,
+    "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2", "",
 )  # fmt: skip
 
 
@@ -77,6 +84,31 @@ def coco_folder(yes: bool = False, fetch: bool = True, archives: tuple[Archive, 
     except (OSError, zipfile.BadZipFile) as error:
         raise OutputError(f"COCO val2017 could not be fetched ({_reason(error)}): give the same command again to go on.") from error
     return folder
+
+
+def inception_file() -> Path:
+    """Where torch-fidelity looks for the weights of the FID's Inception network, fetched or not."""
+    import torch
+
+    return Path(torch.hub.get_dir()) / "checkpoints" / Path(INCEPTION.url).name
+
+
+def fetch_inception(agree: Callable[[str], bool], archive: Archive = INCEPTION) -> bool:
+    """Bring the weights of the FID's Inception network to `inception_file`, and check them; whether they are there.
+
+    agree: asked with a sentence that says how much is to be downloaded, before it is. Raises OutputError where they cannot
+    be fetched.
+    """
+    path = inception_file()
+    if not _whole(path, archive) and not agree(f"This downloads {gigabytes(archive.size)} ({archive.url}) into {path.parent}."):
+        return False
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        download(archive, path)
+    except OSError as error:
+        raise OutputError(f"Inception could not be fetched ({_reason(error)}): give the same command again to go on.") from error
+    print(f"inception: {path}, {gigabytes(archive.size)}, whole.")
+    return True
 
 
 def download(archive: Archive, path: Path, tries: int = TRIES) -> Path:
@@ -128,7 +160,7 @@ def _more(archive: Archive, part: Path) -> None:
     if have >= archive.size:
         return
     request = urllib.request.Request(archive.url, headers={"Range": f"bytes={have}-"} if have else {})
-    context = ssl.create_default_context() if archive.url.startswith("https:") else None
+    context = _trusting() if archive.url.startswith("https:") else None
     with urllib.request.urlopen(request, timeout=TIMEOUT, context=context) as answer:
         went_on = answer.status == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
         with open(part, "ab" if went_on else "wb") as file, _bar(archive, have if went_on else 0) as bar:
@@ -137,6 +169,16 @@ def _more(archive: Archive, part: Path) -> None:
                 bar.update(len(chunk))
     if part.stat().st_size < archive.size:
         raise OSError(f"{archive.url} broke off at {part.stat().st_size} of {archive.size} bytes")
+
+
+def _trusting() -> ssl.SSLContext:
+    """Trusts whom the system trusts, and whom certifi does where it is installed: Python from python.org finds nobody on macOS."""
+    context = ssl.create_default_context()
+    with contextlib.suppress(ImportError):
+        import certifi
+
+        context.load_verify_locations(certifi.where())
+    return context
 
 
 def _bar(archive: Archive, have: int):

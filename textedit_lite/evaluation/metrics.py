@@ -83,15 +83,16 @@ def ssim_map(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     c2 = 0.03^2, of R, G and B, averaged (Wang et al., 2004; the range of the data is set to 1, never guessed from
     the picture). By torchmetrics, in float32: good to about 3e-4.
 
-    Raises SettingsError where torchmetrics is not installed. Taught in notebook 06.
+    Raises SettingsError where torchmetrics is not installed, or does not import. Taught in notebook 06.
     """
     import torch
 
     try:
         from torchmetrics.functional.image import structural_similarity_index_measure
-    except ImportError as error:
-        install = "pip install --no-deps torchmetrics lightning-utilities"
-        raise SettingsError(f"SSIM needs torchmetrics, which cannot be imported here: {install}.") from error
+    except (ImportError, RuntimeError) as error:  # it imports torch-fidelity, and that torchvision, where they are there
+        install = "pip install --no-deps torchmetrics lightning-utilities; or, where torchvision fails, pip uninstall torch-fidelity"
+        reason = " ".join(str(error).split())[:120].rstrip(".")
+        raise SettingsError(f"SSIM needs torchmetrics, which cannot be imported here ({reason}): {install}.") from error
     similar = np.ones(a.shape[:2])
     differs = (a != b).any(-1)
     if not differs.any():

@@ -5,19 +5,25 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from ..errors import OutputError, SettingsError, TextEditError
 from ..images import open_image, write_text
-from ..models import Models
+from ..models import Models, load_clip
 from . import figures as drawn
-from .editors import IN_WORDS
+from .editors import IN_WORDS, trouble_named
 from .manifest import read_manifest
 from .rows import read_cases, read_rows
 from .sets import open_set
-from .setwise import originals, set_measures
+from .setwise import Load, originals, set_measures
 from .table import TABLES, as_csv, as_latex, as_markdown, figures, grid
+
+NO_FID = (
+    "The FID over Inception is lacking: it needs `pip install torch-fidelity`, beside a torchvision that is made for your torch, and "
+    "`textedit-lite fetch inception` (96 MB); the next `textedit-lite report` of these runs then adds it."
+)
 
 
 @dataclass
@@ -45,10 +51,11 @@ class Run:
                 for task, rows in parts.items() if rows]  # fmt: skip
 
 
-def read_run(folder: Path | str, models: Models | None = None) -> Run:
+def read_run(folder: Path | str, models: Models | None = None, load: Load = load_clip) -> Run:
     """A run from its folder, with the distances of its sets; raises SettingsError for a folder that holds none.
 
-    Where its pictures or its weights have gone, what its rows say is still reported. Taught in notebook 06.
+    models: those of the run; else `load` gets its CLIP (`set_measures`). Where its pictures or its weights have gone, what
+    its rows say is still reported. Taught in notebook 06.
     """
     folder = Path(folder)
     settings = read_manifest(folder)["settings"]
@@ -58,7 +65,8 @@ def read_run(folder: Path | str, models: Models | None = None) -> Run:
     name = settings["editor"] + (f", {IN_WORDS[settings['ablate']]}" if settings["ablate"] else "")
     run = Run(folder, name, settings, rows, len(read_cases(folder)), {})
     try:
-        run.distances = set_measures(folder, models)
+        with trouble_named():
+            run.distances = set_measures(folder, models, load)
     except TextEditError as error:
         run.lacking = f" No distances of its sets: {error}"
     return run
@@ -67,12 +75,13 @@ def read_run(folder: Path | str, models: Models | None = None) -> Run:
 def report(folders: Sequence[Path | str], out: Path | str | None = None, models: Models | None = None) -> str:
     """The report of runs as Markdown; `out` gets it as report.md, with report.csv, report.tex and the figures beside it.
 
-    models: those of the runs, if they are loaded already. Raises SettingsError for folders without a run, OutputError
-    where `out` cannot be written. Taught in notebook 06.
+    models: those of the runs, if they are loaded already; else the CLIP that they need is, once for all of one weights.
+    Raises SettingsError for folders without a run, OutputError where `out` cannot be written. Taught in notebook 06.
     """
     if not folders:
         raise SettingsError("There is no run to report: give the folders that `textedit-lite evaluate` wrote.")
-    runs = [read_run(folder, models) for folder in folders]
+    load = cache(load_clip)
+    runs = [read_run(folder, models, load) for folder in folders]
     _name_apart(runs)
     lines = sorted((line for run in runs for line in run.lines()), key=_task_first(runs))
     tables = {title: cells for title, columns in TABLES.items() if (cells := grid(lines, columns))}
@@ -126,6 +135,8 @@ def _notes(runs: Sequence[Run]) -> str:
         notes.append("The lite models have never seen a photograph: on such a set their scores mean nothing, they show that it runs.")
     if len({tuple((row["key"], row["prompt"]) for row in run.rows) for run in runs}) > 1:
         notes.append("These runs did not make the same edits, so their lines compare only as far as the sets are alike.")
+    if any("fid" not in task for run in runs for task in run.distances.values()):
+        notes.append(NO_FID)
     captions = {c for run in runs for task in run.distances.values() for c in task["captions"].values()}
     notes += sorted(captions)
     return "\n".join(f"- {note}" for note in notes) + "\n"

@@ -40,6 +40,11 @@ def read_parts(folder: Path) -> dict[str, dict[str, Any]]:
     return found
 
 
+def touched(folder: Path) -> dict[str, int]:
+    """When each process last wrote a row or gave another sign of life, in ns of whatever clock the disk has."""
+    return {path.name: path.stat().st_mtime_ns for path in (folder / PARTS).glob("*.jsonl")}
+
+
 def open_part(folder: Path, rank: int):
     """The file to which a process appends its rows (`open_lines`)."""
     return open_lines(part_file(folder, rank))

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,13 +30,14 @@ from .sets import Folder, World, open_set
 
 BLOCK = 8  # edits at a time
 PATIENCE = 1800.0  # seconds that one process waits for a sign of life from another
+BEAT = 60.0  # seconds between two of them
 
 
 def evaluate(
     data: str, editor: str = "ours", tasks: Sequence[str] = ("color", "tilt", "front", "updown"), images: int = 1000,
     seed: int = 0, weights: str = "lite", out: Path | str = "runs/evaluate", *, ablate: str | None = None,
     block: int = BLOCK, device: str | None = None, yes: bool = False, progress: bool = True,
-    models: Models | None = None,
+    models: Models | None = None, then: Callable[[Path, Models], object] | None = None,
 ) -> Path:  # fmt: skip
     """Edit `images` pictures for each task, grade every edit, and return the folder with rows, pictures and run.json.
 
@@ -43,6 +46,7 @@ def evaluate(
         images: of each task; where the set has fewer with an object for it, all that it has.
         out: an empty folder, or that of the same run: it then goes on where it was.
         block: edits at a time; yes: download without asking; models: loaded already, in place of weights and device.
+        then: called with the folder and the models, by the first process, when all is done.
 
     As one of several processes (RANK and WORLD_SIZE in the environment, as `accelerate launch` and `torchrun` set them) it
     takes its share of the blocks; the first one waits for all and merges them.
@@ -80,7 +84,7 @@ def evaluate(
         words = None if editor == "copy" else models.known_words
         old = [done[case.key]["success"] for some in mine if some not in todo for case in some]
         bar = _bar(sum(map(len, mine)), len(old), progress and rank == 0)
-        with trouble_named(), rows.open_part(folder, rank) as file, bar:
+        with trouble_named(), rows.open_part(folder, rank) as file, _alive(rows.part_file(folder, rank)), bar:
             for some in todo:
                 made = _block(source, some, way, words, models, folder, done)
                 for row in made:
@@ -93,6 +97,8 @@ def evaluate(
     if rank == 0:
         _wait(folder, cases, world_size)
         rows.merge(folder, cases)
+        if then:
+            then(folder, models)
     return folder
 
 
@@ -159,12 +165,31 @@ def _wait_for_the_first(folder: Path) -> None:
         time.sleep(0.1)
 
 
+@contextmanager
+def _alive(path: Path) -> Iterator[None]:
+    """Touches a file again and again, as a sign of life: a block of a large model may take longer than another's patience."""
+    done = threading.Event()
+
+    def beat() -> None:
+        while not done.wait(BEAT):
+            with suppress(OSError):
+                os.utime(path)
+
+    thread = threading.Thread(target=beat, name=str(path), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
 def _wait(folder: Path, cases: Sequence[Case], world_size: int) -> None:
     """Until the rows of all processes are there; raises OutputError where the others have died."""
-    known, since = -1, time.monotonic()
+    known, since = None, time.monotonic()
     while (there := len(rows.read_parts(folder).keys() & {case.key for case in cases})) < len(cases):
-        if there > known:
-            known, since = there, time.monotonic()
+        if (signs := rows.touched(folder)) != known:
+            known, since = signs, time.monotonic()
         if world_size == 1 or time.monotonic() - since > PATIENCE:
             raise OutputError(f"{len(cases) - there} edits of {folder} are missing, as a process has stopped: "
                               "give the same command again.")  # fmt: skip

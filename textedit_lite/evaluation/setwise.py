@@ -2,63 +2,100 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
-from ..errors import SettingsError, WeightsError
+from ..errors import SettingsError, TextEditError
 from ..images import write_text
-from ..models import Models, load_models
+from ..models import Models, best_device, check_device, load_clip
 from .distances import clip_features_of, cmmd, distance_caption, frechet_distance, inception_features, kid
+from .editors import trouble_named
+from .fetch import inception_file
 from .manifest import read_manifest
 from .rows import read_rows
 from .sets import open_set
 
 FILE = "distances.json"
-INCEPTION_WEIGHTS = "weights-inception-2015-12-05-6726825d.pth"  # torch-fidelity's, where it keeps them
 LEAST = 10  # pictures under which a distance of sets is not worth printing
 
+Load = Callable[[str, str], Models]  # of a CLIP alone, by weights and device
 
-def set_measures(folder: Path | str, models: Models | None = None) -> dict[str, dict[str, Any]]:
+
+def set_measures(folder: Path | str, models: Models | None = None, load: Load = load_clip) -> dict[str, dict[str, Any]]:
     """For each task, and for "all": `frechet_clip`, `kid_clip`, `cmmd_clip`, where it is at hand `fid`, and `captions`.
 
     The edits that came back against their own originals (paired, which makes every distance small), over the features
-    of the CLIP that the run used. They are computed once and kept in distances.json, and anew where `fid` is lacking and is
-    at hand now; tasks with fewer than 10 edits are left out. Raises SettingsError for a folder without a run.
-    Taught in notebook 06.
+    of the CLIP that the run used. They are computed once and kept in distances.json, to which `fid` is added where it is
+    lacking and is at hand now; tasks with fewer than 10 edits are left out. models: those of the run; else `load` gets
+    its CLIP. Raises SettingsError for a folder without a run. Taught in notebook 06.
     """
     folder = Path(folder)
-    keys = {row["key"]: row["task"] for row in read_rows(folder) if row["returned"]}
-    path = folder / FILE
-    if path.is_file():
-        kept = json.loads(path.read_text(encoding="utf-8"))
-        lacking = _inception_weights() and any("fid" not in task for task in kept["tasks"].values())
-        if kept["edits"] == len(keys) and not lacking:
-            return kept["tasks"]
-    manifest = read_manifest(folder)
-    groups = {task: [key for key in keys if keys[key] == task] for task in manifest["settings"]["tasks"]} | {"all": list(keys)}
-    groups = {name: some for name, some in groups.items() if len(some) >= LEAST}
-    found: dict[str, dict[str, Any]] = {}
-    if groups:
-        models = models or load_models(manifest["settings"]["weights"])
-        edits = dict(zip(keys, clip_features_of((folder / "edits" / f"{key}.png" for key in keys), models)))
-        before = dict(zip(keys, clip_features_of(originals(folder, list(keys)), models)))
-        more = _inception(folder, list(keys))
-        for name, some in groups.items():
-            pair = [[features[key] for key in some] for features in (edits, before)]
-            found[name] = _distances(*pair, features=f"CLIP {manifest['settings']['weights']}")
-            if more:
-                fid = frechet_distance(*[[features[key] for key in some] for features in more])
-                caption = distance_caption("FID", "Inception", 2048, (len(some), len(some)), True, "the originals")
-                found[name] |= {"fid": fid}
-                found[name]["captions"]["fid"] = caption
-    write_text(path, json.dumps({"edits": len(keys), "tasks": found}, indent=2) + "\n")
+    settings = read_manifest(folder)["settings"]
+    tasks = {row["key"]: row["task"] for row in read_rows(folder) if row["returned"]}
+    groups = {name: [key for key in tasks if tasks[key] == name] for name in settings["tasks"]} | {"all": list(tasks)}
+    groups = {name: keys for name, keys in groups.items() if len(keys) >= LEAST}
+    device = models.device if models else _device(settings["device"])
+    path, found = folder / FILE, {}
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"edits": None}
+    if kept["edits"] == len(tasks):
+        found = kept["tasks"]
+    else:
+        if groups:
+            models = models or load(settings["weights"], device)
+            pair = [dict(zip(tasks, clip_features_of(some, models))) for some in _both(folder, tasks, "CLIP")]
+            found = {name: _distances(*_of(pair, keys), features=f"CLIP {settings['weights']}") for name, keys in groups.items()}
+        _keep(path, len(tasks), found)
+    if any("fid" not in task for task in found.values()) and _inception_weights():
+        _add_fid(folder, groups, found, device)
+        _keep(path, len(tasks), found)
     return found
+
+
+def _add_fid(folder: Path, groups: dict[str, list[str]], found: dict[str, dict[str, Any]], device: str) -> None:
+    """Add `fid` to the distances of each task, and its caption; where it cannot be had, the caption says why."""
+    try:
+        with trouble_named():
+            keys, weights = groups["all"], _inception_weights()
+            pair = [dict(zip(keys, inception_features(some, weights, device))) for some in _both(folder, keys, "Inception")]
+    except TextEditError as error:
+        for task in found.values():
+            task["captions"]["fid"] = str(error)
+        return
+    for name, task in found.items():
+        edits, before = _of(pair, groups[name])
+        task["fid"] = frechet_distance(edits, before)
+        task["captions"]["fid"] = distance_caption("FID", "Inception", 2048, (len(edits), len(before)), True, "the originals")
+
+
+def _device(asked: str) -> str:
+    """The device that a run was made on, where this machine has it, else the best that it has."""
+    try:
+        return check_device(asked)
+    except SettingsError:
+        return best_device()
+
+
+def _both(folder: Path, keys: Collection[str], what: str) -> Iterator[Iterable]:
+    """The edits and the originals of a run, each as a stream under a progress bar."""
+    from tqdm import tqdm
+
+    for some in ((folder / "edits" / f"{key}.png" for key in keys), originals(folder, list(keys))):
+        yield tqdm(some, desc=what, total=len(keys), unit="picture", leave=False, disable=None)
+
+
+def _of(pair: Sequence[dict[str, Any]], keys: Sequence[str]) -> list[np.ndarray]:
+    """The features of these keys, of edits and originals, each [N, D]."""
+    return [np.stack([features[key] for key in keys]) for features in pair]
+
+
+def _keep(path: Path, edits: int, found: dict[str, dict[str, Any]]) -> None:
+    write_text(path, json.dumps({"edits": edits, "tasks": found}, indent=2) + "\n")
 
 
 def originals(folder: Path | str, keys: list[str]) -> Iterator[Image.Image]:
@@ -71,10 +108,7 @@ def originals(folder: Path | str, keys: list[str]) -> Iterator[Image.Image]:
     return (source.open(source.picture(ids[key])) for key in keys)
 
 
-def _distances(edits, before, features: str) -> dict[str, Any]:
-    import numpy as np
-
-    edits, before = np.stack(edits), np.stack(before)
+def _distances(edits: np.ndarray, before: np.ndarray, features: str) -> dict[str, Any]:
     mean, deviation = kid(edits, before)
     values = {
         "frechet_clip": frechet_distance(edits, before), "kid_clip": mean, "kid_clip_deviation": deviation,
@@ -90,18 +124,5 @@ def _distances(edits, before, features: str) -> dict[str, Any]:
 
 def _inception_weights() -> Path | None:
     """The weights of Inception, or None where they or torch-fidelity, whose network it is, are not at hand: nothing is fetched."""
-    import torch
-
-    weights = Path(torch.hub.get_dir()) / "checkpoints" / INCEPTION_WEIGHTS
+    weights = inception_file()
     return weights if weights.is_file() and find_spec("torch_fidelity") else None
-
-
-def _inception(folder: Path, keys: list[str]):
-    """Inception's features of edits and originals by key, or None where its network is not at hand."""
-    weights = _inception_weights()
-    if weights is None:
-        return None
-    with contextlib.suppress(WeightsError):
-        edits = (folder / "edits" / f"{key}.png" for key in keys)
-        return [dict(zip(keys, inception_features(some, weights))) for some in (edits, originals(folder, keys))]
-    return None

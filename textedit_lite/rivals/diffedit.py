@@ -7,6 +7,7 @@ and keeps the background one step noisier than it should be. Of one picture, its
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -102,7 +103,10 @@ def invert(latents, pipeline: Any, *, steps: int, strength: float) -> list:
     """
     from diffusers import DDIMInverseScheduler
 
-    scheduler = DDIMInverseScheduler.from_config(pipeline.scheduler.config)
+    # Of a schedule that was another scheduler's, as Stable Diffusion's is, it would complain of what it does not know.
+    known = inspect.signature(DDIMInverseScheduler.__init__).parameters
+    config = {name: value for name, value in pipeline.scheduler.config.items() if name in known or name.startswith("_")}
+    scheduler = DDIMInverseScheduler.from_config(config)
     scheduler.set_timesteps(steps, device=latents.device)
     nothing, levels = states([""] * len(latents), pipeline), [latents]
     for t in scheduler.timesteps[: int(steps * strength)]:
