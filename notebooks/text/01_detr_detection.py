@@ -46,7 +46,7 @@ print(models.name, "knows", len(models.categories), "categories:")
 print(", ".join(models.categories))
 
 # %% [markdown]
-# `load_models("lite")` loads three small networks that were trained for this course; `load_models("full")` loads the large ones of the paper, for photographs. Every function below takes either.
+# `load_models("lite")` loads three small networks that were trained for this course; `load_models("full")` loads the large ones of the paper, for photographs. Every function below takes either. The lite models compute on the CPU, as they are no burden to it, unless you name a `device`; the others take a GPU where there is one.
 #
 # The large ones are downloaded when they are first asked for, or ahead of time by `textedit-lite fetch full` (`fetch_weights` in [`models.py`](../textedit_lite/models.py), which asks `fetch` in [`hub.py`](../textedit_lite/hub.py) for each part); models of your own are named in a file (`read_sources`). `textedit-lite doctor` says whether they fit onto this machine, with `--json` as plain data (`report` in [`doctor.py`](../textedit_lite/doctor.py)).
 #
@@ -85,7 +85,7 @@ plots.draw_boxes(image, truth, [thing.category for thing in scene.objects]).figu
 # %% [markdown]
 # ## 2. What are we to look for?
 #
-# The prompt says it. `parse` ([`prompt.py`](../textedit_lite/prompt.py)) cuts it at the verb into what to find and what it becomes, without any network, and returns an `EditPrompt`.
+# The prompt says it. `parse` ([`prompt.py`](../textedit_lite/prompt.py)) cuts it at the verb into what to find and what it becomes, without any network, and returns an `EditPrompt`. (For photographs it knows everyday names of COCO's categories, too: *a van* is found as a car, and painted under its own `name`. A part, *the roof of the bus*, is refused, as no detector finds it, unless a mask of your own shows it: [03](03_mask_building.ipynb), section 3.)
 
 # %%
 prompt = parse("the left bus changes to a red bus")
@@ -122,7 +122,8 @@ print("picture", image.size, "-> what DETR sees", tuple(pixels.shape))
 print("logits", tuple(output.logits.shape), "boxes", tuple(output.pred_boxes.shape))
 
 # %%
-probabilities = output.logits[0].softmax(-1).cpu().numpy()[:, :-1]  # without "no object"
+probabilities = output.logits[0].softmax(-1).cpu().numpy()
+probabilities = probabilities[:, :-1]  # without "no object"
 scores = probabilities.max(1)
 print("queries:", len(scores), "| with a score above 0.5:", (scores > 0.5).sum())
 print("objects drawn:", len(truth))

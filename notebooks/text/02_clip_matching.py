@@ -236,7 +236,7 @@ figure
 #
 # ## 6. The whole stage: `match`
 #
-# `match` puts this together. For each candidate it multiplies the noun's probability and that of each attribute that the prompt names, fuses the product with DETR's score, and notes whether every word **fits**. The noun fits if it is DETR's label (a noun that DETR does not know: if CLIP gives it at least half of the likeliest noun's probability); an attribute fits if CLIP gives it at least half of the probability of its likeliest value. And where DETR's label is another one, its score counts only a twentieth. Then `choose` decides.
+# `match` puts this together. For each candidate it multiplies the noun's probability and that of each attribute that the prompt names, fuses the product with DETR's score, and notes whether every word **fits**. The noun fits if it is DETR's label (a noun that DETR does not know: if CLIP finds it likelier than all that DETR knows); an attribute fits if CLIP gives it at least half of the probability of its likeliest value. And where DETR's label is another one, its score counts only a twentieth. (Some words of photographs divide one category: *the woman* is found as a person, and fits if CLIP gives *woman* and *lady* together at least half of the probability of what a woman is not, *man* or *boy*.) Then `choose` decides.
 
 # %%
 from textedit_lite import match
@@ -267,7 +267,7 @@ print("to DETR alone the buses are alike:", max(buses) - min(buses) < 0.1)
 panel.weight.value = FUSION
 
 # %% [markdown]
-# The **margin** is the distance to the next best candidate that fits. And three answers are possible:
+# The **margin** is the distance to the next best candidate that fits; less than 15 % of the best one's score is too little to decide. So three answers are possible:
 
 # %%
 for noun in ("green bus", "car", "yellow bus", "bus"):
@@ -296,12 +296,12 @@ first = replace(chosen.candidates[0], score=0.9, fits=True)
 for gap in (0.3, 0.2, 0.1, 0.0):
     rival = replace(first, box=(150, 10, 190, 50), score=0.9 - gap)
     print(f"margin {gap}: {choose([first, rival]).status}")
-print("the bar:", AMBIGUOUS)
+print(f"the bar: {AMBIGUOUS} of the best score, {AMBIGUOUS * first.score:.3f}")
 
 # %% [markdown]
 # ## 7. Words that nobody taught
 #
-# The lite models know the words of their world. `check_words` refuses the rest *before* anything is computed, and names what is known. The full models know all of English.
+# The lite models know the words of their world. `check_words` refuses the rest *before* anything is computed, and names what is known. Of the full models, CLIP and the painter read any English word, but DETR's boxes are of COCO's 80 categories alone: where none of them shows what you named, the answer says so, and asks for a mask of your own.
 
 # %%
 from textedit_lite import TextEditError
@@ -400,7 +400,7 @@ check("2.3", fuse)
 # | two or more, $m \ge$ bar | $m$ | the best one | `"found"` |
 # | two or more, $m <$ bar | $m$ | `None` | `"ambiguous"` |
 #
-# `scores` is a float array $[N]$, `fits` a bool array $[N]$, and $N$ may be 0. Return `(index, status, margin)`; the index counts among *all* candidates.
+# `scores` is a float array $[N]$, `fits` a bool array $[N]$, and $N$ may be 0. The bar is given as a number; `choose` takes 15 % of the best score for it. Return `(index, status, margin)`; the index counts among *all* candidates.
 
 # %% nbgrader={"grade": false, "grade_id": "answer-2-4", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 2.4 · verdict · 5 points

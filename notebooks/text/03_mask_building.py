@@ -130,7 +130,7 @@ figure
 # %% [markdown]
 # ## 3. A mask of your own
 #
-# The user may know better. `check_mask` takes any picture of the right size, makes it hard (128 and more is white), and refuses what cannot be meant.
+# The user may know better. `check_mask` takes any picture of the right size, makes it hard (128 and more is white), and refuses what cannot be meant. It is also the only way to edit a part of an object in a photograph: *the man's shirt becomes blue* is refused without such a mask, and painted under one (on the command line, `--mask FILE`).
 
 # %%
 from textedit_lite import TextEditError
@@ -153,7 +153,7 @@ for wrong in (Image.new("L", image.size), Image.new("L", (20, 20), 255)):
 #
 # Pasting a patch with a hard edge leaves a visible line, so its weight should rise gently. With $d$ the distance to the nearest pixel outside of the mask and $r$ the feather's radius:
 #
-# $$ w = \operatorname{smoothstep}\!\left(\tfrac{d}{r + 1}\right), \quad \operatorname{smoothstep}(t) = t^2 (3 - 2t), \qquad \text{result} = (1 - w) \cdot \text{input} + w \cdot \text{painted} $$
+# $$ w = \operatorname{smoothstep}\!\left(\min\left(\tfrac{d}{r + 1}, 1\right)\right), \quad \operatorname{smoothstep}(t) = t^2 (3 - 2t), \qquad \text{result} = (1 - w) \cdot \text{input} + w \cdot \text{painted} $$
 #
 # Outside $d = 0$, so $w = 0$, and the input stays as it is. `feather` in [`blend.py`](../textedit_lite/blend.py):
 
@@ -194,7 +194,7 @@ for name, alpha in [("feather", weight), ("blurred", blurred)]:
     print(f"{name}: pixels changed outside of the mask:", told)
 
 # %% [markdown]
-# **That zero is the promise.** It holds bit for bit, at the picture's own size, whatever the painter returns, because a pixel outside is never written. (`lay_in` pastes so: it looks at the mask's box and one pixel around it, `place_of`, copies the painting where the weight is 1, and computes a mixture only where it fades; of a photograph's twelve million pixels those are few.) How wide the feather should be is a matter of taste; move the slider.
+# **That zero is the promise.** It holds bit for bit, at the picture's own size, whatever the painter returns, because a pixel outside is never written. (`lay_in` pastes so: it looks only at the mask's box and one pixel around it, `place_of`; where these are half a million pixels or more, it mixes them by a weight of 8 bits, which costs less, and inside of the mask is off by a level at most.) How wide the feather should be is a matter of taste; move the slider.
 
 # %%
 import ipywidgets as widgets

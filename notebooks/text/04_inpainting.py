@@ -106,7 +106,7 @@ figure
 # %% [markdown]
 # (`textedit-lite score vae` measures this loss on many pictures, in decibels.) Remember that right-hand picture. A pipeline that sends the *whole* picture through the autoencoder changes **every** pixel of it.
 #
-# An inpainting UNet has **nine input channels**: four of the noisy latents, one of the mask, four of the latents of the picture with the hole.
+# An inpainting UNet has **nine input channels**: four of the noisy latents, one of the mask, four of the latents of the picture with the hole. (Of the pixels of a latent's cell, the pipeline looks at one for the mask. So where a mask is thinner than a cell, the painter is given whole cells, and a thin stroke is painted, too; what is pasted back is the stroke.)
 
 # %%
 channels = painter.vae.config.latent_channels
@@ -326,7 +326,7 @@ turned = now | {"view": "front"}
 print("a sketch of another view:", sketch(image, mask, box, now, turned))
 
 # %% [markdown]
-# And it draws what stands upright better than what leans: each form has to be learned once for every way that it can stand, and upright comes easiest. So if the object leans (`leaning` in [`editor.py`](../textedit_lite/editor.py) says by how much), its surroundings are turned until it stands, painted, and turned back ([`straighten.py`](../textedit_lite/straighten.py)). With one painting each:
+# And it draws what stands upright better than what leans: each form has to be learned once for every way that it can stand, and upright comes easiest. So if the object leans (`leaning` in [`wish.py`](../textedit_lite/wish.py) says by how much), its surroundings are turned until it stands, painted, and turned back ([`straighten.py`](../textedit_lite/straighten.py)). With one painting each:
 
 # %%
 from textedit_lite.straighten import straighten
@@ -403,7 +403,7 @@ for size in ((640, 300), (200, 500), (97, 131)):
     print(painted.size, changed[outside].sum(), "pixels changed outside")
 
 # %% [markdown]
-# Settings that no painting can have get a sentence, not a stack of frames from the depths of a library:
+# Settings that no painting can have get a sentence, not a stack of frames from the depths of a library. Some depend on the painter's scheduler: that of LCM takes 50 steps at most.
 
 # %%
 from textedit_lite import TextEditError

@@ -61,7 +61,8 @@ edit_figure(result)
 for number, candidate in enumerate(result.candidates):
     chosen = number == result.index
     print(number, candidate.label, "| fits:", candidate.fits, "| chosen:", chosen)
-print("margin above the bar:", result.margin > 0.15)
+best = result.candidates[result.index].score
+print("margin above the bar:", result.margin > 0.15 * best)
 
 # %%
 print(sorted(result.to_dict()))
@@ -144,6 +145,8 @@ for prompt in ("the blue bus", "the zebra changes to a red zebra", ""):
 # ## 5. Until the edit is complete
 #
 # After each painting DETR and CLIP look at the result: is there still such an object in the mask (`find_again`), and does it show what was wished (`verify`, in [`verify.py`](../textedit_lite/verify.py))? What was to change must be what CLIP finds likeliest. Of what the painter was not asked to touch, CLIP need only not be sure of the contrary: it misreads unasked attributes of good pictures more often than the painter spoils them. Each false doubt costs a round, and at its end CLIP may prefer a worse picture. If DETR or CLIP says no, the next round paints more pictures, with more steps and stronger guidance ([04](04_inpainting.ipynb), section 4). The rounds are bounded, and the best painting is kept; if none convinces, the status says **unverified**. (From noise alone, as for a new view, the noise is cold and gets warmer each round, and a third of the steps is enough; [04](04_inpainting.ipynb), section 3. What leans is painted upright; section 6 there. And of a new view only what turns out to be the object stays painted; [07](07_better_masks_and_matching.ipynb), section 4.)
+#
+# **On a photograph** CLIP is asked for less, as it was not taught to read poses and views (`Models.reads`). Of what the prompt does not name only a colour is kept, one of fifteen, and only where CLIP is 80 % sure of it; no colour is added to a person, nor that of the old thing to a new one. Whether a pose or a view has changed, CLIP tells from two captions, those of before and after. And that the object is still a bus, DETR's word is enough, since a crop may show more than one thing there. What this is worth has not been measured yet.
 #
 # To see it work we must make it fail first: with a single denoising step the painting is poor.
 

@@ -144,7 +144,7 @@ for name, picture in spoilt.items():
 plots.image_grid([*spoilt.values()], titles, side=2.4)
 
 # %% [markdown]
-# 25 levels of brightness cost next to nothing, and **by SSIM the brightened picture beats the perfect edit**. One pixel to the right, which nobody sees, costs more. SSIM looks at fine structure and at nothing else.
+# 25 levels of brightness cost next to nothing, and **by SSIM the brightened picture beats the perfect edit**. One pixel to the right, which nobody sees, costs more. SSIM looks at fine structure, and at hardly anything else.
 #
 # ### Only outside
 #
@@ -291,7 +291,7 @@ for case in cases[:4]:
     print(f"{case.key:20} {case.prompt}")
 
 # %% [markdown]
-# Three editors, twelve edits each; ours makes them eight at a time (`edit_batch`), which is faster than one by one. With a GPU and `--images 1000` it is the paper's experiment; more GPUs (`accelerate launch`, `process`) share the work and give the same rows. A thousand edits take no more memory than a hundred: pictures are read block by block, and what a block has freed goes back to the system (`give_back`).
+# Three editors, twelve edits each; ours makes them eight at a time (`edit_batch`), which is faster than one by one. With a GPU and `--images 1000` it is the paper's experiment; more GPUs (`accelerate launch`, `process`) share the work and give the same rows. Memory does not grow with the number of edits, but for the largest block met so far: pictures are read block by block, and what a block has freed goes back to the system (`give_back`).
 
 # %%
 import tempfile
@@ -448,7 +448,7 @@ cost(runs).figure
 #
 # $$ d^2 = \lVert \mu_a - \mu_b \rVert^2 + \operatorname{tr}\!\left( \Sigma_a + \Sigma_b - 2 (\Sigma_a \Sigma_b)^{1/2} \right) $$
 #
-# The name is reserved for the features of one Inception network. Where that is not at hand, `inception_fid` says how to get it; `frechet_distance` over other features is as good a distance, but it must not be called FID.
+# The name is reserved for the features of one Inception network. Where that is not at hand, `inception_fid` says how to get it (`textedit-lite fetch inception` brings its weights, and with torch-fidelity and a torchvision that fits your torch a report has an FID, too); `frechet_distance` over other features is as good a distance, but it must not be called FID.
 
 # %%
 # NBVAL_IGNORE_OUTPUT
@@ -501,7 +501,7 @@ print_table(against, ["frechet", "cmmd"])
 # %% [markdown]
 # Now doing nothing costs something, and the order is the one that you saw in the pictures.
 #
-# The other trap is $N$. Two sets drawn from *one and the same* distribution should be at distance 0. The Frechet distance is not, as long as there are fewer pictures than features: it can be compared only at one $N$. KID is about 0 at any $N$, and says how much it varies.
+# The other trap is $N$. Two sets drawn from *one and the same* distribution should be at distance 0. The Frechet distance never quite is, and far from it as long as there are fewer pictures than features: it can be compared only at one $N$. KID is about 0 at any $N$, and says how much it varies.
 
 # %%
 from textedit_lite.evaluation.distances import kid
