@@ -486,7 +486,7 @@ def build_parser() -> argparse.ArgumentParser:
     graded.add_argument("--ablate", metavar="NAME", help="do without fusion, crop, refine, guidance, steps, temperature, straighten, "
                         "silhouette, threshold, rounds or sketch")  # fmt: skip
     graded.add_argument("--block", metavar="N", type=int, default=8, help="edits at a time (default: 8)")
-    graded.add_argument("--device", metavar="cpu|cuda|mps", help="(default: the best that is there)")
+    graded.add_argument("--device", metavar="cpu|cuda|mps", help="(default: the best that is there, for lite the CPU)")
     graded.add_argument("--yes", action="store_true", help="download val2017 without asking")
 
     tuned = command(tune, "Search a rival's settings on validation scenes; stopped, the same command goes on.", GOES_ON)

@@ -20,7 +20,7 @@ from ..editor import METADATA, EditResult
 from ..errors import ImageError, OutputError, SettingsError
 from ..images import save_png
 from ..memory import give_back
-from ..models import Models, best_device, load_models
+from ..models import Models, best_device, load_models, split_lcm
 from . import rows
 from .cases import Case, check_tasks, choose_cases
 from .editors import Request, Way, attempt, check_editor, make_editor, trouble_named, warm
@@ -60,7 +60,7 @@ def evaluate(
     rank, world_size = process()
     source = open_set(data, seed, yes, fetch=world_size == 1)
     folder = make_folder(out)
-    models = replace(models or load_models(weights, device or own_device()), text_features={})  # remembers nothing yet
+    models = replace(models or load_models(weights, device or own_device(weights)), text_features={})  # remembers nothing yet
     settings = {
         "data": source.name, "data_sha256": source.sha256, "editor": editor, "ablate": ablate, "tasks": list(tasks),
         "images": images, "seed": seed, "weights": models.name, "weights_sha256": weights_of(models.name), "block": block,
@@ -150,8 +150,10 @@ def alone_under_accelerate() -> bool:
     return os.environ.get("ACCELERATE_USE_CPU") == "True" and "MASTER_ADDR" in os.environ and "RANK" not in os.environ
 
 
-def own_device() -> str:
-    """The best device, and of several GPUs the one of this process."""
+def own_device(weights: str | Path) -> str | None:
+    """The best device, of several GPUs the one of this process; None for lite, as `load_models` chooses: its rows are everywhere the same."""
+    if split_lcm(weights)[0] == "lite":
+        return None
     device = best_device()
     return f"cuda:{os.environ['LOCAL_RANK']}" if device == "cuda" and "LOCAL_RANK" in os.environ else device
 
