@@ -151,7 +151,7 @@ def alone_under_accelerate() -> bool:
 
 
 def own_device(weights: str | Path) -> str | None:
-    """The best device, of several GPUs the one of this process; None for lite, as `load_models` chooses: its rows are everywhere the same."""
+    """The best device, of several GPUs that of this process; None for lite, as `load_models` chooses: rows are the same everywhere."""
     if split_lcm(weights)[0] == "lite":
         return None
     device = best_device()
