@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from textedit_lite import cli
-from textedit_lite.doctor import FAIL, LOOKS, OK, WARN, Check, doctor, report
+from textedit_lite.doctor import FAIL, INSTALL, LOOKS, OK, WARN, Check, doctor, report
 from textedit_lite.models import CHECKSUMS
 from textedit_lite.resources import data_path
 
@@ -86,9 +87,17 @@ def test_a_package_that_is_missing_or_too_old_is_a_fail(monkeypatch):
     monkeypatch.setattr(metadata, "version", version)
     found = {check.name: check for check in finding("_packages")}
     assert found["pycocotools"].status == found["transformers"].status == FAIL
-    assert "pip install 'pycocotools" in found["pycocotools"].message
+    assert 'pip install "pycocotools>=' in found["pycocotools"].message
     assert "4.57.1 is installed, transformers>=" in found["transformers"].message
     assert "packages" not in found and found["versions"].status == WARN and "transformers 4.57.1 (" in found["versions"].message
+
+
+def test_what_it_says_to_type_is_one_word_for_every_shell(monkeypatch):
+    """cmd leaves single quotes where they are, and takes a bare > for a file to write to."""
+    monkeypatch.setattr("textedit_lite.doctor.version_of", lambda name: None if name != "textedit-lite" else "0.1.0")
+    told = [check.message.split("pip install ", 1)[1] for check in finding("_packages") if check.status == FAIL]
+    assert INSTALL.endswith('-e ".[dev]"') and told
+    assert all(re.fullmatch('"[^"\']+"\\.', one) for one in told)
 
 
 def test_other_versions_are_colabs_own_on_colab(monkeypatch):

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import signal
+import sys
 from functools import lru_cache
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from textedit_lite.grading.classroom import Desk, grade
 from textedit_lite.grading.course import as_course, assemble, grade_id, load_course, release
 from textedit_lite.grading.fence import landlock
 from textedit_lite.grading.marks import attempt, mark
+from textedit_lite.grading.report import write_all
 from textedit_lite.grading.sandbox import Limits, Package, Record, Run, run
 from textedit_lite.grading.submission import Submission, code_cells, curious, find, find_answers, forbidden
 
@@ -523,6 +525,23 @@ def test_a_table_that_cannot_be_written_is_refused_before_anything_is_graded(out
     with pytest.raises(OutputError):
         grade(["ada.ipynb"], out, folder=folder, package=PACKAGE)
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_windows_is_told_where_it_can_grade(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "platform", "win32")
+    with pytest.raises(SettingsError, match="Windows Subsystem for Linux"):
+        grade([tmp_path], tmp_path / "grades.csv", folder=folder, package=PACKAGE)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_table_that_a_spreadsheet_keeps_open_is_named(tmp_path, monkeypatch):
+    def refuse(half, path):
+        raise PermissionError(13, "Access is denied", str(half), 5, str(path))
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(OutputError, match="grades.csv. cannot be written .Access is denied.: close the program that has it open"):
+        write_all([], tmp_path / "grades.csv", None, {})
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_hand_out_that_was_interrupted_is_not_there(tmp_path, monkeypatch):

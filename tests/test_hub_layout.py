@@ -453,6 +453,15 @@ def test_a_weights_file_of_windows_own_editors_is_read(tmp_path):
         assert read_sources(tmp_path / name)["clip"] == Source("a/b")
 
 
+@pytest.mark.parametrize("name", ["w.toml", "w.json"])
+def test_a_path_with_backslashes_is_told_to_do_without(name, tmp_path):
+    text = r'detr = "C:\models\detr"' if name == "w.toml" else r'{"detr": "C:\models\detr"}'
+    (tmp_path / name).write_text(text)
+    with pytest.raises(WeightsError, match="a folder .with / between its names") as caught:
+        read_sources(tmp_path / name)
+    one_sentence(caught)
+
+
 @pytest.mark.parametrize("name", ["~nobody-of-that-name/weights", "~nobody-of-that-name/weights.toml"])
 def test_a_home_that_nobody_has_is_one_sentence(name, tmp_path):
     for asked in (load_models, fetch_weights):

@@ -667,6 +667,18 @@ def test_text_lies_in_text_chunks(picture, tmp_path):
     assert content.count(b"tEXt") == 4 and content.count(b"iTXt") == 1
 
 
+def test_a_file_that_windows_keeps_as_it_is_open_stays_whole(output, tmp_path, monkeypatch):
+    def refuse(part, target):
+        raise PermissionError(errno.EACCES, "Access is denied", str(part), 5, str(target))
+
+    (tmp_path / "out.png").write_bytes(b"what stood there")
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(OutputError, match="Access is denied.*: close the program that has it open") as error:
+        output(tmp_path / "out.png")
+    one_sentence(error)
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"what stood there"]
+
+
 def test_lone_surrogates_are_written_as_escapes(picture, tmp_path):
     save_png(picture, tmp_path / "out.png", {"name": "caf\udce9.png"})
     write_text(tmp_path / "out.json", "caf\udce9.png")

@@ -64,6 +64,11 @@ def test_the_citation_is_of_this_version():
     assert project["urls"]["Repository"] in cited
 
 
+def test_a_checkout_has_the_same_bytes_on_every_system():
+    """Git for Windows makes other ends of lines, unless it is told not to."""
+    assert "* text=auto eol=lf" in (ROOT / ".gitattributes").read_text(encoding="utf-8").splitlines()
+
+
 def test_every_folder_of_code_is_in_the_wheel():
     folders = {path.parent.relative_to(ROOT) for path in (ROOT / "textedit_lite").rglob("*.py")}
     packages = {".".join(folder.parts) for folder in folders}

@@ -48,6 +48,14 @@ def test_a_fork_sets_its_address_with_one_command(checkout, capsys):
     assert {path: path.read_bytes() for path in stamped_files(checkout)} == before  # nothing else was touched
 
 
+def test_a_checkout_with_the_ends_of_lines_of_windows_is_stamped_too(checkout):
+    for path in stamped_files(checkout):
+        path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    stamp(checkout, "me/my-course", "main")
+    assert address(checkout) == Address("me/my-course", "main") and disagreements(checkout) == []
+    assert all(b"\n" not in path.read_bytes().replace(b"\r\n", b"") for path in stamped_files(checkout))
+
+
 def test_a_stamping_that_was_interrupted_goes_on(checkout, monkeypatch):
     def interrupted(path, text, write=write_text):
         if path.name == "CITATION.cff":

@@ -22,7 +22,8 @@ OK, WARN, FAIL = "OK", "WARN", "FAIL"
 OLDEST = (3, 11)
 PACKAGE = "textedit-lite"
 CONSTRAINTS = Path(__file__).resolve().parents[1] / "constraints.txt"  # only a checkout has it
-INSTALL = "pip install -c constraints.txt -e '.[dev]'" if CONSTRAINTS.is_file() else "pip install --force-reinstall THE_WHEEL"
+# In double quotes, which every shell takes away: Windows' cmd leaves single ones, and > writes to a file there.
+INSTALL = 'pip install -c constraints.txt -e ".[dev]"' if CONSTRAINTS.is_file() else "pip install --force-reinstall THE_WHEEL"
 ROOM = 1_000_000_000  # bytes of disk that drawing scenes and saving edits may take
 CONTEXT = 500_000_000  # bytes that CUDA itself takes
 
@@ -104,9 +105,9 @@ def _packages() -> Iterator[Check]:
     for one in needed:
         found = version_of(one.name)
         if found is None:
-            yield Check(one.name, FAIL, f"not installed, {one} is needed: pip install '{one}'.")
+            yield Check(one.name, FAIL, f'not installed, {one} is needed: pip install "{one}".')
         elif not one.specifier.contains(found, prereleases=True):
-            yield Check(one.name, FAIL, f"{found} is installed, {one} is needed: pip install '{one}'.")
+            yield Check(one.name, FAIL, f'{found} is installed, {one} is needed: pip install "{one}".')
         wrong = wrong or found is None or not one.specifier.contains(found, prereleases=True)
     if not wrong:
         yield Check("packages", OK, f"all {len(needed)} are there, each new enough.")

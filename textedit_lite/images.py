@@ -357,6 +357,8 @@ def _replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
             part.unlink()
         if isinstance(error, OSError):
             reason = error.strerror or error
-            advice = "free some space there, or write somewhere else"
+            # Windows replaces no file that a program has open, as Excel has its tables; only the replacing has two names.
+            taken = isinstance(error, PermissionError) and error.filename2
+            advice = f"{'close the program that has it open' if taken else 'free some space there'}, or write somewhere else"
             raise OutputError(f'"{path}" cannot be written ({reason}): {advice}.') from error
         raise

@@ -257,7 +257,8 @@ def read_sources(path: Path | str) -> dict[str, Source]:
     """
     path = Path(path)
     known_parts = FULL | OPTIONAL
-    advice = f"name {', '.join(FULL)} (or {', '.join(OPTIONAL)}), each a folder, an id, or a table of path, revision and variant"
+    folder = "a folder (with / between its names, on Windows too)"
+    advice = f"name {', '.join(FULL)} (or {', '.join(OPTIONAL)}), each {folder}, an id, or a table of path, revision and variant"
     try:
         text = path.read_text(encoding="utf-8-sig")  # Windows' own editors put a mark in front
         given = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)

@@ -19,7 +19,7 @@ COLAB_LACKS = ("torchmetrics", "lightning-utilities")
 
 BADGE = re.compile(r"(?<=colab\.research\.google\.com/github/)([\w.-]+/[\w.-]+)/blob/([^\s)\"]+?)(?=/notebooks/)")
 ARCHIVE = re.compile(r"(?<=https://github\.com/)([\w.-]+/[\w.-]+)/archive/([^\s)\"]+?)(?=\.zip)")
-REPOSITORY = re.compile(r'(?m)(?<=^Repository = "https://github\.com/)[^"]+(?="$)')
+REPOSITORY = re.compile(r'(?m)(?<=^Repository = "https://github\.com/)[^"]+(?="\r?$)')  # git on Windows may put \r before \n
 REF = re.compile(r'(?m)(?<=^ref = ")[^"]+(?=")')
 
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import secrets
+import sys
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -30,8 +31,10 @@ def grade(paths: Iterable[Path | str], out: Path | str = "grades.csv", pages: Pa
     out: the CSV. pages: a folder for HTML. jobs: how many at a time (default: the cores). full: run all of the course's
     notebook around the answers. folder: of the course's notebooks (default: those of the package). progress(results,
     total): passes an iterable on, for a bar. What is graded is kept in a folder beside `out`; the same call goes on.
-    Raises SettingsError where nothing can be graded, OutputError, before anything is, where `out` cannot be written.
+    Raises SettingsError where nothing can be graded, as on Windows, OutputError, before anything is, where `out` cannot be written.
     """
+    if sys.platform == "win32":
+        raise SettingsError("Grading needs Linux or macOS: on Windows, grade in the Windows Subsystem for Linux, or in a container.")
     course = load_course(folder)
     all_exercises()  # imported before any answer runs
     package = package or Package()

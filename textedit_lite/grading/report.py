@@ -7,10 +7,10 @@ import dataclasses
 import html
 import io
 import json
-import os
 import re
 from pathlib import Path
 
+from ..images import write_text
 from .marks import Mark, Result
 from .submission import Submission
 
@@ -22,15 +22,15 @@ pre{background:#f8f9fa;padding:.75rem;overflow-x:auto;font-size:14px}"""
 
 def write_all(results: list[Result], out: Path, pages: Path | None, submissions: dict[str, Submission]) -> None:
     """Write the CSV, the JSON of the same name, and, with a folder for them, the pages; the folders are there."""
-    _write(out, table(results))
+    write_text(out, table(results))
     plain = [{**dataclasses.asdict(one), "points": one.points, "of": one.of} for one in results]
-    _write(out.with_suffix(".json"), json.dumps(plain, indent=1))
+    write_text(out.with_suffix(".json"), json.dumps(plain, indent=1))
     if pages:
         names = file_names(results)
         for result, name in zip(results, names):
             answers = submissions[result.digest].answers
-            _write(pages / name, page(result, answers))
-        _write(pages / "index.html", index(results, names))
+            write_text(pages / name, page(result, answers))
+        write_text(pages / "index.html", index(results, names))
 
 
 def table(results: list[Result]) -> str:
@@ -100,10 +100,3 @@ def _by_number(grade_id: str) -> list[int]:
 def _harmless(value: object) -> object:
     """A cell that no spreadsheet takes for a formula."""
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
-
-
-def _write(path: Path, text: str) -> None:
-    """All of a file or nothing."""
-    half = path.with_name(f".{path.name}")
-    half.write_text(text, encoding="utf-8", errors="replace")
-    os.replace(half, path)
