@@ -4,7 +4,8 @@
 
 builds the full-size models with random numbers (they are as fast as trained ones), edits pictures of 512x512, and prints a
 table in under 10 minutes. The floor is what torch counts of floating-point operations in a run, over the rate at which this
-card multiplies matrices. Without a GPU, `--device cpu --weights tiny --steps 4 --batches 2,3` goes through the same code.
+card multiplies matrices. A rung that a card has no room for says so, and the others go on. Without a GPU,
+`--device cpu --weights tiny --steps 4 --batches 2,3` goes through the same code.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any
 
 import numpy as np
 from full_size import SIZES, build
-from ladder import Rung, climb, compared, finished, ladder_table, options, quiet, show, timed, under, versions
+from ladder import Rung, climb, compared, finished, fitted, ladder_table, options, quiet, show, timed, under, versions
 from PIL import Image
 
 from textedit_lite import editor as editing
@@ -154,16 +155,25 @@ def whole_batch(models: Models, batch: int) -> Iterator[None]:
 
 @dataclass
 class Bench:
-    """The models in both precisions, the pictures, and what was compiled; makes the rungs out of ways."""
+    """The models in both precisions, the pictures, and what was compiled; makes the rungs out of ways.
 
-    full: Models
+    full: None where the device has no room for it. Of the two painters only that of the rung at hand is on the device.
+    """
+
+    full: Models | None
     half: Models
     pictures: list[Image.Image]
     prompt: str
     graphs: dict[int, Callable] = field(default_factory=dict)
 
     def models(self, way: Way) -> Models:
-        return self.half if way.half else self.full
+        """The models of a way. Raises torch.OutOfMemoryError where they could not be loaded."""
+        import torch
+
+        models = self.half if way.half else self.full
+        if models is None:
+            raise torch.OutOfMemoryError("The models in float32 do not fit into the memory.")
+        return models
 
     def edit(self, way: Way, steps: int | None = None) -> list[Any]:
         """One batch of edits from nothing, by a painter that is in the way's `state`."""
@@ -183,33 +193,37 @@ class Bench:
         from diffusers.models.attention_processor import AttnProcessor, AttnProcessor2_0
 
         models = self.models(way)
+        for other in (self.full, self.half):
+            if other is not None and other is not models:
+                set_aside(other)
+        models.painter.to(models.device)
         painter, unet = models.painter, models.painter.unet
         before = painter.scheduler, models.at_once, editing.PAINTED_AT_ONCE
-        painter.scheduler = schedule(way.schedule, painter.scheduler.config)
-        models.at_once = editing.PAINTED_AT_ONCE = way.batch  # what the ladder is to find out, whatever the memory
-        attention = AttnProcessor2_0 if way.sdpa else AttnProcessor
-        for part in (unet, painter.vae):
-            memory_format(part, way.channels_last)
-            if hasattr(part, "set_attn_processor"):
-                part.set_attn_processor(attention())
-            if hasattr(part, "use_slicing"):
-                part.use_slicing = way.batch > 1  # the autoencoder's maps are the largest: one picture at a time
-        if way.compiled:
-            unet.forward = self.graphs.setdefault(id(unet), compiled(unet))
-        elif not way.fused:
-            unet.forward = in_halves(unet)
         try:
+            painter.scheduler = schedule(way.schedule, painter.scheduler.config)
+            models.at_once = editing.PAINTED_AT_ONCE = way.batch  # what the ladder is to find out, whatever the memory
+            attention = AttnProcessor2_0 if way.sdpa else AttnProcessor
+            for part in (unet, painter.vae):
+                memory_format(part, way.channels_last)
+                if hasattr(part, "set_attn_processor"):
+                    part.set_attn_processor(attention())
+                if hasattr(part, "use_slicing"):
+                    part.use_slicing = way.batch > 1  # the autoencoder's maps are the largest: one picture at a time
+            if way.compiled:
+                unet.forward = self.graphs.setdefault(id(unet), compiled(unet))
+            elif not way.fused:
+                unet.forward = in_halves(unet)
             yield
         finally:
             unet.__dict__.pop("forward", None)
             painter.scheduler, models.at_once, editing.PAINTED_AT_ONCE = before
 
     def rung(self, way: Way, counted: Counted, rate: float) -> Rung:
-        """A way as a rung, with its FLOPs an edit and the seconds that they take at a rate (FLOP/s)."""
+        """A way as a rung, with its FLOPs an edit and the seconds that they take at a rate (FLOP/s), where they could be counted."""
         flops = counted.of(way)
         return Rung(
             way.name, lambda steps: self.edit(way, steps), way.over, lambda: self.state(way), optional=way.compiled,
-            more={"flops": flops, "floor": flops / rate, "batch": way.batch, "calls": way.calls},
+            more={"flops": flops, "floor": flops and flops / rate, "batch": way.batch, "calls": way.calls},
         )  # fmt: skip
 
 
@@ -222,6 +236,11 @@ def schedule(name: str, config):
         "UniPC": diffusers.UniPCMultistepScheduler, "LCM": diffusers.LCMScheduler,
     }  # fmt: skip
     return kinds[name].from_config(config)
+
+
+def set_aside(models: Models) -> None:
+    """Take a painter off its device, into the machine's memory."""
+    models.painter.to("cpu", silence_dtype_warnings=True)  # of half precision there: nothing is computed
 
 
 def memory_format(module, channels_last: bool) -> None:
@@ -247,25 +266,41 @@ def compiled(unet) -> Callable:
     return torch.compile(unet.forward)
 
 
+def compiles(device: str) -> bool:
+    """Whether torch.compile can build for a device, by a try of one line: a U-Net would take a minute a rung to find out."""
+    import torch
+
+    try:
+        torch.compile(lambda x: x.sin() + 1)(torch.ones(8, device=device))
+    except Exception:  # torch's, Triton's or a compiler's, of any class
+        return False
+    return True
+
+
 # --- the floor ---------------------------------------------------------------------------------------------------
 
 
 class Counted:
-    """Counts the FLOPs of an edit: at two and at three calls of the U-Net, and a call more costs what the third did."""
+    """Counts the FLOPs of an edit: at two and at three calls of the U-Net, and a call more costs what the third did.
+
+    In half precision, which is as many and takes less memory.
+    """
 
     def __init__(self, bench: Bench):
         self.bench, self.known = bench, {}
 
-    def of(self, way: Way) -> float:
-        """FLOPs of one edit."""
-        kind = (way.ours, way.half, way.guidance > 1)  # with guidance a step sends each picture through the U-Net twice
+    def of(self, way: Way) -> float | None:
+        """FLOPs of one edit, None where the memory has no room to count them."""
+        kind = (way.ours, way.guidance > 1)  # with guidance a step sends each picture through the U-Net twice
         if kind not in self.known:
-            plain = replace(way, schedule="DDIM", compiled=False, batch=1)
+            plain = replace(way, half=True, schedule="DDIM", compiled=False, batch=1)
             # The plain way takes nine steps in ten: two of three, three of four. What is remembered of the words is not counted.
-            _, two, three = (self.direct(plain, calls if way.ours else calls + 1) for calls in (2, 2, 3))
-            self.known[kind] = two, three - two
-        two, one = self.known[kind]
-        return two + (way.calls - 2) * one
+            calls = [calls if way.ours else calls + 1 for calls in (2, 2, 3)]
+            self.known[kind] = fitted(lambda: [self.direct(plain, steps) for steps in calls], self.bench.half.device)
+        if self.known[kind] is None:
+            return None
+        _, two, three = self.known[kind]
+        return two + (way.calls - 2) * (three - two)
 
     def direct(self, way: Way, steps: int) -> int:
         """The FLOPs of one edit of so many steps, as torch counts them while it runs."""
@@ -295,21 +330,40 @@ def matrix_rate(device: str, dtype, side: int) -> float:
 # --- the whole ---------------------------------------------------------------------------------------------------
 
 
-def loaded(weights: str, device: str) -> tuple[Models, Models]:
-    """The models with a painter in float32, and the same with one in half precision, which share DETR and CLIP."""
+def half_precision(device: str):
+    """The dtype of half precision there."""
     import torch
 
-    half = torch.bfloat16 if device == "cpu" else torch.float16
-    if weights in SIZES:
-        full = build(weights, device, torch.float32)
-        other = build(weights, device, half)
-    else:
-        full, other = load_models(weights, device, low_memory=False), load_models(weights, device, low_memory=False)
-        full.painter.to(torch.float32)
-        other.painter.to(half)
-        # As the full weights are used: from noise, and from all of it.
-        full, other = (replace(models, sketches=False, temperature=1.0) for models in (full, other))
-    return full, replace(other, detr=full.detr, clip=full.clip)
+    return torch.bfloat16 if device == "cpu" else torch.float16
+
+
+def loaded(weights: str, device: str) -> tuple[Models | None, Models]:
+    """The models with a painter in float32, set aside, and the same with one in half precision, which share DETR and CLIP.
+
+    The first is None where the device has no room for it. Raises SettingsError where it has none for the second.
+    """
+    import torch
+
+    def one(dtype) -> Models:
+        if weights in SIZES:
+            return build(weights, device, dtype)
+        models = load_models(weights, device, low_memory=False)
+        models.painter.to(dtype)
+        return replace(models, sketches=False, temperature=1.0)  # as the full weights are used: from noise, and from all of it
+
+    full = fitted(lambda: one(torch.float32), device)
+    if full is not None:
+        set_aside(full)
+    half = needed(fitted(lambda: one(half_precision(device)), device))
+    return full, half if full is None else replace(half, detr=full.detr, clip=full.clip)
+
+
+def needed(value):
+    """A value without which nothing can be measured. Raises SettingsError where there was no room for it."""
+    if value is None:
+        raise SettingsError("The device has no memory for the models, not even in half precision: close what else uses it, or try the "
+                            "code with --weights tiny.")  # fmt: skip
+    return value
 
 
 def measured(args) -> dict[str, Any]:
@@ -323,31 +377,39 @@ def measured(args) -> dict[str, Any]:
                             "--device cpu --weights tiny --steps 4 --batches 2,3.")  # fmt: skip
     began = time.perf_counter()
     quiet()
+    dtype, builds = half_precision(args.device), args.compile and compiles(args.device)
+    side = 8192 if args.device.startswith("cuda") else 256  # a processor may emulate half precision: it is only to go through
+    rate = needed(fitted(lambda: matrix_rate(args.device, dtype, side), args.device))
     full, half = loaded(args.weights, args.device)
     bench = Bench(full, half, pictures(max(args.batches), args.side), prompt())
-    name = str(half.painter.unet.dtype).removeprefix("torch.").replace("float", "fp").replace("bfp", "bf")
-    ladder = ways(args.steps, args.batches, name, args.compile)
-    rate = matrix_rate(args.device, half.painter.unet.dtype, 8192 if args.device.startswith("cuda") else 1024)
-    with planted(full):  # which is the detector of both
+    name = str(dtype).removeprefix("torch.").replace("float", "fp").replace("bfp", "bf")
+    ladder = ways(args.steps, args.batches, name, builds)
+    with planted(half):  # which is the detector of both
         counted = Counted(bench)
         rungs = [bench.rung(way, counted, rate) for way in ladder]
         left = max(1.0, 60 * args.minutes - (time.perf_counter() - began))
         rows = climb(rungs, args.device, args.turns, left, progress=not args.quiet)
+    if all(row["failed"] for row in rows):
+        raise SettingsError(f"No rung could be measured (the last one: {rows[-1]['failed']}): close what else uses the device, give more "
+                            "--minutes, or try the code with --weights tiny.")  # fmt: skip
     base = ladder[1].name
     rows = [
-        row | {"times_floor": row["seconds"] / row["floor"] if row.get("seconds") else None, "flops": float(row["flops"])}
+        row | {"times_floor": row["seconds"] / row["floor"] if row.get("seconds") and row["floor"] else None,
+               "flops": row["flops"] and float(row["flops"])}
         for row in compared(rows, base)
-    ]
+    ]  # fmt: skip
     reached = torch.cuda.get_device_properties(args.device).total_memory if args.device.startswith("cuda") else None
     return {
         "rows": rows, "base": base, "matrix_rate": rate, "half": name, "memory": reached, "machine": machine(),
-        "versions": versions(), "paper": paper(counted.of(replace(ladder[1], name="the paper's"))), "aims": aims(rows),
+        "versions": versions(), "paper": paper(counted.of(ladder[1])), "aims": aims(rows), "compiles": builds,
         "settings": {key: getattr(args, key) for key in ("weights", "device", "side", "steps", "batches", "turns", "minutes", "compile")},
     }  # fmt: skip
 
 
-def paper(flops: float) -> dict[str, float]:
-    """What the paper reports, beside the floor of the plain way's run on its card."""
+def paper(flops: float | None) -> dict[str, float] | None:
+    """What the paper reports, beside the floor of the plain way's run on its card; None where that was not counted."""
+    if flops is None:
+        return None
     floor = flops / A5000_RATE
     return {"seconds": PAPER_SECONDS, "rate": A5000_RATE, "flops": float(flops), "floor": floor, "times_floor": PAPER_SECONDS / floor}
 
@@ -356,7 +418,7 @@ def aims(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The three aims, of the fast schedule's batches: the best over the floor, over the plain way, the share of stages 1 to 3."""
     those = [row for row in rows if row["name"].startswith("+ batches") and row.get("seconds")]
     return {
-        "times_floor": min((row["times_floor"] for row in those), default=None),
+        "times_floor": min((row["times_floor"] for row in those if row["times_floor"]), default=None),
         "times_plain": max((row["times_base"] for row in those if row["times_base"]), default=None),
         "share": min((row["share"] for row in those), default=None),
     }
@@ -373,6 +435,17 @@ def as_markdown(figures: dict[str, Any]) -> str:
 
     met = [got["times_floor"] and got["times_floor"] <= AIM_FLOOR, got["times_plain"] and got["times_plain"] >= AIM_PLAIN,
            got["share"] is not None and got["share"] < AIM_SHARE]  # fmt: skip
+    notes = []
+    if any(row["flops"] is None for row in figures["rows"]):
+        notes.append("Where no floor stands, the memory had no room to count the operations.")
+    if settings["compile"] and not figures["compiles"]:
+        notes.append("torch.compile cannot build here (it needs Triton, a C++ compiler and Python's headers): all rungs are without it.")
+    if one:
+        notes.append(
+            f"The paper reports {one['seconds']} s an edit on an RTX A5000. The plain way's {show(one['flops'] / 1e12)} TFLOP take that "
+            f"card {show(one['floor'])} s at least, at the {one['rate'] / 1e12:.1f} TFLOP/s of NVIDIA's data sheet (222.2 with every "
+            f"second number a zero, so half of it): {show(one['times_floor'])} times its floor."
+        )
     return "\n".join([
         ladder_table(figures["rows"], "plain", floor=True),
         "",
@@ -383,10 +456,8 @@ def as_markdown(figures: dict[str, Any]) -> str:
         f"The best of our batches: {against(got['times_floor'], '{:.2f} times the floor', f'{AIM_FLOOR}', met[0])}; "
         f"{against(got['times_plain'], '{:.1f} times as fast as the plain way', f'{AIM_PLAIN}', met[1])}; "
         f"stages 1 to 3 {against(got['share'], '{:.1%} of an edit', f'under {AIM_SHARE:.0%}', met[2])}.",
-        f"The paper reports {one['seconds']} s an edit on an RTX A5000. The plain way's {show(one['flops'] / 1e12)} TFLOP take that card "
-        f"{show(one['floor'])} s at least, at the {one['rate'] / 1e12:.1f} TFLOP/s of NVIDIA's data sheet (222.2 with every second number "
-        f"a zero, so half of it): {show(one['times_floor'])} times its floor.",
-        "The peak is all that was held, the models in both precisions included.",
+        *notes,
+        "The peak is all that was held, the models included; on a GPU without the painter in the other precision.",
         *under(figures["machine"], figures["rows"]),
     ])  # fmt: skip
 

@@ -64,6 +64,35 @@ def timed(function: Callable[[], Any], device: str) -> tuple[Any, float]:
     return value, time.perf_counter() - began
 
 
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that a device's memory is full, by itself or through what it was raised from."""
+    import torch
+
+    if isinstance(error, torch.OutOfMemoryError) or isinstance(error.__cause__, torch.OutOfMemoryError):
+        return True
+    return any(words in str(error) for words in ("out of memory", "STATUS_ALLOC_FAILED"))  # the driver's, cuBLAS's and cuDNN's
+
+
+def release(device: str) -> None:
+    """Give back what nothing holds any more; out of an `except` clause, as an error holds all that it passed."""
+    import torch
+
+    gc.collect()
+    if device.startswith("cuda"):
+        torch.cuda.empty_cache()
+
+
+def fitted(function: Callable[[], Any], device: str) -> Any:
+    """What a function returns, or None where the memory has no room for it, which then is as before."""
+    try:
+        return function()
+    except Exception as error:
+        if not out_of_memory(error):
+            raise
+    release(device)
+    return None
+
+
 class Peak:
     """The most memory in use since `start`, in bytes, or None where nobody can tell.
 
@@ -131,8 +160,6 @@ def climb(rungs: Sequence[Rung], device: str, repeats: int, seconds: float, prog
 
 def _measure(rung: Rung, row: dict[str, Any], device: str, warm: bool) -> None:
     """One turn of one rung, into its row."""
-    import torch
-
     peak = Peak(device)
     try:
         with rung.state():
@@ -143,13 +170,15 @@ def _measure(rung: Rung, row: dict[str, Any], device: str, warm: bool) -> None:
             peak.start()
             results, took = timed(lambda: rung.run(None), device)
             row["peak"] = peak.bytes()
-    except torch.OutOfMemoryError:
-        row["failed"] = "does not fit into the memory"
-        return
-    except RuntimeError as error:
-        if not rung.optional:
+    except Exception as error:
+        if out_of_memory(error):
+            row["failed"] = "does not fit into the memory"
+        elif rung.optional:
+            row["failed"] = f"does not run here ({' '.join(str(error).split())[:80]})"
+        else:
             raise
-        row["failed"] = f"does not run here ({' '.join(str(error).split())[:80]})"
+    if row["failed"]:
+        release(device)
         return
     row["taken"].append(took / len(results))
     row["edits"] = len(results)

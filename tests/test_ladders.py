@@ -89,6 +89,59 @@ def test_a_rung_too_large_for_the_memory_is_a_row_that_says_so():
     assert row["failed"] == "does not fit into the memory" and row["turns"] == 0
 
 
+@pytest.mark.parametrize("error", ["CUDA error: out of memory", "cuBLAS error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate"])
+def test_the_memory_is_full_in_the_words_of_the_driver_too(error):
+    def large(steps):
+        raise RuntimeError(error)
+
+    rows = ladder.climb([ladder.Rung("batches of 32", large), rung("fast")], "cpu", 1, 60, progress=False)
+    assert [row["failed"] for row in rows] == ["does not fit into the memory", None]
+
+
+def test_what_did_not_fit_is_let_go_before_the_next_rung(monkeypatch):
+    import gc
+    import weakref
+
+    import torch
+
+    class Held:
+        """What a rung holds when it fails, in a ring, so that counting references does not free it."""
+
+    held, alive = [], []
+
+    def large(steps):
+        some = Held()
+        some.ring = some
+        held.append(weakref.ref(some))
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    def next_one(steps):
+        alive.append([one() for one in held])
+        return rung("fast").run(steps)
+
+    emptied = []
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: emptied.append([one() for one in held]))
+    gc.disable()
+    try:
+        ladder.climb([ladder.Rung("large", large), ladder.Rung("next", next_one)], "cpu", 1, 60, progress=False)
+        assert alive == [[None], [None]]
+        assert ladder.fitted(lambda: large(None), "cuda") is None and emptied == [[None, None]]
+    finally:
+        gc.enable()
+    assert ladder.fitted(lambda: 3, "cuda") == 3
+    with pytest.raises(ZeroDivisionError):
+        ladder.fitted(lambda: 1 / 0, "cuda")
+
+
+@pytest.mark.parametrize("kind", [OSError, LookupError])
+def test_an_optional_rung_may_fail_in_any_way(kind):
+    def broken(steps):
+        raise kind("gcc: Python.h: no such file")
+
+    (row,) = ladder.climb([ladder.Rung("compiled", broken, optional=True)], "cpu", 1, 60, progress=False)
+    assert "Python.h" in row["failed"]
+
+
 def test_the_peak_sees_what_was_held_for_a_moment():
     peak = ladder.Peak("cpu")
     peak.start()
@@ -173,7 +226,8 @@ def test_flops_are_counted_in_what_runs(bench):
     plain = gpu_ladder.Way("plain", steps=6, half=False, ours=False)
     assert (ours.calls, plain.calls) == (5, 5)
     for way in (ours, plain, replace(ours, schedule="LCM", guidance=1.0)):
-        expected = counted.of(way)
+        expected = counted.of(way)  # in half precision
+        counted.direct(way, 2)  # what is remembered of the words
         assert expected == counted.direct(way, way.steps) > counted.of(replace(way, steps=4)) > 0
     assert counted.of(replace(ours, guidance=1.0)) < counted.of(ours), "without guidance a step is one pass, not two"
 
@@ -191,7 +245,8 @@ def test_the_painter_is_called_as_often_as_said_and_is_as_before_afterwards(benc
         results = bench.edit(way)
     handle.remove()
     assert calls == [4, 4, 4]  # both pictures, with words and without, in one call
-    assert [result.status for result in results] == ["unverified"] * 2 and all(result.image for result in results)
+    assert len(results) == 2  # what random networks think of it hangs on the machine
+    assert all(result.image and result.status in ("edited", "unverified") for result in results)
     assert painter.scheduler is before and "forward" not in painter.unet.__dict__
     assert gpu_ladder.editing.PAINTED_AT_ONCE != 2
 
@@ -229,6 +284,107 @@ def test_the_gpu_ladder_runs_from_end_to_end(tmp_path, capsys):
     assert "| 8 | + batches of 2 |" in text and "RTX A5000" in text and "torch 2" in text
     assert (tmp_path / "gpu_ladder.png").stat().st_size > 10_000
     assert json.loads((tmp_path / "gpu_ladder.json").read_text())["rows"] == rows
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """The ladder with its tiny models, which takes edits, operations and the rate for granted."""
+    results = rung("any").run(None)[1:]
+    monkeypatch.setattr(gpu_ladder.Bench, "edit", lambda bench, way, steps=None: time.sleep(0.001) or results * way.batch)
+    monkeypatch.setattr(gpu_ladder.Counted, "direct", lambda counted, way, steps: 1000 * steps)
+    monkeypatch.setattr(gpu_ladder, "matrix_rate", lambda device, dtype, side: 1e9)
+    return monkeypatch
+
+
+def fill(patch, where, name, when=lambda *arguments, **options: True):
+    """The memory is full whenever `name` of the ladder is called so that `when` holds of its arguments."""
+    import torch
+
+    real = getattr(where, name)
+
+    def full(*arguments, **options):
+        if when(*arguments, **options):
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return real(*arguments, **options)
+
+    patch.setattr(where, name, full)
+
+
+def climbed(capsys, tmp_path):
+    """The figures of the tiny ladder, and its table."""
+    assert gpu_ladder.main([*TINY, "--json", "--out", str(tmp_path)]) == 0
+    return json.loads(capsys.readouterr().out), (tmp_path / "gpu_ladder.md").read_text()
+
+
+def test_a_card_without_room_for_float32_measures_all_else(quick, capsys, tmp_path):
+    import torch
+
+    fill(quick, gpu_ladder, "build", lambda size, device, dtype: dtype == torch.float32)
+    figures, text = climbed(capsys, tmp_path)
+    first, *others = figures["rows"]
+    assert first["failed"] == "does not fit into the memory" and not any(row["failed"] for row in others)
+    assert all(row["floor"] > 0 for row in figures["rows"]) and figures["paper"]["floor"] > 0
+    assert f"| 1 | {first['name']}: does not fit into the memory |" in text
+
+
+def test_a_card_without_room_to_count_has_no_floor(quick, capsys, tmp_path):
+    fill(quick, gpu_ladder.Counted, "direct", lambda counted, way, steps: way.ours and way.guidance > 1)
+    figures, text = climbed(capsys, tmp_path)
+    assert not any(row["failed"] for row in figures["rows"])
+    assert [row["floor"] is None for row in figures["rows"]] == [False] * 2 + [True] * 7 + [False] * 2
+    assert figures["aims"]["times_floor"] is None and figures["aims"]["times_plain"] > 0
+    assert "no room to count" in text and "not measured" in text and "RTX A5000" in text
+
+
+def test_a_card_without_room_to_count_the_plain_way_is_not_set_beside_the_paper(quick, capsys, tmp_path):
+    fill(quick, gpu_ladder.Counted, "direct")
+    figures, text = climbed(capsys, tmp_path)
+    assert figures["paper"] is None and "RTX A5000" not in text and all(row["seconds"] > 0 for row in figures["rows"])
+
+
+def test_a_card_without_room_for_a_run_goes_on_with_the_others(quick, capsys, tmp_path):
+    fill(quick, gpu_ladder.Bench, "edit", lambda bench, way, steps=None: way.batch > 1 and way.schedule != "LCM")
+    figures, _ = climbed(capsys, tmp_path)
+    assert [row["name"] for row in figures["rows"] if row["failed"]] == ["+ batches of 2", "UniPC, steps: 2, batches of 2"]
+
+
+@pytest.mark.parametrize(
+    "where, name, said", [
+        (gpu_ladder, "matrix_rate", "no memory for the models"), (gpu_ladder, "build", "no memory for the models"),
+        (gpu_ladder.Bench, "edit", "No rung could be measured"),
+    ],
+)  # fmt: skip
+def test_a_card_without_room_for_anything_says_so_in_a_sentence(where, name, said, quick, capsys):
+    fill(quick, where, name)
+    assert gpu_ladder.main(TINY) == 2
+    told = capsys.readouterr()
+    assert told.out == "" and said in told.err and told.err.count("\n") == 1
+
+
+def test_only_the_painter_of_the_rung_at_hand_is_on_the_device(bench, monkeypatch):
+    import torch
+
+    moves = []
+    for models in (bench.full, bench.half):
+        monkeypatch.setattr(models.painter, "to", lambda where, name=models.painter.unet.dtype, **options: moves.append((name, where)))
+    apart = replace(bench, full=replace(bench.full, device="cuda"), half=replace(bench.half, device="cuda"))
+    for half, mine, other in ((False, torch.float32, torch.bfloat16), (True, torch.bfloat16, torch.float32)):
+        with apart.state(gpu_ladder.Way("ours", half=half)):
+            assert moves == [(other, "cpu"), (mine, "cuda")]  # off it first
+        moves.clear()
+
+
+def test_without_a_compiler_the_rungs_are_those_without(quick, capsys):
+    import torch
+
+    def compile(function):
+        raise OSError("gcc: Python.h: no such file")
+
+    quick.setattr(torch, "compile", compile)
+    assert gpu_ladder.main([*(word for word in TINY if word != "--no-compile"), "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert len(figures["rows"]) == 11 and not any(row["failed"] for row in figures["rows"])
+    assert "torch.compile cannot build here" in gpu_ladder.as_markdown(figures)
 
 
 def test_without_a_gpu_the_ladder_says_so(capsys):

@@ -67,6 +67,103 @@ def test_half_precision_is_left_to_processors_that_have_it(able, quick, monkeypa
     assert kinds == [torch.bfloat16 if quick else torch.float32, torch.float32]
 
 
+@pytest.mark.parametrize("emulates", [True, False])
+def test_half_precision_is_left_to_gpus_that_do_not_emulate_it(emulates, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation or not emulates)
+    assert loop.has_half_precision("cuda") is not emulates
+    assert loop.has_half_precision(torch.device("cuda", 1)) is not emulates
+    assert not loop.has_half_precision("mps")
+
+
+class Answering(nn.Linear):
+    """Answers with a tuple, as a UNet does."""
+
+    def forward(self, x, return_dict=True):
+        return (super().forward(x).tanh(),)
+
+
+class NoWayBack(torch.autograd.Function):
+    """Fails where gradients are asked for, as a compiled model whose backward pass cannot be built."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        raise subprocess.CalledProcessError(1, "gcc")
+
+
+def fails_at(place):
+    """What stands for torch.compile where it fails at once, at the first call, or on the way back."""
+
+    def compile(model):
+        def forward(*inputs, **options):
+            if place == "call":
+                raise RuntimeError("C++ compile error\nno Python.h")
+            return (NoWayBack.apply(model(*inputs, **options)[0]),)
+
+        if place == "once":
+            raise RuntimeError("Dynamo is not supported on this Python")
+        return forward
+
+    return compile
+
+
+@pytest.mark.parametrize("place", ["once", "call", "back"])
+def test_what_cannot_be_compiled_is_trained_as_it_is_and_says_so_once(place, monkeypatch, capsys):
+    tried = []
+    monkeypatch.setattr(torch, "compile", lambda model: tried.append(model) or fails_at(place)(model))
+    call, models, x = loop.compiled(), [Answering(3, 2), Answering(3, 2)], torch.randn(4, 3)
+    for model in models + models:
+        (output,) = call(model, x, return_dict=False)
+        output.sum().backward()
+        assert torch.equal(output, model(x)[0]) and model.weight.grad.any()
+    assert tried == models[:1]
+    told = capsys.readouterr().err.strip()
+    assert "without torch.compile" in told and len(told.splitlines()) == 1
+
+
+def test_what_can_be_compiled_is_and_is_tried_without_a_trace(monkeypatch, capsys):
+    made = []
+
+    def compile(model):
+        made.append(model)
+        return lambda *inputs, **options: (2 * model(*inputs, **options)[0],)
+
+    monkeypatch.setattr(torch, "compile", compile)
+    call, model, x = loop.compiled(), Answering(3, 2), torch.randn(4, 3)
+    for _ in range(2):
+        assert torch.equal(call(model, x)[0], 2 * model(x)[0])
+    assert made == [model] and model.weight.grad is None
+    with torch.no_grad():  # a model that only leads has no way back
+        call(Answering(3, 2).requires_grad_(False), x)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_compiler_that_does_nothing_is_found_out(tmp_path, monkeypatch, capsys):
+    from torch._inductor import config
+
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    call, model, x = loop.compiled(), Answering(3, 2), torch.randn(4, 3)
+    with config.patch({"cpp.cxx": (None, "a-compiler-that-is-not-there")}):
+        assert torch.equal(call(model, x)[0], model(x)[0])
+    assert "without torch.compile" in capsys.readouterr().err
+
+
+def test_a_trained_model_is_back_where_it_came_from(tmp_path, monkeypatch):
+    class Travelling(nn.Sequential):
+        def to(self, where):
+            places.append(where)
+            return self
+
+    places, away = [], torch.device("cpu", 0)
+    monkeypatch.setattr(loop, "device", lambda: away)
+    model = Travelling(*small_model())
+    run = loop.run(model, small_batch, small_loss, tmp_path, 0.001, 1e-2, progress=False)
+    assert places == [away, torch.device("cpu")] and places[0] != places[1] and run.model is model
+
+
 def test_a_run_learns_and_ends_on_time(tmp_path):
     run = small_run(tmp_path, 0.03)
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]

@@ -12,7 +12,7 @@ import pytest
 from textedit_lite import data_path
 from textedit_lite.errors import SettingsError, WeightsError
 from textedit_lite.training import lcm
-from textedit_lite.training.inpaint import batch_maker, caption_states, every_caption, noise_schedule, sample_window
+from textedit_lite.training.inpaint import NATIVE, batch_maker, caption_states, every_caption, noise_schedule, sample_window
 from textedit_lite.world.scenes import boxes, make_scene
 
 LITE = data_path("models", "lite")
@@ -32,8 +32,10 @@ def states():
 
 @pytest.fixture
 def uncompiled(monkeypatch):
-    """Without a compiler, which would take longer than so short a training."""
-    monkeypatch.setattr(lcm.shutil, "which", lambda name: None)
+    """Compiling would take longer than so short a training."""
+    import torch
+
+    monkeypatch.setattr(torch, "compile", lambda model: model)
 
 
 # --- jumps -------------------------------------------------------------------------------------------------------
@@ -160,6 +162,19 @@ def test_a_batch_is_the_painter_s_with_times_and_noise_of_the_path(samples):
     assert torch.allclose(temperature[~starts], torch.tensor(1.0)), "what starts elsewhere is a sketch, with the usual noise"
     assert (temperature[starts] >= lcm.COLD - 1e-4).all() and (temperature[starts] < 1).any()
     assert all(torch.equal(one, other) for one, other in zip(batch, again))
+
+
+def test_a_batch_may_lie_on_another_device_than_the_schedule(teacher, states, uncompiled):
+    """Where nothing is computed: what is mixed fails all the same."""
+    import copy
+
+    import torch
+
+    latents, away = torch.zeros(2, 4, NATIVE // 4, NATIVE // 4), torch.device("meta")
+    batch = latents, latents, latents[:, :1], torch.zeros(2, dtype=torch.long), torch.full((2,), 300), latents
+    loss = lcm.distillation_loss(noise_schedule(), copy.deepcopy(teacher), states)
+    total, _ = loss(lcm.pair(lcm.student_of(teacher)).to(away), [part.to(away) for part in batch])
+    assert total.device == away and total.shape == ()
 
 
 def test_the_target_follows_the_student_and_takes_no_gradient(teacher, samples, states, uncompiled, monkeypatch):

@@ -85,6 +85,7 @@ def test_the_autoencoder_trains_saves_and_goes_on(tmp_path, monkeypatch):
 
 
 def test_the_painter_trains_and_its_folder_is_a_pipeline(tmp_path, monkeypatch):
+    import torch
     from diffusers import StableDiffusionInpaintPipeline
 
     from textedit_lite.training import data, inpaint
@@ -92,7 +93,7 @@ def test_the_painter_trains_and_its_folder_is_a_pipeline(tmp_path, monkeypatch):
     monkeypatch.setattr(inpaint, "PART", 40)
     monkeypatch.setattr(inpaint, "_draw_part", _draw_forty)
     monkeypatch.setattr(data.multiprocessing, "get_context", lambda kind: _NoProcesses())
-    monkeypatch.setattr(inpaint.shutil, "which", lambda name: None)  # compiling takes minutes, and a few steps gain nothing by it
+    monkeypatch.setattr(torch, "compile", lambda model: model)  # takes minutes, and a few steps gain nothing by it
     inpaint.train(tmp_path, 0.05, vae=LITE / "inpaint" / "vae", clip=LITE / "clip", count=40, progress=False)
     pipeline = StableDiffusionInpaintPipeline.from_pretrained(tmp_path)
     assert pipeline.unet.config.in_channels == 9 and pipeline.scheduler.config.prediction_type == "v_prediction"

@@ -428,7 +428,7 @@ beside("painter", curve_unet, "loss")
 # %%
 def guess(model, row, t=600):
     noise = torch.randn(target[:1].shape, generator=torch.Generator().manual_seed(row))
-    at, a = torch.tensor([t]), schedule.alphas_cumprod[t]
+    at, a = torch.tensor([t]), schedule.alphas_cumprod[t].cpu()
     x = schedule.add_noise(samples.target[row : row + 1], noise, at)
     nine = torch.cat([x, samples.mask[row : row + 1], samples.masked[row : row + 1]], 1)
     with torch.inference_mode():

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import signal
+import sys
 import threading
 import time
 from collections import defaultdict
@@ -48,9 +49,12 @@ def device() -> torch.device:
 
 
 def has_half_precision(where: torch.device | str) -> bool:
-    """Whether a device multiplies bfloat16 itself: a processor that does not takes two to a hundred times as long as for float32."""
-    if torch.device(where).type != "cpu":
-        return True
+    """Whether a device multiplies bfloat16 itself: one that does not takes two to a hundred times as long as for float32."""
+    kind = torch.device(where).type
+    if kind == "cuda":  # those before Ampere, as a T4, only emulate it
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if kind != "cpu":
+        return False
     able = getattr(torch.cpu, "get_capabilities", dict)()  # an older torch does not say, and float32 is never wrong
     return any(able.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
@@ -58,6 +62,46 @@ def has_half_precision(where: torch.device | str) -> bool:
 def half_precision(where: torch.device | str, wanted: bool = True):
     """The context of bfloat16 autocast on a device; of none where it is not wanted, or not had."""
     return torch.autocast(torch.device(where).type, torch.bfloat16, enabled=wanted and has_half_precision(where))
+
+
+def compiled() -> Callable[..., Any]:
+    """A function (model, inputs) -> its output, a tuple, of the model as torch.compile makes it: a third quicker on a CPU.
+
+    Where that cannot be built (no compiler, no Python.h), which shows at a model's first call, one line says so, and all
+    models are called as they are.
+    """
+    built: dict[nn.Module, Callable] = {}
+    builds = True
+
+    def call(model: nn.Module, *inputs: Any, **options: Any) -> Any:
+        nonlocal builds
+        if builds and model not in built:
+            try:
+                built[model] = _built(model, inputs, options)
+            except Exception as error:  # torch's, Triton's or a compiler's, of any class; one of the model's own comes again below
+                builds = False
+                reason = " ".join(f"{type(error).__name__}: {error}".split())[:120]
+                _tell(f"Training goes on, slower, without torch.compile, which needs a C++ compiler and Python's headers ({reason}).")
+        return (built[model] if builds else model)(*inputs, **options)
+
+    return call
+
+
+def _built(model: nn.Module, inputs: tuple, options: dict[str, Any]) -> Callable:
+    """The compiled model, tried out in both directions, as the way back is compiled when it is first gone."""
+    quick = torch.compile(model)
+    output = quick(*inputs, **options)[0]
+    if output.requires_grad:
+        learned = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        torch.autograd.grad(output.sum(), learned, allow_unused=True)
+    return quick
+
+
+def _tell(line: str) -> None:
+    """Show a line above the progress bar."""
+    from tqdm import tqdm
+
+    tqdm.write(line, file=sys.stderr)
 
 
 def learning_rate(peak: float, step: int, spent: float, warmup: int = 100, hold: float = 0.0) -> float:
@@ -105,7 +149,8 @@ def run(
         ema: decay of the running average of weights and buffers, or None for no average.
         bf16: run the model under bfloat16 autocast, where the device has it (`has_half_precision`).
 
-    Returns: the run, with the averaged weights in `model`. A larger `minutes` than before extends a finished run.
+    Returns: the run, with the averaged weights in `model`, which is back on the device that it came from. A larger
+        `minutes` than before extends a finished run.
 
     Raises: SettingsError if `out` holds a run with other settings or the loss is no longer a number; KeyboardInterrupt,
         after a checkpoint, on Ctrl-C.
@@ -118,6 +163,7 @@ def run(
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     where, budget = device(), 60.0 * minutes
+    home = next(model.parameters()).device
     settings = dict(settings or {}) | {
         "lr": lr, "warmup": warmup, "hold": hold, "weight_decay": weight_decay, "betas": list(betas),
         "clip": clip, "ema": ema, "bf16": bf16, "seed": seed,
@@ -180,7 +226,7 @@ def run(
         )
     if average is not None:
         model.load_state_dict(average)
-    return Run(model.eval(), step, seconds / 60, settings, losses)
+    return Run(model.to(home).eval(), step, seconds / 60, settings, losses)
 
 
 def minutes_spent(out: str | Path) -> float:

@@ -7,7 +7,6 @@ the editors that they are for do, and both go through the painter's autoencoder 
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,7 @@ from .clip import text_encoder
 from .data import sample_files
 from .files import whole
 from .inpaint import caption_states, every_caption, noise_schedule
-from .loop import half_precision, run
+from .loop import compiled, half_precision, run
 from .settings import check_settings, fingerprint, origins
 
 NATIVE = 128  # pixels a side of a whole scene: ideal edits that went through it and the autoencoder are all still read rightly
@@ -91,16 +90,14 @@ def velocity_loss(schedule, states):
     """
     import torch
 
-    compiled: list = []
+    call = compiled()
 
     def loss(model, batch):
-        if not compiled:  # a third quicker on a CPU, where there is a compiler
-            compiled.append(torch.compile(model) if shutil.which("g++") else model)
         target, beside, weight, caption, t, noise = batch
         noisy = schedule.add_noise(target, noise, t)
         velocity = schedule.get_velocity(target, noise, t)
         words = states.to(target.device)[caption].float()
-        predicted = compiled[0](torch.cat([noisy, beside], 1), t, words, return_dict=False)[0].float()
+        predicted = call(model, torch.cat([noisy, beside], 1), t, words, return_dict=False)[0].float()
         error = ((predicted - velocity).square() * weight).sum()
         return error / (weight.sum() * velocity.shape[1]), {}
 
