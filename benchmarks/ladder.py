@@ -20,6 +20,7 @@ import numpy as np
 
 from textedit_lite.errors import OutputError, SettingsError, TextEditError
 from textedit_lite.images import write_text
+from textedit_lite.memory import is_out_of_memory
 from textedit_lite.plots import save
 
 STAGES_1_TO_3 = ("detect", "match", "mask")
@@ -66,11 +67,7 @@ def timed(function: Callable[[], Any], device: str) -> tuple[Any, float]:
 
 def out_of_memory(error: BaseException) -> bool:
     """Whether an error says that a device's memory is full, by itself or through what it was raised from."""
-    import torch
-
-    if isinstance(error, torch.OutOfMemoryError) or isinstance(error.__cause__, torch.OutOfMemoryError):
-        return True
-    return any(words in str(error) for words in ("out of memory", "STATUS_ALLOC_FAILED"))  # the driver's, cuBLAS's and cuDNN's
+    return any(is_out_of_memory(one) for one in (error, error.__cause__) if one is not None)
 
 
 def release(device: str) -> None:

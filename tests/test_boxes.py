@@ -122,6 +122,19 @@ def test_the_window_always_holds_the_mask_and_the_ring_around_it(size):
         assert wx1 >= min(x1 + 1, size[0]) and wy1 >= min(y1 + 1, size[1])
 
 
+@pytest.mark.parametrize("degrees", [24.0, -24.0, 156.0])
+def test_a_part_of_a_large_picture_turns_as_the_whole_does(degrees):
+    """Where the part's own layer shows, every channel of both is the same."""
+    pixels = np.random.default_rng(0).integers(0, 256, (900, 800, 4), np.uint8)
+    pixels[..., 3] = 0
+    pixels[250:700, 200:520, 3] = 255
+    picture = Image.merge("RGBX", Image.fromarray(pixels).split())
+    whole, part = (np.asarray(rotated(picture, degrees, (410.5, 440.2), *only)) for only in ((), (picture.getchannel(3).getbbox(),)))
+    shown = whole[..., 3] > 0
+    assert 100_000 < shown.sum() < shown.size and np.array_equal(shown, part[..., 3] > 0)
+    assert np.array_equal(whole[shown], part[shown])
+
+
 # --- crops -------------------------------------------------------------------------------------------------------
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from textedit_lite.mask import build_mask
 from textedit_lite.segment import DILATE, dilate
-from textedit_lite.sketch import fill_in, recolour, sketch
+from textedit_lite.sketch import _lookup, fill_in, recolour, sketch
 from textedit_lite.vocabulary import COLOUR_RGB
 from textedit_lite.world.backgrounds import Background
 from textedit_lite.world.oracle import judge
@@ -155,3 +155,14 @@ def test_a_mask_at_the_border_is_no_trouble():
     image, inside, drawn = sketched({"pose": "upside down"}, corner)
     assert drawn.size == image.size
     assert np.array_equal(np.asarray(image)[~inside], np.asarray(drawn)[~inside])
+
+
+@pytest.mark.parametrize(("old", "new"), [("red", "blue"), ("green", "black"), ("orange", "purple"), ("yellow", "white")])
+def test_the_table_recolours_a_large_object_as_the_formula_does(old, new):
+    scene = Scene("test", 0, 0, 256, 256, Background("gradient", 5, None), (SceneObject("car", old, "side", "upright", 0.5, 0.5, 0.8),))
+    picture = render(scene)
+    before = np.asarray(picture, np.float32)
+    exact, table = recolour(before, old, new).clip(0, 255), np.asarray(picture.filter(_lookup(old, new)), np.float32)
+    changed = np.abs(exact - before).max(-1) > 10
+    assert changed.mean() > 0.1
+    assert np.abs(table - exact)[changed].mean() < 1 and np.abs(table - exact).max() < 12

@@ -209,10 +209,11 @@ def _why(chosen, prompt: EditPrompt) -> str:
         if prompt.rank > 1 and (fits := sum(candidate.fits for candidate in chosen.candidates)):
             found = f'Only {fits} of "{prompt.source}" can be found in the picture'
             return f"{found}, no number {prompt.rank}: count again, or choose with --select."
-        shown = f'There is no "{prompt.source}" in the picture: it shows {", ".join(labels) or "nothing that the detector knows"}.'
-        if prompt.category is None:
-            return f'{shown} The detector was taught no "{prompt.noun}": paint white, in a mask of your own, where it is.'
-        return shown
+        shown = ", ".join(labels) or "nothing that the detector knows"
+        if prompt.category is None:  # it may well be there
+            return (f'The detector was taught no "{prompt.noun}", and what it finds ({shown}) is none: paint white, in a mask of your own '
+                    "(--mask FILE), where it is.")  # fmt: skip
+        return f'There is no "{prompt.source}" in the picture: it shows {shown}.'
     return ""
 
 

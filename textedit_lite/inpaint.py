@@ -14,7 +14,7 @@ from PIL import Image
 from .blend import FEATHER, Start, check_feather, paste_back, refine_boundary
 from .boxes import context_window, zoom
 from .errors import MaskError, SettingsError
-from .models import PAINTING, native_side
+from .models import FEW_WORDS, PAINTING, native_side
 
 BLACK = 4  # a painting whose brightest value (of 255) is below is a safety checker's
 BLACKENED = "The safety checker blackened what was painted: change the words or the seed."
@@ -22,7 +22,6 @@ OVERFLOWN = ('Half precision overflowed in the painter, and what was painted is 
              'device="cpu" (--device cpu), which paints in full precision.')  # fmt: skip
 NO_NUMBERS = "What was painted is no picture (NaN): the painter's weights are damaged, so fetch or train them again."
 MAX_STEPS, MAX_GUIDANCE = 1000, 50
-FEW_WORDS = 2000  # tokens, fewer of which are the words of one small world, as in `models`
 NOISED = 0.8  # of the way into the noise from which all of it is to be taken away, where steps are rounded to whole timesteps
 
 Progress = Callable[[int, int], None]  # (step, steps), after each step

@@ -21,7 +21,7 @@ from .vocabulary import COLOURS, POSES, VIEWS, article, describe
 FUSION = 0.6  # weight of CLIP in the fused score; the rest is DETR's
 DOUBT = 0.05  # what is left of DETR's score where its label is another category than the one asked for
 FITS = 0.5  # an asked attribute must have at least this share of the likeliest alternative's probability
-AMBIGUOUS = 0.15  # a second fitting candidate that is behind the best by no more than this share of its score makes it a question
+AMBIGUOUS = 0.15  # a second fitting candidate that is behind the best by less than this share of its score makes it a question
 MATCHES = ("crop", "patches")  # what CLIP looks at: one crop a candidate, or several views of it and its patches
 PADDED = 1.3  # side of the wider view, in longest sides of the box
 NEVER = 1e-12  # a probability that stands for none, so that two crops that contradict each other leave something
@@ -265,11 +265,6 @@ def read_object(
     joint = {words: math.sqrt(max(p, NEVER) * max(wide.joint[words], NEVER)) for words, p in close.joint.items()}
     total = sum(joint.values())
     return _reading({words: p / total for words, p in joint.items()})
-
-
-def palette(models) -> list[tuple[str, str]]:
-    """The colours that objects of these models' world may have, as `read_attributes` is asked for them."""
-    return [("colour", name) for name in models.colours]
 
 
 def _reading(joint: dict[tuple[str, str, str], float]) -> Reading:

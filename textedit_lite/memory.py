@@ -104,7 +104,7 @@ def in_portions(items: Sequence, models: Any, work: Callable[[Sequence], list]) 
             left = left[len(some) :]
             continue
         except RuntimeError as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             if len(some) == 1:
                 raise WeightsError(_no_room(models.low_memory)) from error
@@ -115,11 +115,12 @@ def in_portions(items: Sequence, models: Any, work: Callable[[Sequence], list]) 
     return done
 
 
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    """CUDA has an error of its own for it, MPS and the CPU say it in words alone."""
+def is_out_of_memory(error: BaseException) -> bool:
+    """CUDA has an error of its own for it; MPS, the CPU, cuBLAS and cuDNN say it in words alone."""
     import torch
 
-    return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in ("out of memory", "can't allocate memory"))
+    words = ("out of memory", "can't allocate memory", "STATUS_ALLOC_FAILED")
+    return isinstance(error, torch.OutOfMemoryError) or any(some in str(error) for some in words)
 
 
 def _no_room(low: bool) -> str:

@@ -26,6 +26,7 @@ CHECKSUMS = "SHA256SUMS"
 WISHES = "painting.json"  # in a painter's folder: the steps and the guidance that it is made for, where they are not the usual
 LCM = "+lcm"  # behind the name of any weights: the painter with the LoRA that makes it paint in few steps
 LCM_WISHES = {"steps": 4, "guidance": 1.0}  # of such a LoRA whose folder has no WISHES (Luo et al., 2023, LCM-LoRA)
+FEW_WORDS = 2000  # tokens, fewer of which are the words of one small world, and nothing else was seen
 
 # Held while a pipeline paints: it counts its steps itself, and a panel's thread and a cell may ask it at once.
 PAINTING = threading.RLock()
@@ -384,7 +385,7 @@ def _load(
     models.painter.set_progress_bar_config(disable=True)
     labels = models.detr.config.id2label
     models.categories = tuple(labels[i] for i in sorted(labels) if labels[i] not in ("N/A", "no object"))
-    if len(models.clip_tokenizer) < 2000:  # so few tokens are the words of one small world, and nothing else was seen
+    if len(models.clip_tokenizer) < FEW_WORDS:
         models.known_words = (*models.categories, *COLOURS, *VIEWS.values(), *POSES.values())
     else:  # photographs: CLIP tells their colours, but not how a thing is turned, and no palette fits them
         models.captions, models.steps, models.guidance = "a photo of {}", 30, 7.5

@@ -213,6 +213,7 @@ def _with_that(words: list[str]) -> list[str]:
         thing, people, verb, after = items[at - 1 : at + 3]
         does = verb.kind == "other" and (after.kind == "tail" or verb.words[0] in _DOES)
         clause = does or verb.words == ["are"] and after.kind == "other"
+        # Several, as one alone would have an article.
         several = people.value == "person" and (name := " ".join(people.words)) != name_of(name, "person")
         if clause and several and thing.kind == "noun" and thing.value != "person":
             return [*_joined(items[:at]), "that", *_joined(items[at:])]

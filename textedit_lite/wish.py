@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from .match import ATTRIBUTES, Reading, palette, read_object
+from .match import ATTRIBUTES, Reading, read_object
 from .models import Models
 from .prompt import EditPrompt
 from .vocabulary import POSE_DEGREES, describe
@@ -44,7 +44,7 @@ def make_wish(image: Image.Image, box: Sequence[float], prompt: EditPrompt, mode
     """What a prompt wishes of the object in a box (xyxy) of a picture. Taught in notebook 05."""
     name = prompt.name
     named = [(kind, value) for kind in ATTRIBUTES for value in (getattr(prompt, kind), prompt.changes.get(kind)) if value]
-    now = read_object(image, box, name, models, [*palette(models), *named])
+    now = read_object(image, box, name, models, [*(("colour", value) for value in models.colours), *named])
     wanted = _wanted(prompt, now, models)
     target = prompt.changes.get("category", name)
     description = prompt.changes.get("text") or describe(target, **wanted)
@@ -73,9 +73,7 @@ def _wanted(prompt: EditPrompt, now: Reading, models: Models) -> dict[str, str]:
     return wished(prompt, now, reads, models.sure)
 
 
-def wished(
-    prompt: EditPrompt, now: Reading, reads: Sequence[str] = tuple(ATTRIBUTES), bar: float = 0.5
-) -> dict[str, str]:  # fmt: skip
+def wished(prompt: EditPrompt, now: Reading, reads: Sequence[str] = tuple(ATTRIBUTES), bar: float = 0.5) -> dict[str, str]:
     """Colour, view and pose after the edit: as the prompt says, else as it names them, else as CLIP is sure of them.
 
     reads: the attributes that this CLIP was taught to read (`Models.reads`); bar: the probability from which it is sure.
