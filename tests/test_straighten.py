@@ -75,7 +75,7 @@ def test_a_large_object_is_turned_in_a_smaller_picture_and_comes_back_in_its_pla
     same = np.asarray(straight.back(image, straight.image, mask), int)
     assert (same[~where] == np.asarray(image)[~where]).all()
     assert np.abs(same - np.asarray(image))[where].mean() < 4
-    monkeypatch.setattr(sys.modules[straighten.__module__], "shrinkage", lambda longest: 1)
+    monkeypatch.setattr(sys.modules[straighten.__module__], "shrinkage", lambda longest, *_: 1)
     whole = straighten(image, box, TILT_DEGREES)
     exact = np.asarray(whole.within(square)) > 0
     assert whole.times == 1 and (exact & where).sum() > 0.98 * (exact | where).sum()

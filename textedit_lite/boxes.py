@@ -142,10 +142,15 @@ def rotated(
     # A point of the result comes from x = c + R^-1 (x' - c); a pixel more on every side, as it is mixed of four.
     (x, y), (left, top) = centre or (picture.width / 2, picture.height / 2), (part[0] - 1, part[1] - 1)
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-    back = (cos, -sin, x - cos * x + sin * y - left, sin, cos, y - sin * x - cos * y - top)
+    corners = [(x + cos * (u - x) + sin * (v - y), y - sin * (u - x) + cos * (v - y)) for u in part[::2] for v in part[1::2]]
+    across, down = zip(*corners)
+    x0, y0 = max(math.floor(min(across)) - 1, 0), max(math.floor(min(down)) - 1, 0)
+    x1, y1 = min(math.ceil(max(across)) + 1, picture.width), min(math.ceil(max(down)) + 1, picture.height)
+    back = (cos, -sin, x + cos * (x0 - x) - sin * (y0 - y) - left, sin, cos, y + sin * (x0 - x) + cos * (y0 - y) - top)
     source = picture.crop((left, top, part[2] + 1, part[3] + 1))
-    return source.transform(picture.size, Image.Transform.AFFINE, back, Image.Resampling.BILINEAR)
-
+    result = Image.new(picture.mode, picture.size)
+    result.paste(source.transform((x1 - x0, y1 - y0), Image.Transform.AFFINE, back, Image.Resampling.BILINEAR), (x0, y0))
+    return result
 
 def zoom(
     image: Image.Image, window: tuple[int, int, int, int], size: int | tuple[int, int], resample: int = Image.Resampling.LANCZOS,

@@ -13,7 +13,9 @@ import numpy as np
 from PIL import Image, ImageChops
 
 from .blend import FEATHER, lay_in, place_of
-from .boxes import CONTEXT, GROW, crop, grow_box, rotated, shrinkage
+from .boxes import CONTEXT, GROW, LARGE, crop, grow_box, rotated, shrinkage
+
+ENOUGH = 192  # pixels that are kept of a longest side above `boxes.LARGE`: a small painter sees fewer yet
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ def straighten(image: Image.Image, box, degrees: float, grow: float = GROW) -> S
     beyond the picture's borders repeats its edge. A large object is turned in a smaller picture. Taught in notebook 04.
     """
     longest = max(box[2] - box[0], box[3] - box[1])
-    times = shrinkage(longest)  # a small painter, the only one for which anything is straightened, sees fewer pixels yet
+    times = shrinkage(longest, LARGE, ENOUGH)
     longest /= times
     half = math.ceil(CONTEXT * (0.5 + grow) * longest) + 2  # so much that the painter's window lies inside
     t = math.radians(degrees)
