@@ -185,7 +185,7 @@ def _painted(jobs, natives, painter, steps, guidance, strength, negative, progre
     seen = round_trip([native.start for native in natives], painter) if strength < 1 else [None] * len(jobs)
     paintings = []
     for job, native, pixels, through, flagged in zip(jobs, natives, output.images * 255, seen, flags, strict=True):
-        if refused := _refused(pixels, flagged, painter):
+        if refused := refusal(pixels, flagged, painter):
             paintings.append(Painting(job.image, job.seed, refused))
             continue
         if refine:
@@ -262,8 +262,11 @@ def denoising(
     return [picture for pixels in decoded for picture in painter.image_processor.postprocess(pixels, output_type="pil")]
 
 
-def _refused(pixels: np.ndarray, flagged: bool, painter) -> str:
-    """Why a painting is no picture, a sentence for the user; "" for one that is."""
+def refusal(pixels: np.ndarray, flagged: bool, painter) -> str:
+    """Why what a pipeline painted, 0 to 255, is no picture, a sentence for the user; "" for one that is.
+
+    flagged: whether its safety checker says that it blackened it.
+    """
     import torch
 
     if np.isnan(pixels).any():

@@ -63,7 +63,7 @@ _NO_SUCH = (
 _PARTS = (
     "door window windshield windscreen wheel tyre tire roof hood bonnet bumper fender mirror headlight taillight engine propeller wing "
     "tail cockpit hull mast sail deck pedal handlebar saddle seat leg arm foot paw hoof hand finger head face eye ear nose mouth beak "
-    "tooth  tongue neck collar trunk tusk horn mane fur hair feather belly handle spout rim stem lid label strap zipper frame armrest "
+    "tooth tongue neck collar trunk tusk horn mane fur hair feather belly handle spout rim stem lid label strap zipper frame armrest "
     "backrest cushion dial crust blade logo stripe"
 )
 _WORN = (
