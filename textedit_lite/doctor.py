@@ -202,6 +202,19 @@ def _optional() -> Iterator[Check]:
         yield Check("optional weights", OK, f"{told}; `textedit-lite fetch NAME` brings one of {', '.join(OPTIONAL)}.")
 
 
+def _downloads() -> Iterator[Check]:
+    """What killed downloads have left behind for good: up to gigabytes, which nobody would look for."""
+    from .models import FULL, OPTIONAL
+
+    left = [path for source in (FULL | OPTIONAL).values() for path in hub.leftovers(source)]
+    if not left:
+        yield Check("downloads", OK, f"none that was killed has left anything in the cache {hub.cache_folder()}.")
+        return
+    size, folders = sum(path.stat().st_size for path in left), ", ".join(dict.fromkeys(str(path.parent) for path in left))
+    advice = f"unless one is under way, delete the files that end in .incomplete in {folders}"
+    yield Check("downloads", WARN, f"{gigabytes(size)} are left of some that were killed, and serve no other: {advice}.")
+
+
 def _disk() -> Iterator[Check]:
     here = Path.cwd()
     free = shutil.disk_usage(here).free
@@ -245,4 +258,4 @@ def _torchvision() -> Iterator[Check]:
         yield Check("torchvision", OK, f"{found} works beside torch {torch.__version__}.")
 
 
-LOOKS = (_python, _packages, _device, _lite, _full, _optional, _disk, _notebooks, _torchvision)
+LOOKS = (_python, _packages, _device, _lite, _full, _optional, _downloads, _disk, _notebooks, _torchvision)
