@@ -166,7 +166,7 @@ def load_models(weights: str | Path = "lite", device: str | None = None, low_mem
     The painter computes in float16 on CUDA, in float32 elsewhere; DETR and CLIP always in float32. low_memory: half
     precision everywhere, sliced attention and autoencoder, one picture at a time, and on CUDA the painter's large
     parts on the GPU only while they work; None: where the device's memory would not do otherwise. Computed, not
-    measured, by `memory.plan`, the full-size models take 7.8 GB of a GPU (of the 16 GB of a T4) and 4.1 GB in low
+    measured, by `memory.plan`, the full-size models take 8.3 GB of a GPU (of the 16 GB of a T4) and 4.6 GB in low
     memory (of 8 GB); on a CPU 8.4 and 4.3 GB.
 
     Raises WeightsError where weights are missing, damaged, out of reach, or larger than the memory. Taught in notebook 01.
