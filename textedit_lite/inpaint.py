@@ -94,7 +94,7 @@ def guidance_scale(base: float, shown: float, round_index: int = 0) -> float:
 def possible_steps(steps: int, painter) -> int:
     """As many of `steps` as a painter's scheduler can take from noise to picture: all, or the next fewer that it can.
 
-    LCM's takes at most the 50 that it was distilled over. Stable Diffusion's own takes every k-th of 1000 timesteps, k
+    LCM's takes at most the 50 that it was distilled over. One of the spacing "leading" takes every k-th of 1000 timesteps, k
     whole: of 1000 the first lies beyond them, and 501 would set out from timestep 501, where noise is half taken away.
     """
     scheduler = copy.deepcopy(painter.scheduler)  # which another thread may be painting with

@@ -392,9 +392,21 @@ def _load(
         models.reads, models.sketches, models.temperature = ("colour",), False, 1.0
         # Things have several colours there: a wrong word would paint it, and what is not said the painter sees around the mask.
         models.colours, models.sure = PHOTOGRAPHED, 0.8
+        _from_all_noise(models.painter)
     for wish, value in (_wishes(folders["inpaint"]) | few_steps).items():
         setattr(models, wish, value)
     return models
+
+
+def _from_all_noise(painter) -> None:
+    """Have a painter's few steps begin at the last timestep that it was trained on, as a painting begins from noise alone.
+
+    Stable Diffusion's own spacing, "leading", begins its 4 steps at timestep 751 of 1000, where a quarter of what the U-Net sees
+    should be picture already, and a single step at timestep 1; "trailing" always begins at 999 (Lin et al., 2023).
+    """
+    scheduler = painter.scheduler
+    if scheduler.config.get("timestep_spacing") == "leading":
+        painter.scheduler = type(scheduler).from_config(scheduler.config, timestep_spacing="trailing")
 
 
 def _few_steps(painter, folder: Path) -> dict[str, int | float]:
