@@ -37,7 +37,8 @@ def test_a_healthy_machine_has_a_line_a_look_and_nothing_wrong():
     assert time.process_time() - start < 2
     assert [str(check) for check in found] == lines
     assert {check.name for check in found} >= {
-        "Python", "packages", "device", "lite weights", "full weights", "optional weights", "disk", "notebooks", "torchvision"}  # fmt: skip
+        "Python", "packages", "device", "lite weights", "full weights", "optional weights", "downloads", "disk", "notebooks",
+        "torchvision"}  # fmt: skip
     assert [check for check in found if check.status == FAIL] == []
     for check in found:
         assert check.status in (OK, WARN, FAIL) and "\n" not in check.message and check.message.endswith(".")
@@ -150,6 +151,27 @@ def test_half_a_download_of_an_optional_model_is_a_warning(tmp_path, monkeypatch
     (tmp_path / f"models--{source.path.replace('/', '--')}" / "snapshots" / source.revision).mkdir(parents=True)
     check = finding("_optional")[0]
     assert check.status == WARN and "fetch sam" in check.message
+
+
+def test_what_killed_downloads_left_for_good_is_named_and_what_a_later_one_goes_on_with_is_not(tmp_path, monkeypatch):
+    from huggingface_hub import constants
+
+    from textedit_lite.models import FULL, OPTIONAL
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    clip, sam = (tmp_path / f"models--{source.path.replace('/', '--')}" / "blobs" for source in (FULL["clip"], OPTIONAL["sam"]))
+    for blobs in (clip, sam):
+        blobs.mkdir(parents=True)
+    (clip / ("a" * 64)).write_bytes(b"whole")
+    (sam / f"{'b' * 64}.incomplete").write_bytes(b"half")  # an older client goes on with it
+    assert [check.status for check in finding("_downloads")] == [OK]
+    (clip / f"{'a' * 64}.incomplete").write_bytes(b"0" * 1_500_000)
+    (check,) = finding("_downloads")
+    assert check.status == WARN and "2 MB" in check.message and str(clip) in check.message and str(sam) not in check.message
+    (sam / f"{'b' * 64}.0123abcd.incomplete").write_bytes(b"0" * 1_500_000)
+    (check,) = finding("_downloads")
+    assert check.status == WARN and "3 MB" in check.message and str(sam) in check.message and "delete" in check.message
+    assert len([*tmp_path.rglob("*.incomplete")]) == 3, "it only looks"
 
 
 def test_a_torchvision_that_does_not_load_is_a_warning(tmp_path, monkeypatch):

@@ -228,6 +228,32 @@ def test_a_process_that_works_on_a_long_block_is_waited_for(working, reference, 
             running._wait(tmp_path, cases, 2)
 
 
+def test_who_lives_and_edits_nothing_is_named(reference, tmp_path, monkeypatch, capsys):
+    rows, cases = kept.read_rows(reference), kept.read_cases(reference)
+    shares = [kept.part_file(tmp_path, rank) for rank in (0, 1)]
+    shares[0].parent.mkdir()
+    clock, told = [0.0], []
+
+    def write(rank, some):
+        shares[rank].write_text("".join(json.dumps(row) + "\n" for row in some))
+
+    write(0, [*rows[:2], *rows[4:]])
+    write(1, [])
+
+    def sleep(seconds):  # four minutes each time: a row after 20, and the other after 40
+        clock[0] += 240
+        os.utime(shares[1], (clock[0], clock[0]))
+        told.append(capsys.readouterr().err)
+        if clock[0] in (1200, 2400):
+            write(1, rows[2 : 2 + int(clock[0] // 1200)])
+
+    monkeypatch.setattr(running, "time", SimpleNamespace(monotonic=lambda: clock[0], sleep=sleep))
+    running._wait(tmp_path, cases, 2, block=2)
+    lines = [(4 * at, line) for at, line in enumerate(told) if line]
+    assert [minutes for minutes, _ in lines] == [12, 32]
+    assert all("10 minutes" in line and "process 1 (RANK)" in line and "same command again" in line for _, line in lines)
+
+
 def test_a_process_gives_a_sign_of_life_while_it_edits(tmp_path, monkeypatch):
     beaten = threading.Event()
     monkeypatch.setattr(running, "BEAT", 0.001)

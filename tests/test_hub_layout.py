@@ -15,6 +15,7 @@ import pytest
 from textedit_lite import Editor, cli, hub
 from textedit_lite.errors import WeightsError
 from textedit_lite.hub import Source
+from textedit_lite.inpaint import possible_steps
 from textedit_lite.models import FULL, fetch_weights, load_models, read_sources
 
 PROMPT = "the left car changes to a red car"
@@ -70,6 +71,20 @@ def test_the_full_models_come_out_of_the_cache_by_their_ids(full):
     processors = (full.detr_processor, full.clip_processor, full.painter.feature_extractor)
     assert all("Pil" in type(processor).__name__ for processor in processors)
     assert full.detr_processor.size["longest_edge"] == 213  # 1333, at the scale of the small detector
+
+
+def test_a_painting_from_noise_begins_at_the_last_timestep_however_few_its_steps(full, models):
+    for painter, published in ((full.painter, "leading"), (models.painter, "trailing")):
+        scheduler = type(painter.scheduler).from_config(painter.scheduler.config)  # whose timesteps nobody else is using
+        for steps in (1, 2, 4, 12, 30):
+            scheduler.set_timesteps(steps)
+            assert scheduler.timesteps.max() == scheduler.config.num_train_timesteps - 1 == 999
+            assert len(scheduler.timesteps) == steps and possible_steps(steps, painter) == steps
+        as_published = type(scheduler).from_config(scheduler.config, timestep_spacing=published)
+        as_published.set_timesteps(4)
+        assert as_published.timesteps.max() == {"leading": 751, "trailing": 999}[published]
+        differ = [key for key, value in scheduler.config.items() if key[0] != "_" and as_published.config[key] != value]
+        assert differ == (["timestep_spacing"] if published == "leading" else [])
 
 
 def test_a_timm_backbone_is_read_into_the_same_layers(full, offline):

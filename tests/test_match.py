@@ -12,6 +12,7 @@ from PIL import Image
 
 from textedit_lite.boxes import square_crop
 from textedit_lite.detect import Detections
+from textedit_lite.editor import _why
 from textedit_lite.errors import SettingsError
 from textedit_lite.match import (
     ATTRIBUTES,
@@ -121,6 +122,16 @@ def test_selectors_decide_by_place_and_size(selector, index):
         candidate(0.9, fits=False, box=(0, 0, 500, 500)),
     ]
     assert choose(some, selector).index == index
+
+
+def test_the_middle_of_an_odd_number_is_found_and_of_an_even_one_is_a_question():
+    some = [candidate(0.9, box=(60, 0, 99, 9)), candidate(0.5, box=(0, 0, 9, 9)), candidate(0.6, box=(20, 0, 29, 9))]
+    assert (choose(some, "middle").status, choose(some, "middle").index) == ("found", 2)
+    assert choose([*some, candidate(0.9, fits=False, box=(90, 0, 99, 9))], "middle").index == 2
+    two = choose(some[:2], "middle")
+    assert (two.status, two.index) == ("ambiguous", None)
+    assert "None of the 2 objects" in _why(two, parse("make the middle car red"))
+    assert choose([], "middle").status == "not_found"
 
 
 def test_centres_and_not_edges_are_compared():
@@ -344,6 +355,7 @@ def test_all_candidates_are_looked_at_in_one_call(models, image, by, monkeypatch
         ("the second car from the left", 1), ("the second car from the right", 0), ("the second largest car", 0),
         ("the cup left of the bus and below the red car", 2), ("the bus below the right car", 3),
         ("the car right of the car above the cup", 1), ("the car left of the first car from the right", 0), ("the largest car", 1),
+        ("the bus right of the middle cup", 3),
     ],
 )  # fmt: skip
 def test_relations_and_counting_choose_the_object(models, image, by, words, index):
@@ -353,7 +365,7 @@ def test_relations_and_counting_choose_the_object(models, image, by, words, inde
 
 @pytest.mark.parametrize(
     "words", ["the cup right of the bus", "the cup left of the boat", "the car left of the white car", "the third car from the left",
-              "the car left of the second bus from the left", "the bus left of the bus"]
+              "the car left of the second bus from the left", "the bus left of the bus", "the cup below the middle car"]
 )  # fmt: skip
 def test_a_relation_that_does_not_hold_is_not_found(models, image, words):
     found = match(image, detected(), parse(f"{words} becomes white"), models)

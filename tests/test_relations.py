@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from textedit_lite.prompt import RELATIONS, SELECTORS
-from textedit_lite.relations import larger_than, left_of, next_to, ordinal, related, relation
+from textedit_lite.prompt import ORDERS, RELATIONS
+from textedit_lite.relations import larger_than, left_of, middle, next_to, ordinal, related, relation
 
 # A small one at the left, a large one in the middle and a flat one at the right, further down each time.
 BOXES = np.array([[0, 0, 10, 10], [40, 20, 80, 60], [90, 70, 120, 80]], np.float32)
@@ -77,7 +77,14 @@ def test_ordinals(selector, order):
 
 def test_of_boxes_that_tie_the_first_comes_first():
     same = np.repeat(BOXES[:1], 3, 0)
-    assert [[ordinal(same, selector, rank) for rank in (1, 2, 3)] for selector in SELECTORS] == [[0, 1, 2]] * 6
+    assert [[ordinal(same, selector, rank) for rank in (1, 2, 3)] for selector in ORDERS] == [[0, 1, 2]] * 6
+
+
+def test_the_middle_has_as_many_on_either_side():
+    row = np.float32([[70, 0, 90, 30], [0, 5, 20, 25], [21, 0, 39, 30]])  # near the left one, and in the middle all the same
+    assert middle(row) == 2 and middle(row[:, [1, 0, 3, 2]]) == 2  # a row, and a column
+    assert middle(row[:1]) == 0
+    assert middle(row[:2]) is None and middle(row[:0]) is None
 
 
 def test_what_is_no_relation_is_a_key_error():

@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from itertools import islice
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from textedit_lite import data_path
@@ -20,10 +22,11 @@ from textedit_lite.evaluation import tune
 from textedit_lite.evaluation.editors import EDITORS, Request, make_editor
 from textedit_lite.evaluation.run import alone_under_accelerate, evaluate
 from textedit_lite.hub import Source
+from textedit_lite.inpaint import BLACKENED, NO_NUMBERS, OVERFLOWN
 from textedit_lite.prompt import parse
-from textedit_lite.rivals import diffedit, diffedit_batch, instruct_pix2pix, sdedit, sdedit_batch
+from textedit_lite.rivals import diffedit, diffedit_batch, instruct_pix2pix, plain_edit, sdedit, sdedit_batch
 from textedit_lite.rivals.settings import DEFAULTS, settings_of
-from textedit_lite.rivals.whole import working_size
+from textedit_lite.rivals.whole import outcomes, working_size
 from textedit_lite.rivals.words import captions, instruction
 from textedit_lite.world.scenes import boxes, make_scene, render
 
@@ -34,8 +37,6 @@ QUICK = {"sdedit": {"steps": 2, "strength": 1.0}, "diffedit": {"steps": 4, "stre
 @pytest.fixture(scope="module")
 def rivals(models, tmp_path_factory):
     """The lite models with a random UNet for each kind of rival."""
-    import torch
-
     from textedit_lite.training.text2image import build, save
 
     root = tmp_path_factory.mktemp("rivals")
@@ -136,6 +137,24 @@ def test_a_batch_is_what_its_pictures_are_alone(rivals):
             assert np.abs(np.asarray(result.image, int) - np.asarray(one.image, int)).max() <= 1
             if one.mask is not None:
                 assert np.mean(np.asarray(result.mask) != np.asarray(one.mask)) < 0.01
+
+
+def test_what_is_no_number_is_not_the_safety_checkers(rivals, image, monkeypatch):
+    for pipeline in (rivals.rival("text2image"), rivals.rival("instruct-pix2pix"), rivals.painter):
+        monkeypatch.setattr(pipeline, "run_safety_checker", lambda pixels, device, dtype: (pixels * float("nan"), None))
+    for name, edit in zip(QUICK, (sdedit, diffedit, instruct_pix2pix), strict=True):
+        result = edit(image, PROMPT, rivals, **QUICK[name])
+        assert result.image is None and (result.status, result.message) == ("unverified", NO_NUMBERS), name
+    result = plain_edit(image, PROMPT, rivals, steps=2)
+    assert result.image is None and (result.status, result.message) == ("unverified", NO_NUMBERS)
+
+
+def test_what_overflows_in_half_precision_costs_only_its_own_picture():
+    half = SimpleNamespace(unet=SimpleNamespace(dtype=torch.float16))
+    pixels = np.stack([np.full((4, 4, 3), value, np.float32) for value in (0.5, np.nan, 0.0, 0.5)])
+    found = outcomes(pixels, [False, False, False, True], half)
+    assert [one.refused for one in found] == ["", OVERFLOWN, BLACKENED, BLACKENED]
+    assert found[0].picture.getextrema() == ((128, 128),) * 3
 
 
 # --- DiffEdit ----------------------------------------------------------------------------------------------------

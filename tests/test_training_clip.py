@@ -151,17 +151,37 @@ def test_a_compiler_that_does_nothing_is_found_out(tmp_path, monkeypatch, capsys
     assert "without torch.compile" in capsys.readouterr().err
 
 
-def test_a_trained_model_is_back_where_it_came_from(tmp_path, monkeypatch):
-    class Travelling(nn.Sequential):
-        def to(self, where):
-            places.append(where)
-            return self
+class Travelling(nn.Sequential):
+    """A model that notes where it is sent."""
 
-    places, away = [], torch.device("cpu", 0)
-    monkeypatch.setattr(loop, "device", lambda: away)
+    def to(self, where):
+        self.places = [*getattr(self, "places", []), where]
+        return self
+
+
+AWAY, HOME = torch.device("cpu", 0), torch.device("cpu")
+
+
+def test_a_trained_model_is_back_where_it_came_from(tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "device", lambda: AWAY)
     model = Travelling(*small_model())
     run = loop.run(model, small_batch, small_loss, tmp_path, 0.001, 1e-2, progress=False)
-    assert places == [away, torch.device("cpu")] and places[0] != places[1] and run.model is model
+    assert model.places == [AWAY, HOME] and AWAY != HOME and run.model is model
+
+
+def test_ctrl_c_leaves_nothing_on_the_device(tmp_path, monkeypatch):
+    def interrupted(model, batch):
+        signal.raise_signal(signal.SIGINT)
+        return small_loss(model, batch)
+
+    monkeypatch.setattr(loop, "device", lambda: AWAY)
+    model = Travelling(*small_model())
+    with pytest.raises(KeyboardInterrupt) as stopped:  # whose frames a notebook keeps
+        loop.run(model, small_batch, interrupted, tmp_path, 0.02, 1e-2, progress=False)
+    kept = stopped.traceback[-1].frame.f_locals
+    assert model.places == [AWAY, HOME]
+    assert not [name for name, value in kept.items() if isinstance(value, (torch.Tensor, torch.optim.Optimizer))]
+    assert kept["average"] is None and kept["batch"] is None
 
 
 def test_a_run_learns_and_ends_on_time(tmp_path):

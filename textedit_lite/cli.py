@@ -387,8 +387,8 @@ def build_parser() -> argparse.ArgumentParser:
                      help="paint slower, in half precision and one picture at a time (default: where nothing else would fit)")  # fmt: skip
     one.add_argument("--seed", metavar="N", type=int, default=0, help="another seed paints it another way (default: 0)")
     one.add_argument("--select", metavar="WHICH", type=lambda text: int(text) if text.isdecimal() else text,
-                     help="which of several: best, left, right, top, bottom, largest, smallest, all, or the index of a "
-                     "candidate (default: as the prompt says, and a question if it does not)")  # fmt: skip
+                     help="which of several: best, left, right, top, bottom, largest, smallest, middle, all, or the index "
+                     "of a candidate (default: as the prompt says, and a question if it does not)")  # fmt: skip
     one.add_argument("--mask", metavar="box|sam|mask2former|detr|FILE", type=mask,
                      help="how the mask is made: the box (default), or the object's shape by a segmenter; or your own, white "
                      "where to repaint (a file that is called as one of these: ./sam)")  # fmt: skip

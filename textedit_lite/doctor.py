@@ -25,7 +25,6 @@ CONSTRAINTS = Path(__file__).resolve().parents[1] / "constraints.txt"  # only a 
 # In double quotes, which every shell takes away: Windows' cmd leaves single ones, and > writes to a file there.
 INSTALL = 'pip install -c constraints.txt -e ".[dev]"' if CONSTRAINTS.is_file() else "pip install --force-reinstall THE_WHEEL"
 ROOM = 1_000_000_000  # bytes of disk that drawing scenes and saving edits may take
-CONTEXT = 500_000_000  # bytes that CUDA itself takes
 
 
 @dataclass(frozen=True)
@@ -146,8 +145,7 @@ def _device() -> Iterator[Check]:
     free, total = free_memory(device), total_memory(device)
     name = torch.cuda.get_device_name(device) if device == "cuda" else device
     there = f"torch {torch.__version__} on {name}, {gigabytes(free)} of {gigabytes(total)} free"
-    plans = [plan(device, FULL_FINDERS, FULL_PAINTER, 512, low) for low in (False, True)]
-    needs = [one.need + (CONTEXT if device == "cuda" else 0) for one in plans]
+    needs = [plan(device, FULL_FINDERS, FULL_PAINTER, 512, low).need for low in (False, True)]
     takes = f"full takes {gigabytes(needs[0])}, or {gigabytes(needs[1])} in low memory (computed, not measured)"
     if free < 500_000_000:
         yield Check("device", WARN, f"{there}: even lite needs half a gigabyte to work in, close other programs.")
@@ -202,6 +200,19 @@ def _optional() -> Iterator[Check]:
         yield Check("optional weights", OK, f"{told}; `textedit-lite fetch NAME` brings one of {', '.join(OPTIONAL)}.")
 
 
+def _downloads() -> Iterator[Check]:
+    """What killed downloads have left behind for good: up to gigabytes, which nobody would look for."""
+    from .models import FULL, OPTIONAL
+
+    left = [path for source in (FULL | OPTIONAL).values() for path in hub.leftovers(source)]
+    if not left:
+        yield Check("downloads", OK, f"none that was killed has left anything in the cache {hub.cache_folder()}.")
+        return
+    size, folders = sum(path.stat().st_size for path in left), ", ".join(dict.fromkeys(str(path.parent) for path in left))
+    advice = f"unless one is under way, delete the files that end in .incomplete in {folders}"
+    yield Check("downloads", WARN, f"{gigabytes(size)} are left of some that were killed, and serve no other: {advice}.")
+
+
 def _disk() -> Iterator[Check]:
     here = Path.cwd()
     free = shutil.disk_usage(here).free
@@ -245,4 +256,4 @@ def _torchvision() -> Iterator[Check]:
         yield Check("torchvision", OK, f"{found} works beside torch {torch.__version__}.")
 
 
-LOOKS = (_python, _packages, _device, _lite, _full, _optional, _disk, _notebooks, _torchvision)
+LOOKS = (_python, _packages, _device, _lite, _full, _optional, _downloads, _disk, _notebooks, _torchvision)

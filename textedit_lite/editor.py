@@ -202,6 +202,9 @@ def _under(mask: Image.Image, chosen: Match) -> Match:
 def _why(chosen, prompt: EditPrompt) -> str:
     if chosen.status == "ambiguous":
         fits = sum(candidate.fits for candidate in chosen.candidates)
+        if prompt.selector == "middle":
+            return (f'None of the {fits} objects that fit "{prompt.source}" is in the middle, as their number is even: say which one, as '
+                    f'in "the left {prompt.source}", or choose with --select.')  # fmt: skip
         return (f'{fits} objects fit "{prompt.source}" about equally well: say which one, as in '
                 f'"the left {prompt.source}", or choose with --select.')  # fmt: skip
     if chosen.status == "not_found":

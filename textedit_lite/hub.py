@@ -125,6 +125,17 @@ def snapshot(source: Source) -> Path | None:
     return folder if os.path.isdir(folder) else None
 
 
+def leftovers(source: Source) -> list[Path]:
+    """What downloads that were killed have left in the cache, and no later one goes on with.
+
+    A piece of a file that is whole by now, or a piece under a name that its own process made up, as newer clients do; others
+    are gone on with. One may belong to a download that is under way.
+    """
+    blobs = cache_folder() / f"models--{source.path.replace('/', '--')}" / "blobs"
+    pieces = [(path, path.name.removesuffix(".incomplete")) for path in blobs.glob("*.incomplete")]
+    return sorted(path for path, name in pieces if re.fullmatch(r".+\.[0-9a-f]{8}", name) or (blobs / name).exists())
+
+
 def cached(source: Source, part: str) -> Path | None:
     """The folder of a part that is in the cache with everything that it needs, or None."""
     folder = snapshot(source)

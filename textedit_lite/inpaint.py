@@ -94,7 +94,7 @@ def guidance_scale(base: float, shown: float, round_index: int = 0) -> float:
 def possible_steps(steps: int, painter) -> int:
     """As many of `steps` as a painter's scheduler can take from noise to picture: all, or the next fewer that it can.
 
-    LCM's takes at most the 50 that it was distilled over. Stable Diffusion's own takes every k-th of 1000 timesteps, k
+    LCM's takes at most the 50 that it was distilled over. One of the spacing "leading" takes every k-th of 1000 timesteps, k
     whole: of 1000 the first lies beyond them, and 501 would set out from timestep 501, where noise is half taken away.
     """
     scheduler = copy.deepcopy(painter.scheduler)  # which another thread may be painting with
@@ -185,7 +185,7 @@ def _painted(jobs, natives, painter, steps, guidance, strength, negative, progre
     seen = round_trip([native.start for native in natives], painter) if strength < 1 else [None] * len(jobs)
     paintings = []
     for job, native, pixels, through, flagged in zip(jobs, natives, output.images * 255, seen, flags, strict=True):
-        if refused := _refused(pixels, flagged, painter):
+        if refused := refusal(pixels, flagged, painter):
             paintings.append(Painting(job.image, job.seed, refused))
             continue
         if refine:
@@ -262,8 +262,11 @@ def denoising(
     return [picture for pixels in decoded for picture in painter.image_processor.postprocess(pixels, output_type="pil")]
 
 
-def _refused(pixels: np.ndarray, flagged: bool, painter) -> str:
-    """Why a painting is no picture, a sentence for the user; "" for one that is."""
+def refusal(pixels: np.ndarray, flagged: bool, painter) -> str:
+    """Why what a pipeline painted, 0 to 255, is no picture, a sentence for the user; "" for one that is.
+
+    flagged: whether its safety checker says that it blackened it.
+    """
     import torch
 
     if np.isnan(pixels).any():

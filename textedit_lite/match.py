@@ -15,7 +15,7 @@ from .boxes import CLIP_SIDE, square_crop
 from .errors import SettingsError
 from .phrases import exclusive, likes
 from .prompt import SELECTORS
-from .relations import ordinal, place, related, relation
+from .relations import middle, ordinal, place, related, relation
 from .vocabulary import COLOURS, POSES, VIEWS, article, describe
 
 FUSION = 0.6  # weight of CLIP in the fused score; the rest is DETR's
@@ -301,7 +301,8 @@ def match(
     A candidate's CLIP score is the probability that it is the asked category (against the detector's other ones), times
     that of each asked attribute (against the attribute's other values: a blue bus is no "red bus"), times that of each
     relation ("left of the red car", see `resolve`). It is fused with DETR's score (`fuse`); among those that fit, a
-    selector ("left", "largest") decides on the boxes, by counting where the prompt does ("the second from the left");
+    selector ("left", "largest") decides on the boxes, by counting where the prompt does ("the second from the left"), and
+    "middle" is that which has as many on either side (of an even number none, and so it is "ambiguous");
     else the best score, unless the second is less than 15 % of it behind ("ambiguous").
 
     select: "best" (never ambiguous; nor is "all", whose best one is the index), a selector, or the index of a candidate;
@@ -348,7 +349,7 @@ def resolve(
         _, scores, anchors = resolve(one.anchor, features, detections, models, weight)
         if one.anchor.selector and anchors.any():
             among = np.flatnonzero(anchors)
-            chosen = ordinal(boxes[among], one.anchor.selector, one.anchor.rank)
+            chosen = _selected(boxes[among], one.anchor.selector, one.anchor.rank)
             anchors = np.isin(np.arange(len(boxes)), among[[chosen] if chosen is not None else []])
         q = related(relation(one.name, boxes, fits), scores * anchors)
         share, fits = share * q, fits & (q >= FITS)
@@ -402,11 +403,15 @@ def choose(candidates: Sequence[Candidate], select: str | int | None = None, ran
     if select in SELECTORS and index is not None:
         fitting = sorted(np.flatnonzero(fits).tolist(), key=lambda i: -scores[i])
         boxes = np.array([candidates[i].box for i in fitting], np.float32)
-        chosen = pick(boxes, select) if rank == 1 else ordinal(boxes, select, rank)
-        if chosen is None:  # there are fewer
-            return Match(candidates, None, "not_found", 0.0)
+        chosen = pick(boxes, select) if rank == 1 and select != "middle" else _selected(boxes, select, rank)
+        if chosen is None:  # an even number has no middle, or there are fewer
+            return Match(candidates, None, "ambiguous" if select == "middle" else "not_found", 0.0)
         index = fitting[chosen]
     return Match(candidates, index, status, margin)
+
+
+def _selected(boxes: np.ndarray, selector: str, rank: int) -> int | None:
+    return middle(boxes) if selector == "middle" else ordinal(boxes, selector, rank)
 
 
 def verdict(scores: np.ndarray, fits: np.ndarray, bar: float = AMBIGUOUS) -> tuple[int | None, str, float]:
@@ -426,7 +431,7 @@ def verdict(scores: np.ndarray, fits: np.ndarray, bar: float = AMBIGUOUS) -> tup
 
 
 def pick(boxes: np.ndarray, selector: str) -> int:
-    """The index of the box that a selector, one of SELECTORS, means: float32 [N, 4] -> 0 .. N - 1.
+    """The index of the box that a selector, one of ORDERS, means: float32 [N, 4] -> 0 .. N - 1.
 
     Places are those of the boxes' centres, sizes their areas. Of two that tie, the first. Taught in notebook 02.
     """

@@ -13,6 +13,7 @@ from .errors import WeightsError
 CLIP_AND_DETR = 4  # bytes a number: both are small, and compute in float32 everywhere
 WIDEST = 256 * 4  # channels of the autoencoder's widest map at full size, and how many of its kind live at once
 HEADS = 8  # of the U-Net's attention at its finest level, where a token is a latent pixel
+CUDA_OWN = 500_000_000  # bytes that CUDA itself takes of a device (its context), which `free_memory` no longer counts as free
 KEPT = 256 * 2**20  # bytes that were freed: some pictures of 12 megapixels
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # as in glibc's malloc.h
 SLICES = 2  # into which attention is cut in low memory
@@ -40,11 +41,11 @@ def plan(kind: str, finders: int, painter: dict[str, int], side: int, low: bool)
 
         4 F + b sum_i P_i + k b (2 h t^2 + 4 * 256 s^2),
 
-    h halved where attention is sliced, and the sum without the smaller of text encoder and U-Net where parts wait on the
-    CPU: only these two are never on the GPU at once, as diffusers keeps the safety checker there, and the autoencoder, which
-    has encoded the picture, until the U-Net is done. The factor 2 is for guidance, which paints with the words and without
-    them. An upper estimate: a fused attention never holds t^2 numbers. The full-size test peaks at 8.1 GB on a CPU, where
-    this says 8.4; on a GPU nothing was measured, and CUDA's own 0.5 GB come on top. Taught in notebook 04.
+    and on CUDA the half gigabyte of its context besides; h halved where attention is sliced, and the sum without the smaller
+    of text encoder and U-Net where parts wait on the CPU: only these two are never on the GPU at once, as diffusers keeps
+    the safety checker there, and the autoencoder, which has encoded the picture, until the U-Net is done. The factor 2 is
+    for guidance, which paints with the words and without them. An upper estimate: a fused attention never holds t^2 numbers.
+    The full-size test peaks at 8.1 GB on a CPU, where this says 8.4; on a GPU nothing was measured. Taught in notebook 04.
     """
     half = kind == "cuda" or low
     offload = low and kind == "cuda"
@@ -55,7 +56,7 @@ def plan(kind: str, finders: int, painter: dict[str, int], side: int, low: bool)
     weights = CLIP_AND_DETR * finders + width * held
     tokens = (side // 8) ** 2
     working = at_once * width * (2 * HEADS * tokens**2 // (SLICES if low else 1) + WIDEST * side**2)
-    return Plan(low, half, offload, at_once, weights, weights + working)
+    return Plan(low, half, offload, at_once, weights, weights + working + (CUDA_OWN if kind == "cuda" else 0))
 
 
 def free_memory(device: str) -> int:

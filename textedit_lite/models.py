@@ -166,7 +166,7 @@ def load_models(weights: str | Path = "lite", device: str | None = None, low_mem
     The painter computes in float16 on CUDA, in float32 elsewhere; DETR and CLIP always in float32. low_memory: half
     precision everywhere, sliced attention and autoencoder, one picture at a time, and on CUDA the painter's large
     parts on the GPU only while they work; None: where the device's memory would not do otherwise. Computed, not
-    measured, by `memory.plan`, the full-size models take 7.8 GB of a GPU (of the 16 GB of a T4) and 4.1 GB in low
+    measured, by `memory.plan`, the full-size models take 8.3 GB of a GPU (of the 16 GB of a T4) and 4.6 GB in low
     memory (of 8 GB); on a CPU 8.4 and 4.3 GB.
 
     Raises WeightsError where weights are missing, damaged, out of reach, or larger than the memory. Taught in notebook 01.
@@ -392,9 +392,21 @@ def _load(
         models.reads, models.sketches, models.temperature = ("colour",), False, 1.0
         # Things have several colours there: a wrong word would paint it, and what is not said the painter sees around the mask.
         models.colours, models.sure = PHOTOGRAPHED, 0.8
+        _from_all_noise(models.painter)
     for wish, value in (_wishes(folders["inpaint"]) | few_steps).items():
         setattr(models, wish, value)
     return models
+
+
+def _from_all_noise(painter) -> None:
+    """Have a painter's few steps begin at the last timestep that it was trained on, as a painting begins from noise alone.
+
+    Stable Diffusion's own spacing, "leading", begins its 4 steps at timestep 751 of 1000, where a quarter of what the U-Net sees
+    should be picture already, and a single step at timestep 1; "trailing" always begins at 999 (Lin et al., 2023).
+    """
+    scheduler = painter.scheduler
+    if scheduler.config.get("timestep_spacing") == "leading":
+        painter.scheduler = type(scheduler).from_config(scheduler.config, timestep_spacing="trailing")
 
 
 def _few_steps(painter, folder: Path) -> dict[str, int | float]:

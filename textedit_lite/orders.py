@@ -16,6 +16,8 @@ from textedit_lite.phrases import (
     ARTICLES,
     ASPECTS,
     LONGEST,
+    OWNED,
+    PARTS,
     PICTURE,
     SHADES,
     SOURCE,
@@ -101,7 +103,7 @@ _FIRST += sorted(
 _EDIT_PICTURE = rf"(?:edit|change|alter|modify|adjust) (?:the|this|my) (?:{PICTURE}) "
 _POLITE = re.compile(
     "(?:(?:just|only|okay|ok|so|hey|hi|hello|kindly|also|go ahead and|try to|help me to|help me) "
-    f"|(?:can|could|would|will) (?:you|we|i) |(?:let|let us|first|now|then) (?={_any(sorted(VERBS))} )"
+    f"|(?:can|could|would|will) (?:you|u|we|i) |(?:let|let us|first|now|then) (?={_any(sorted(VERBS))} )"
     f"|(?:can|could|should|will|would|may) (?={_any(ARTICLES)} )"
     "|(?:is it|would it be) possible to |do you think |i was wondering if |(?:i|we) think (?:that )?"
     f"|slightly (?=tilt |lean )|spray (?=paint )|{_EDIT_PICTURE}to (?={_any(sorted(VERBS))} )|in (?:the|this|my) (?:{PICTURE}) )+"
@@ -133,7 +135,7 @@ _PLAINLY = {  # more words for the same, in their order
     rf"{_SO}(?:it|they) (?:is |are |becomes |become |looks |look |will be |should be )?": "to be ",
     r"\b(?:around|round) (?=to (?:be|face|look|point)\b)": "",
     rf"\b(?:({_any(_FIRST)})(?: ones?)?|ones?) of (?:{_COUNTED}|(?:the|these|those) )": r"\1 ",
-    rf"(?<!to )(?<!on )(?<!at )(?<!in )\bthe (left|right|middle)(?: one)? of {_COUNTED}": r"the \1 ",
+    rf"(?<!to )(?<!on )(?<!at )(?<!in )\bthe (left|right|middle|centre|center)(?: one)? of {_COUNTED}": r"the \1 ",
     r"\bwhose (?:colour|color|view|pose) (?=is |was )": "that ",
     r"(?<=\w )(?:that|which|who) (?:has|have) ": "with ",
 }
@@ -151,6 +153,7 @@ def words_of(text: str) -> list[str]:
     text = re.sub(r"(?<=\w)(?:\s*&\s*|\s+(?:plus|as well as)\s+)(?=\w)", " and ", text)
     text = re.sub("[-=]*>|[\u2192\u21d2\u2794\u279c\u27a1\u27f6]", " -> ", text)
     text = re.sub(rf"\b({'|'.join(_WHO)})'s\b", r"\1 is", text)
+    text = re.sub(r"\b((?:wo)?m[ae]n|person|people|child|children)s (?=\w)", r"\1's ", text)  # "the mans shirt"
     if not re.search(r"(?<!\w)'", text):  # the cars' wheels, but not 'the cars'
         text = re.sub(r"(?<=s)'(?=\s)", "'s", text)
     words = re.findall(r"->|[^\W_]+(?:'[^\W_]+)*", text)
@@ -159,14 +162,18 @@ def words_of(text: str) -> list[str]:
 
 
 def _has_a_part(words: list[str], at: int) -> bool:
-    """Whether a word is the owner of what is no object of its own: the "man's" of "the man's red shirt", but not of "the man's tie"."""
+    """Whether a word is the owner of what is no object of its own: the "man's" of "the man's red shirt", but not of "the man's tie".
+
+    What no detector knows ("my friend") owns only what is always a part, or worn.
+    """
     if not words[at].endswith("'s"):
         return False
     bare = [word.removesuffix("'s") for word in words]
     owner = scan(bare[max(0, at - LONGEST) : at + 1], SOURCE)[-1]
     behind = takewhile(lambda item: item.kind not in _KINDS_BEHIND and item.words[0] not in _WORDS_BEHIND, scan(bare[at + 1 :], SOURCE))
     owned = {item.words[0]: item.kind for item in behind if item.kind in ("noun", "other", "selector")}
-    return owner.kind == "noun" and "noun" not in owned.values() and not {*owned} <= {*SIDES, *ASPECTS}
+    owns = owner.kind == "noun" or OWNED & {*owned}
+    return bool(owns) and "noun" not in owned.values() and not {*owned} <= {*SIDES, *ASPECTS}
 
 
 def plain_words(words: list[str]) -> tuple[list[str], list[str]]:
@@ -527,6 +534,8 @@ def _cut_without_connector(words: list[str]) -> tuple[list[str], list[str]]:
 def _cut_behind_noun(items: list[Item]) -> tuple[list[str], list[str]]:
     """Cuts behind the first known noun, and what says which one is meant: "the cup left of the car rusty"."""
     end = next((at + 1 for at, item in enumerate(items) if item.kind == "noun"), max(len(items) - 1, 0))
+    while end < len(items) and items[end].words[0] in PARTS - {"face"}:  # "the dog tail longer", but the dog may face the cat
+        end += 1
     while end < len(items) and items[end].kind in ("place", "relation", "tail"):
         if items[end].kind != "place":
             noun = next((at for at in range(end, len(items) - 1) if items[at].kind == "noun"), None)

@@ -57,10 +57,24 @@ _NO_SUCH = (
     "bean|tea|sleeping|garbage|trash|plastic|paper|grocery|punching bag|bags",
     "bag|bags of chips|crisps|popcorn|candy|food|groceries|rice|flour|garbage|trash", "boxing|oven|rubber|winter|work glove",
     "record|cd|dvd|mp3|media|music player|players", "pit bull|bulls", "rubber duck|ducks", "jet ski|skis",
+    "truck|pickup bed|beds", "middle aged|finger",
 )  # fmt: skip
+# What belongs to an object and is none that a detector knows, "the car door", "the wheel on the car"; and what is worn.
+_PARTS = (
+    "door window windshield windscreen wheel tyre tire roof hood bonnet bumper fender mirror headlight taillight engine propeller wing "
+    "tail cockpit hull mast sail deck pedal handlebar saddle seat leg arm foot paw hoof hand finger head face eye ear nose mouth beak "
+    "tooth tongue neck collar trunk tusk horn mane fur hair feather belly handle spout rim stem lid label strap zipper frame armrest "
+    "backrest cushion dial crust blade logo stripe"
+)
+_WORN = (
+    "shirt blouse sweater jumper hoodie jersey jacket coat vest dress skirt trousers pants jeans shorts shoe sneaker boot sock hat cap "
+    "helmet scarf sunglasses belt leash sleeve uniform suit necklace"
+)
+_PARTS_BEHIND_OWNER = "bed top cover screen light"  # of a truck, a table, a book, a tv, a car; alone they are things of their own
 _PLURALS = {
     "person": "people", "man": "men", "woman": "women", "child": "children", "gentleman": "gentlemen", "policeman": "policemen",
     "mouse": "mice", "computer mouse": "computer mice", "knife": "knives", "wife": "wives", "calf": "calves", "goose": "geese",
+    "foot": "feet", "tooth": "teeth",
 }  # fmt: skip
 _COLOURS = {name: name for name in PHOTOGRAPHED}
 _COLOURS |= {"gray": "grey", "golden": "gold", "violet": "purple"}
@@ -73,6 +87,7 @@ _SELECTORS = {
     "right": "right, rightmost, right most, right hand, furthest right, farthest right",
     "top": "top, topmost, upper, uppermost, highest", "bottom": "bottom, bottommost, lower, lowest, lowermost",
     "largest": "largest, larger, large, biggest, bigger, big", "smallest": "smallest, smaller, small, little, tiny",
+    "middle": "middle, middlemost, centre, center, central",
 }  # fmt: skip
 # What the boxes of two objects can tell. "Behind" and "in front of" they cannot: a box has no depth.
 _RELATIONS = {
@@ -95,6 +110,7 @@ _SUBJECTS = "i you we he she they".split()
 ASPECTS = "colour color view pose orientation direction".split()
 PICTURE = "image|picture|photo|photograph|scene"
 _CAMERA = "the camera|the viewer|me|us"
+_OF_CENTRE = ("tail", "middle")  # "left of the middle", of no object
 
 
 def _listed(table: dict[str, str]) -> dict[str, str]:
@@ -105,6 +121,15 @@ def _plural(noun: str) -> str:
     if noun[-1] == "y" and noun[-2] not in "aeiou":  # ponies, but toys
         return noun[:-1] + "ies"
     return _PLURALS.get(noun) or noun + ("es" if noun.endswith(("s", "x", "sh", "ch")) else "s")
+
+
+def _with_plurals(words: str) -> set[str]:
+    return {form for word in words.split() for form in (word, _plural(word))}
+
+
+PARTS = _with_plurals(_PARTS)
+OWNED = PARTS | _with_plurals(_WORN)
+COMPOUND = PARTS | _with_plurals(_PARTS_BEHIND_OWNER)
 
 
 def _phrases(*parts: str) -> list[str]:
@@ -163,16 +188,23 @@ def _places() -> Meanings:
     words["second hand"] = ("other", None)
     for word, selector in _listed(_SELECTORS).items():
         words[word] = ("selector", selector)
-        if selector in ("left", "right", "top", "bottom"):
+        if selector == "middle":
+            words |= _behind(selector, _phrases("in|at", "|the", "|very", word))
+        elif selector not in ("largest", "smallest"):
             words |= dict.fromkeys(_phrases("far|further|very|most", word), ("selector", selector))
             places = _phrases("on|at|in|to", "|the", "|far|very", word, "|side|edge|half")
             furthest = _phrases("furthest|farthest|further|most|more|all the way", "on|to", "the", word, "|side")
-            words |= dict.fromkeys([*places, *furthest], ("place", selector))
+            words |= dict.fromkeys(furthest, ("place", selector)) | _behind(selector, places)
             words |= dict.fromkeys(_phrases("from|counted from|counting from", "|the", "|far", word, "|side|edge"), ("order", selector))
-            words |= {f"{place} of": ("tail", None) for place in (word, *places)}
-            of_picture = _phrases("of the", PICTURE)
-            words |= {f"{place} {whole}": ("place", selector) for place in places for whole in of_picture}
+            words[f"{word} of"] = ("tail", None)
     return words
+
+
+def _behind(selector: str, places: list[str]) -> Meanings:
+    """A selector as it stands behind its noun: "on the left (of the picture)"; "on the left of the road" is no place of an object."""
+    words: Meanings = dict.fromkeys(places, ("place", selector))
+    words |= {f"{place} of": ("tail", None) for place in places}
+    return words | {f"{place} {whole}": ("place", selector) for place in places for whole in _phrases("of the", PICTURE)}
 
 
 def _relations() -> Meanings:
@@ -180,7 +212,7 @@ def _relations() -> Meanings:
     words: Meanings = {phrase: ("relation", name) for phrase, name in _listed(_RELATIONS).items()}
     for side in ("left", "right"):
         words |= dict.fromkeys(_phrases("|on|at|to", "|the", side, "|side", "of"), ("relation", f"{side} of"))
-    words |= dict.fromkeys(["over there", *_phrases("left|right", "of", "|the", "centre|center|middle")], ("tail", None))
+    words |= {"over there": ("tail", None)} | dict.fromkeys(_phrases("left|right", "of", "|the", "centre|center|middle"), _OF_CENTRE)
     words |= dict.fromkeys(_phrases("near|nearer|nearest|close|closer|closest", "|to", _CAMERA), ("tail", None))  # of it no box tells
     return words
 
@@ -270,7 +302,8 @@ def scan(words: list[str], lexicon: Lexicon) -> list[Item]:
     while at < len(words):
         item = Item("other", None, words[at : at + 1])
         for length in range(LONGEST if words[at] in _FIRST_WORDS else 0, 0, -1):
-            if meaning := lexicon.get(tuple(words[at : at + length])):
+            meaning = lexicon.get(tuple(words[at : at + length]))
+            if meaning and not (meaning == _OF_CENTRE and _begins_with_noun(words[at + length : at + length + 4])):
                 item = Item(*meaning, words[at : at + length])
                 break
         items.append(item)
@@ -278,6 +311,11 @@ def scan(words: list[str], lexicon: Lexicon) -> list[Item]:
     _begin_tails(items, lexicon is TARGET)
     _relate_nearest(items)
     return items
+
+
+def _begins_with_noun(words: list[str]) -> bool:
+    """Whether words go on with a noun, as "left of the middle" does with a car, and not with what ends the phrase."""
+    return next((item.kind for item in scan(words, SOURCE) if item.kind not in ("colour", "view", "pose")), "") == "noun"
 
 
 def _begin_tails(items: list[Item], target: bool) -> None:
@@ -294,14 +332,15 @@ def _begin_tails(items: list[Item], target: bool) -> None:
     for at, item in enumerate(items):
         before, after = items[at - 1] if at else _NOTHING, items[at + 1] if at + 1 < len(items) else _NOTHING
         known = known or item.kind == "noun"
-        verb = item.kind == "other" and item.words[0].endswith(("ing", "ed"))
+        verb = item.kind == "other" and item.words[0].endswith(("ing", "ed")) and item.words[-1] not in COMPOUND  # "the airplane wing"
         named = before.kind == "noun" or before.kind == "other" and items[0].words in _ARTICLES_ALONE
+        thing = next((later for later in items[at + 1 :] if later.kind != "selector"), _NOTHING)
         unknown_before_article = item.kind == "other" and after.words[:1] in (*_ARTICLES_ALONE, ["by"])
         if (
             item.words == ["that"] and before.kind in ("noun", "other", "colour", "place", "order")
             or item.kind == "other" and before.kind == "tail" and before.words[0] in ("that", "which", "who")
             or item.kind == "other" and before.kind == "noun" and (verb or item.words[0] in _BEHIND)
-            or named and (item.words == ["the"] and _names(after) or item.words[0] in _SUBJECTS)
+            or named and (item.words == ["the"] and _names(thing) or item.words[0] in _SUBJECTS)
             or item.kind == "place" and after.kind == "noun"
             or unknown_before_article and (known or not at and (verb or target))
             or item.kind == "colour" and item.words[0] == "in" and known and _names(after)
@@ -311,6 +350,8 @@ def _begin_tails(items: list[Item], target: bool) -> None:
             after.words == ["which"] or is_stranded(items, at) and after.words not in _ARTICLES_ALONE and after.kind != "noun"
         ):
             item.kind = "tail"
+        elif item.words[0] in ("top", "centre", "center") and item.kind == "selector" and _names(before) and after.kind in ("", "tail"):
+            item.kind = "other"  # "the table top", "the shopping center"
         elif item.words[0].isdigit() and before.kind == "noun" and after is _NOTHING:
             item.kind, item.value = "rank", "-1"
 

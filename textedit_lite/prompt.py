@@ -32,11 +32,26 @@ from textedit_lite.orders import (
     what_it_does,
     words_of,
 )
-from textedit_lite.phrases import ARTICLES, ASPECTS, PICTURE, SOURCE, TAILS, TARGET, Phrase, name_of, read_phrase, scan, sort_of
+from textedit_lite.phrases import (
+    ARTICLES,
+    ASPECTS,
+    COMPOUND,
+    OWNED,
+    PICTURE,
+    SOURCE,
+    TAILS,
+    TARGET,
+    Phrase,
+    name_of,
+    read_phrase,
+    scan,
+    sort_of,
+)
 from textedit_lite.vocabulary import COLOURS, POSES, TASKS, VIEWS, article, describe
 
 MAX_CHARACTERS = 500
-SELECTORS = ("left", "right", "top", "bottom", "largest", "smallest")
+ORDERS = ("left", "right", "top", "bottom", "largest", "smallest")  # in each of which the objects of a picture can be counted
+SELECTORS = (*ORDERS, "middle")
 RELATIONS = ("left of", "right of", "above", "below", "next to", "larger than", "smaller than")
 _SEVERAL = "The prompt means several objects: name one, and ask for all that fit with --select all."
 _UNSAID = f"The prompt does not say which colour, view or pose: {GRAMMAR}."
@@ -301,7 +316,7 @@ def _check_source(phrase: Phrase) -> None:
     if len(phrase.selectors) > 1:
         both = " and ".join(f'"{selector}"' for selector in sorted(phrase.selectors))
         raise PromptError(f"The prompt says {both} at once: keep one of {', '.join(SELECTORS)}.")
-    if phrase.rank and (phrase.rank < 0 or not phrase.selectors):
+    if phrase.rank and (phrase.rank < 0 or not phrase.selectors & {*ORDERS}):
         raise PromptError(
             f"The prompt counts, but not from where: write it like \"the second {phrase.noun} from the left\" or "
             f'"the second largest {phrase.noun}".'
@@ -321,12 +336,31 @@ def _check_whole(phrase: Phrase) -> None:
 
 
 def _is_part(phrase: Phrase) -> bool:
-    """Whether a noun phrase names what belongs to an object but is none: "man's shirt", "roof of the bus", but not "front of the bus"."""
-    of_the = phrase.tail[:1] == ["of"] and {*phrase.tail[1:2]} & {*ARTICLES}
-    if phrase.noun and phrase.category is None and of_the and phrase.noun.split()[-1] not in {*SIDES, *PICTURE.split("|")}:
+    """Whether a noun phrase names what belongs to an object but is none.
+
+    "man's shirt", "roof of the bus", but not "front of the bus"; "wheel on the car", but not "lamp on the table"; "car door",
+    but not "car park".
+    """
+    if any(word.endswith("'s") for word in phrase.head):
+        return True
+    if not phrase.noun or phrase.category is not None:
+        return False
+    last = phrase.noun.split()[-1]
+    of_the = phrase.tail[:1] == ["of"] and {*phrase.tail[1:2]} & {*ARTICLES} and last not in {*SIDES, *PICTURE.split("|")}
+    if of_the or last in OWNED and {*phrase.tail[:1]} & {"on", "in", "at"}:
         owner = read_phrase(phrase.tail[1:])
-        return owner.category is not None or _is_part(owner)
-    return any(word.endswith("'s") for word in phrase.head)
+        if owner.category is not None or _is_part(owner):
+            return True
+    if last in OWNED and {*phrase.tail[:1]} & {"that", "which", "the"}:  # "the man wears"
+        return _owner(phrase.tail[1:]) is not None
+    owner = _owner(phrase.head[:-1])
+    return owner is not None and last in (OWNED | COMPOUND if owner == "person" else COMPOUND)
+
+
+def _owner(words: list[str]) -> str | None:
+    """The category of the first of COCO's nouns among words, if it is their first noun at all."""
+    first = next((item for item in scan(words, SOURCE) if item.kind in ("noun", "other")), None)
+    return first.value if first else None
 
 
 def _understood(words: list[str]) -> bool:

@@ -100,6 +100,18 @@ def ordinal(boxes: np.ndarray, selector: str, rank: int = 1) -> int | None:
     return order[rank - 1] if 1 <= rank <= len(order) else None
 
 
+def middle(boxes: np.ndarray) -> int | None:
+    """The index of the box in the middle: as many others are left of it as right of it, or above and below, if they stand so.
+
+    boxes: float32 [N, 4], in a row or in a column, whichever way their centres lie further apart. None where N is even, as
+    two of them then share the middle, and for no box.
+    """
+    if len(boxes) % 2 == 0:
+        return None
+    across, down = np.ptp(xyxy_to_cxcywh(boxes)[:, :2], axis=0)
+    return sorted(range(len(boxes)), key=lambda i: place(boxes[i], "left" if across >= down else "top"))[len(boxes) // 2]
+
+
 def place(box: Sequence[float], selector: str) -> float:
     """A number that is smallest for the box that a selector means. Taught in notebook 07."""
     x0, y0, x1, y1 = box

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -31,6 +32,7 @@ from .sets import Folder, World, open_set
 BLOCK = 8  # edits at a time
 PATIENCE = 1800.0  # seconds that one process waits for a sign of life from another
 BEAT = 60.0  # seconds between two of them
+QUIET = 600.0  # seconds without a new edit after which the first process says for whom it waits: one may hang, and yet live
 
 
 def evaluate(
@@ -95,7 +97,7 @@ def evaluate(
                 bar.set_postfix(success=f"{sum(old) / len(old):.3f}")
                 give_back()  # so that memory does not grow with the number of edits
     if rank == 0:
-        _wait(folder, cases, world_size)
+        _wait(folder, cases, world_size, block)
         rows.merge(folder, cases)
         if then:
             then(folder, models)
@@ -186,16 +188,35 @@ def _alive(path: Path) -> Iterator[None]:
         thread.join()
 
 
-def _wait(folder: Path, cases: Sequence[Case], world_size: int) -> None:
-    """Until the rows of all processes are there; raises OutputError where the others have died."""
-    known, since = None, time.monotonic()
-    while (there := len(rows.read_parts(folder).keys() & {case.key for case in cases})) < len(cases):
+def _wait(folder: Path, cases: Sequence[Case], world_size: int, block: int = BLOCK) -> None:
+    """Until the rows of all processes are there; raises OutputError where the others have died.
+
+    What lives may be at work on a long block or hang, which only the user can tell: where nothing has come for QUIET seconds, a
+    line on stderr says who is waited for.
+    """
+    known = edits = None
+    since = heard = time.monotonic()
+    while missing := _missing(folder, cases):
         if (signs := rows.touched(folder)) != known:
             known, since = signs, time.monotonic()
+        if len(missing) != edits:
+            edits, heard = len(missing), time.monotonic()
         if world_size == 1 or time.monotonic() - since > PATIENCE:
-            raise OutputError(f"{len(cases) - there} edits of {folder} are missing, as a process has stopped: "
+            raise OutputError(f"{len(missing)} edits of {folder} are missing, as a process has stopped: "
                               "give the same command again.")  # fmt: skip
+        if time.monotonic() - heard > QUIET:
+            ranks = sorted({at // block % world_size for at in missing})
+            print(f"For {QUIET / 60:.0f} minutes no edit has come of process {', '.join(map(str, ranks))} (RANK), which lives and may be "
+                  "at work: if it hangs, stop all and give the same command again, and the edits that are there stay.",
+                  file=sys.stderr, flush=True)  # fmt: skip
+            heard = time.monotonic()
         time.sleep(1)
+
+
+def _missing(folder: Path, cases: Sequence[Case]) -> list[int]:
+    """The places of the cases that no process has edited yet."""
+    done = rows.read_parts(folder)
+    return [at for at, case in enumerate(cases) if case.key not in done]
 
 
 # --- progress ----------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .. import plots
-from ..prompt import SELECTORS
+from ..prompt import ORDERS
 from ..relations import left_of, ordinal, related
 from ..segment import dilate, shape_iou
 from .exercise import Exercise
@@ -89,7 +89,7 @@ def _related_pairs(rng: np.random.Generator):
 def _counted(rng: np.random.Generator):
     """Boxes, a selector and a rank: by hand, edges against centres, ties, too few, none, and random ones."""
     by_hand = np.array([[10, 20, 90, 60], [30, 0, 50, 90], [5, 30, 85, 42], [60, 55, 70, 65]], np.float32)
-    for selector in SELECTORS:
+    for selector in ORDERS:
         for rank in (1, 2, 4):
             yield by_hand, selector, rank
     yield by_hand, "left", 5
@@ -98,7 +98,7 @@ def _counted(rng: np.random.Generator):
     yield np.repeat(by_hand[:1], 3, 0), "top", 2
     for count in (2, 5, 9):
         found = _boxes(rng, count)
-        for selector in SELECTORS:
+        for selector in ORDERS:
             yield found, selector, int(rng.integers(1, count + 2))
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from .. import plots
 from ..match import AMBIGUOUS, cosine, fuse, pick, softmax, verdict
-from ..prompt import SELECTORS
+from ..prompt import ORDERS
 from .exercise import Exercise
 
 # --- inputs ------------------------------------------------------------------------------------------------------
@@ -55,7 +55,7 @@ def _places(rng: np.random.Generator):
     """Boxes and a selector: one, wide beside narrow, long beside large, two alike, and random ones."""
     yield np.array([[5, 5, 9, 9]], np.float32), "right"
     by_hand = np.array([[10, 20, 90, 60], [30, 0, 50, 90], [5, 30, 85, 42], [60, 55, 70, 65]], np.float32)
-    for selector in SELECTORS:
+    for selector in ORDERS:
         yield by_hand, selector
     # The edges and the centres disagree: the first begins further left and higher, and ends further right and lower.
     for selector, narrow in (("left", 20), ("right", 70), ("top", 20), ("bottom", 70)):
@@ -64,7 +64,7 @@ def _places(rng: np.random.Generator):
     for count in (2, 5, 9):
         corner = rng.uniform(0, 200, (count, 2))
         found = np.concatenate([corner, corner + rng.uniform(5, 90, (count, 2))], 1).astype(np.float32)
-        for selector in SELECTORS:
+        for selector in ORDERS:
             yield found, selector
 
 

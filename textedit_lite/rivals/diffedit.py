@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from PIL import Image
 from ..editor import EditResult
 from ..models import Models
 from .settings import settings_of
-from .whole import Job, Outcome, edit_whole, generators
+from .whole import Job, Outcome, edit_whole, generators, outcomes
 from .words import captions
 
 
@@ -54,10 +55,9 @@ def diffedit_batch(
             latents = repaint(levels, where, after, pipeline, steps=chosen["steps"], guidance=chosen["guidance"])
             pixels = pipeline.vae.decode(latents.to(pipeline.vae.dtype) / pipeline.vae.config.scaling_factor).sample
             pixels, flags = pipeline.run_safety_checker(pixels, pixels.device, pixels.dtype)
-        pictures = pipeline.image_processor.postprocess(pixels.detach(), output_type="pil")
+        painted = outcomes(pipeline.image_processor.postprocess(pixels.detach(), output_type="np"), flags, pipeline)
         masks = [Image.fromarray(255 * one.astype(np.uint8)) for one in mask]
-        flags = flags if flags is not None else [False] * len(jobs)
-        return [Outcome(*three) for three in zip(pictures, masks, flags, strict=True)]
+        return [replace(outcome, mask=one) for outcome, one in zip(painted, masks, strict=True)]
 
     return edit_whole("diffedit", images, prompts, seeds, models, pipeline, chosen, paint)
 

@@ -8,7 +8,7 @@ from ..editor import EditResult
 from ..inpaint import noise
 from ..models import Models
 from .settings import settings_of
-from .whole import Job, Outcome, edit_whole, generators, refused
+from .whole import Job, Outcome, edit_whole, generators, outcomes
 from .words import instruction
 
 
@@ -38,8 +38,8 @@ def instruct_pix2pix_batch(
             prompt=[instruction(job.wish, brief=models.known_words is not None) for job in jobs],
             image=[job.picture for job in jobs], num_inference_steps=chosen["steps"], guidance_scale=chosen["guidance"],
             image_guidance_scale=chosen["image_guidance"], generator=seeded, latents=torch.cat(drawn),
+            output_type="np",
         )  # fmt: skip
-        flags = refused(output, len(jobs))
-        return [Outcome(picture, refused=flag) for picture, flag in zip(output.images, flags, strict=True)]
+        return outcomes(output.images, output.nsfw_content_detected, pipeline)
 
     return edit_whole("instruct-pix2pix", images, prompts, seeds, models, pipeline, chosen, paint)

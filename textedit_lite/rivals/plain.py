@@ -11,13 +11,14 @@ from ..boxes import square_crop
 from ..detect import check_threshold, detect
 from ..editor import EditResult, Settings
 from ..images import open_image
-from ..inpaint import BLACK, check_settings
+from ..inpaint import check_settings
 from ..mask import build_mask
 from ..match import Candidate, similarity
 from ..models import PAINTING, Models
 from ..prompt import check_words, parse
 from ..seed import check_seed
 from ..vocabulary import describe
+from .whole import Outcome, outcomes
 
 
 def plain_edit(
@@ -72,18 +73,17 @@ def plain_edit(
     ranked = sorted(alike, reverse=True)
     margin = float(ranked[0] - ranked[1]) if len(ranked) > 1 else float(ranked[0])
     mask = timed("mask", build_mask, image.size, found.boxes[index], grow=0.0)
-    picture = timed("inpaint", _whole, image, mask, wish.target, models, int(seed), int(steps), guidance, strength)
-    refused = picture is None
+    outcome = timed("inpaint", _whole, image, mask, wish.target, models, int(seed), int(steps), guidance, strength)
     return EditResult(
-        status="unverified" if refused else "edited",
-        message="The safety checker blackened the picture." if refused else "A picture came back.",
-        image=picture, mask=mask, box=candidates[index].box, candidates=candidates, index=index, margin=margin, rounds=1,
-        description=wish.target, settings=settings, timings_ms=timings, source=image,
+        status="unverified" if outcome.refused else "edited", message=outcome.refused or "A picture came back.",
+        image=None if outcome.refused else outcome.picture.resize(image.size), mask=mask, box=candidates[index].box,
+        candidates=candidates, index=index, margin=margin, rounds=1, description=wish.target, settings=settings,
+        timings_ms=timings, source=image,
     )  # fmt: skip
 
 
-def _whole(image, mask, description, models: Models, seed, steps, guidance, strength) -> Image.Image | None:
-    """The whole picture through the painter at its native square, and back; None if it comes back black."""
+def _whole(image, mask, description, models: Models, seed, steps, guidance, strength) -> Outcome:
+    """What the painter makes of the whole picture at its native square."""
     import torch
 
     side = models.native
@@ -92,7 +92,7 @@ def _whole(image, mask, description, models: Models, seed, steps, guidance, stre
         output = models.painter(
             prompt=description, image=image.resize(square), mask_image=mask.resize(square, Image.Resampling.NEAREST),
             height=side, width=side, num_inference_steps=steps, guidance_scale=guidance, strength=strength,
-            generator=torch.Generator("cpu").manual_seed(seed),
+            generator=torch.Generator("cpu").manual_seed(seed), output_type="np",
         )  # fmt: skip
-    picture = output.images[0]
-    return None if max(high for _, high in picture.getextrema()) < BLACK else picture.resize(image.size)
+    (outcome,) = outcomes(output.images, output.nsfw_content_detected, models.painter)
+    return outcome

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ..editor import EditResult
 from ..models import Models
 from .settings import settings_of
-from .whole import Job, Outcome, edit_whole, generators, refused
+from .whole import Job, Outcome, edit_whole, generators, outcomes
 from .words import captions
 
 
@@ -32,9 +32,8 @@ def sdedit_batch(
         output = pipeline(
             prompt=[captions(job.wish, models.captions)[1] for job in jobs], image=[job.picture for job in jobs],
             strength=chosen["strength"], num_inference_steps=chosen["steps"], guidance_scale=chosen["guidance"],
-            generator=generators(jobs),
+            generator=generators(jobs), output_type="np",
         )  # fmt: skip
-        flags = refused(output, len(jobs))
-        return [Outcome(picture, refused=flag) for picture, flag in zip(output.images, flags, strict=True)]
+        return outcomes(output.images, output.nsfw_content_detected, pipeline)
 
     return edit_whole("sdedit", images, prompts, seeds, models, pipeline, chosen, paint)

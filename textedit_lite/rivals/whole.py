@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from ..editor import Editor, EditResult, Settings
 from ..images import open_image
-from ..inpaint import painting_size
+from ..inpaint import painting_size, refusal
 from ..memory import in_portions
 from ..models import PAINTING, Models
 from ..prompt import EditPrompt
@@ -33,7 +34,7 @@ class Outcome:
 
     picture: Image.Image
     mask: Image.Image | None = None
-    refused: bool = False  # a safety checker blackened it
+    refused: str = ""  # why the picture is none, a sentence
 
 
 Paint = Callable[[Sequence[Job]], list[Outcome]]
@@ -88,7 +89,7 @@ def edit_whole(
 
 def _result(source: Image.Image, wish: EditPrompt, outcome: Outcome, settings: Settings, spent: float) -> EditResult:
     if outcome.refused:
-        status, message, picture = "unverified", "The safety checker blackened the picture.", None
+        status, message, picture = "unverified", outcome.refused, None
     else:
         status, message = "edited", "A picture came back."
         picture = outcome.picture.resize(source.size, Image.Resampling.LANCZOS)
@@ -106,6 +107,12 @@ def generators(jobs: Sequence[Job]) -> list:
     return [torch.Generator("cpu").manual_seed(job.seed) for job in jobs]
 
 
-def refused(output: Any, count: int) -> list[bool]:
-    """Which of a pipeline's pictures its safety checker has blackened."""
-    return list(getattr(output, "nsfw_content_detected", None) or [False] * count)
+def outcomes(pixels: np.ndarray, flags: Sequence[bool] | None, pipeline: Any) -> list[Outcome]:
+    """What a pipeline painted, float [B, H, W, 3] of 0 to 1, as pictures, or why one is none.
+
+    flags: which of them its safety checker says that it blackened; None without one.
+    """
+    flags = flags if flags is not None else [False] * len(pixels)
+    refused = [refusal(255 * one, flag, pipeline) for one, flag in zip(pixels, flags, strict=True)]
+    whole = np.rint(255 * np.nan_to_num(pixels)).astype(np.uint8)
+    return [Outcome(Image.fromarray(one), refused=why) for one, why in zip(whole, refused, strict=True)]

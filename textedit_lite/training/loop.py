@@ -149,8 +149,8 @@ def run(
         ema: decay of the running average of weights and buffers, or None for no average.
         bf16: run the model under bfloat16 autocast, where the device has it (`has_half_precision`).
 
-    Returns: the run, with the averaged weights in `model`, which is back on the device that it came from. A larger
-        `minutes` than before extends a finished run.
+    Returns: the run, with the averaged weights in `model`, which is back on the device that it came from, as after
+        Ctrl-C. A larger `minutes` than before extends a finished run.
 
     Raises: SettingsError if `out` holds a run with other settings or the loss is no longer a number; KeyboardInterrupt,
         after a checkpoint, on Ctrl-C.
@@ -220,6 +220,9 @@ def run(
         if clock > saved:
             _save(out, model, average, optimizer, step, seconds, losses, settings)
     if interrupted:
+        # A notebook keeps this frame with the traceback until its next error, and what lies on a GPU would lie there as long.
+        optimizer = average = batch = total = None
+        model.to(home)
         raise KeyboardInterrupt(
             f"Stopped at step {step} after {seconds / 60:.1f} of {minutes:g} minutes; "
             "the same command goes on from there."
