@@ -19,6 +19,7 @@ from PIL import Image
 
 from .blend import check_feather
 from .boxes import iou
+from .checksums import sha256_of
 from .detect import Detections, check_threshold, detect_batch, reduced
 from .errors import ImageError, PromptError, SettingsError
 from .images import open_image, read_metadata, result_files, save_png, write_text
@@ -466,8 +467,7 @@ def _origin(name: str, given, opened: Image.Image | None = None) -> dict[str, st
     """Where a picture was read from, so that the edit can be made again."""
     if isinstance(given, (str, os.PathLike)):
         path = Path(os.path.expanduser(given)).resolve()
-        with open(path, "rb") as file:
-            return {name: str(path), f"{name}_sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+        return {name: str(path), f"{name}_sha256": sha256_of(path)}
     if opened is not None:  # a mask in memory leaves a trace, so that nothing is replayed without it
         return {f"{name}_sha256": hashlib.sha256(opened.tobytes()).hexdigest()}
     return {}
@@ -500,7 +500,7 @@ def replay(
             raise ImageError(f"{path} was made with {name} in memory: only an edit whose {name} is a file can be replayed.")
         if not Path(source).is_file():
             raise ImageError(f"The {name} {source} of this edit is no longer there: put it back to replay the edit.")
-        if hashlib.sha256(Path(source).read_bytes()).hexdigest() != digest:
+        if sha256_of(source) != digest:
             raise ImageError(f"The {name} {source} has changed since the edit: put the old one back to replay it.")
     if models is None:
         if device is None and settings.device:

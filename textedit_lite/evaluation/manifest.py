@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 import subprocess
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import hub
+from ..checksums import sha256_of
 from ..errors import OutputError, SettingsError
 from ..hub import Source
 from ..images import write_text
@@ -62,11 +62,7 @@ def _cached(source: Source) -> dict[str, str]:
 
 
 def _digests(folder: Path, root: Path, pattern: str = "*.safetensors") -> dict[str, str]:
-    found = {}
-    for path in sorted(folder.rglob(pattern)):
-        with open(path, "rb") as file:
-            found[path.relative_to(root).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
-    return found
+    return {path.relative_to(root).as_posix(): sha256_of(path) for path in sorted(folder.rglob(pattern))}
 
 
 def rival_of(editor: str, models: Models) -> dict[str, Any] | None:
