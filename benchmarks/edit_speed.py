@@ -20,6 +20,7 @@ import numpy as np
 
 from textedit_lite.editor import Editor
 from textedit_lite.errors import TextEditError
+from textedit_lite.evaluation.verdict import background_share
 from textedit_lite.models import load_models
 from textedit_lite.rivals import plain_edit
 from textedit_lite.training.card import machine
@@ -45,11 +46,10 @@ def one_row(way: str, case: Case, models) -> dict[str, Any]:
     image = render(case.scene)
     result, seconds = edited(way, case, image, models)
     row = measure(case, image, result)
-    support = np.asarray(result.mask) > 0 if result.mask is not None else np.zeros(image.size[::-1], bool)
     return {
         "way": way, "task": case.task, "scene": case.scene.index, "seconds": seconds, "status": result.status,
         "success": row["success"], "claimed": result.status == "edited", "target": row["target"],
-        "background": row["background_changed"] / max(int((~support).sum()), 1),
+        "background": background_share(image, row["edited"], result.mask),
     }  # fmt: skip
 
 

@@ -320,12 +320,12 @@ def requests(count: int) -> list[Request]:
 def test_one_that_fails_leaves_the_others_alone():
     def way(some):
         if any("blue" in request.prompt for request in some):
-            raise RuntimeError("out of\nmemory")
+            raise RuntimeError("of another\nshape")
         return [EditResult("edited", str(len(some)), image=request.image) for request in some]
 
     results = attempt(way, requests(3))
     assert [result.status for result in results] == ["edited", "failed", "edited"]
-    assert results[1].message == "RuntimeError: out of memory"
+    assert results[1].message == "RuntimeError: of another shape"
 
 
 def test_unknown_words_do_not_break_up_a_batch():
@@ -341,6 +341,7 @@ def test_unknown_words_do_not_break_up_a_batch():
     (KeyboardInterrupt(), KeyboardInterrupt), (OSError(28, "No space left on device"), OutputError),
     (WeightsError("gone"), WeightsError), (MemoryError(), WeightsError), (torch.OutOfMemoryError("CUDA out of memory"), WeightsError),
     (RuntimeError("DefaultCPUAllocator: can't allocate memory"), WeightsError),
+    (RuntimeError("MPS backend out of memory (MPS allocated: 9 GB)"), WeightsError),
 ])  # fmt: skip
 def test_an_interruption_and_trouble_of_the_machine_go_through(raised, seen):
     def way(some):

@@ -11,7 +11,7 @@ from typing import Any
 
 from .. import hub
 from ..checksums import sha256_of
-from ..errors import OutputError, SettingsError
+from ..errors import SettingsError
 from ..hub import Source
 from ..images import write_text
 from ..models import FULL, OPTIONAL, Models, read_sources, split_lcm
@@ -133,16 +133,6 @@ def begin(folder: Path, settings: dict[str, Any], facts: dict[str, Any], write: 
     if write and manifest["started"][-1] != now:
         manifest["started"].append(now)
         write_text(path, json.dumps(manifest, indent=2) + "\n")
-
-
-def make_folder(out: Path | str) -> Path:
-    """The folder of a run, made if need be; raises OutputError where that cannot be."""
-    try:
-        (Path(out) / "edits").mkdir(parents=True, exist_ok=True)
-        (Path(out) / "parts").mkdir(exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"Cannot write to {out} ({error.strerror}): choose another folder.") from error
-    return Path(out)
 
 
 def _short(value: Any) -> str:
