@@ -70,7 +70,7 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def compare(count: int, seed: int, weights: str, device: str | None = None, progress: bool = True) -> dict[str, Any]:
+def compare(count: int, seed: int, weights: str, device: str | None = None) -> dict[str, Any]:
     """Both ways on the same scenes, in turns, so that whatever else the machine does hits both alike."""
     from tqdm import tqdm
 
@@ -79,7 +79,7 @@ def compare(count: int, seed: int, weights: str, device: str | None = None, prog
     for way in WAYS:  # the first call of everything is slower
         edited(way, todo[0], render(todo[0].scene), models)
     rows = []
-    with tqdm(todo, desc="editing both ways", unit="scene", disable=None if progress else True) as bar:
+    with tqdm(todo, desc="editing both ways", unit="scene", disable=None) as bar:
         for case in bar:
             rows += [one_row(way, case, models) for way in WAYS]
     figures = {way: summary([row for row in rows if row["way"] == way]) for way in WAYS}

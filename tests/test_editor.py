@@ -21,7 +21,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from textedit_lite import verify as verifying
 from textedit_lite.cli import main
-from textedit_lite.editor import METADATA, Editor, EditResult, Find, Paint, Settings, Stage, algorithm_1, replay
+from textedit_lite.editor import METADATA, Editor, EditResult, Find, Paint, Stage, algorithm_1, replay
 from textedit_lite.errors import (
     ImageError,
     MaskError,
@@ -40,6 +40,7 @@ from textedit_lite.prompt import parse
 from textedit_lite.resources import data_path
 from textedit_lite.rivals import plain_edit
 from textedit_lite.rivals.settings import DEFAULTS
+from textedit_lite.settings import Settings, make_settings
 from textedit_lite.training.score_editor import cases, measure
 from textedit_lite.vocabulary import PHOTOGRAPHED, TASKS
 from textedit_lite.wish import make_wish
@@ -112,7 +113,7 @@ def test_a_dozen_edits_are_mostly_right_and_the_editor_knows_which(models):
 
 def driven(models, editor, image, prompt, paint, rounds=3):
     """Algorithm 1 with a painter of the test's own: paint(job) -> a picture, or None for a blackened one."""
-    algorithm = algorithm_1(image, parse(prompt), models, editor.settings(prompt, rounds=rounds))
+    algorithm = algorithm_1(image, parse(prompt), models, make_settings(models, prompt, rounds=rounds))
     asked, painted, answer = None, [], None
     try:
         while True:

@@ -35,6 +35,7 @@ from textedit_lite.evaluation.sets import open_set
 from textedit_lite.images import save_png
 from textedit_lite.mask import build_mask
 from textedit_lite.resources import data_path
+from textedit_lite.settings import make_settings
 from textedit_lite.world.coco import write_set
 
 # Small, and every block with a neighbour: 3 pictures, 2 tasks, 1 round, 3 blocks of 2.
@@ -416,8 +417,8 @@ def test_every_editor_and_every_ablation_is_there(asked, models):
     for name in EDITORS:
         check_editor(name)
     for name, options in ABLATED.items():
-        settings = Editor(models).settings(request.prompt, **options)
-        assert settings != Editor(models).settings(request.prompt), f"{name} changes nothing"
+        settings = make_settings(models, request.prompt, **options)
+        assert settings != make_settings(models, request.prompt), f"{name} changes nothing"
     assert IN_WORDS.keys() == ABLATED.keys()
 
 

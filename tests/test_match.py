@@ -37,6 +37,7 @@ from textedit_lite.match import (
     views,
 )
 from textedit_lite.prompt import parse
+from textedit_lite.settings import make_settings
 from textedit_lite.vocabulary import PHOTOGRAPHED, describe
 from textedit_lite.world.backgrounds import Background
 from textedit_lite.world.scenes import Scene, SceneObject, boxes, render
@@ -398,9 +399,9 @@ def test_the_editor_heeds_relations_and_keeps_how_it_matched(editor, image, tmp_
     done.save(tmp_path / "out.png")
     again = replay(tmp_path / "out.png", editor.models)
     assert again.settings.match == "patches" and again.image.tobytes() == done.image.tobytes()
-    assert editor.settings("the car becomes red").match == MATCHES[0]
+    assert make_settings(editor.models, "the car becomes red").match == MATCHES[0]
     with pytest.raises(SettingsError, match="crop or patches"):
-        editor.settings("the car becomes red", match="magic")
+        make_settings(editor.models, "the car becomes red", match="magic")
     assert "no number 5" in editor.edit(image, "the fifth car from the left becomes green").message
 
 

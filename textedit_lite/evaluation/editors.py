@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from ..detect import HIGHEST, Detections
-from ..editor import ABLATIONS, Editor, EditResult
+from ..editor import Editor, EditResult
 from ..errors import OutputError, SettingsError, TextEditError, WeightsError
 from ..mask import build_mask
 from ..match import ATTRIBUTES, read_attributes, read_categories, text_features
@@ -20,6 +20,7 @@ from ..models import Models
 from ..prompt import check_words, parse
 from ..rivals import diffedit_batch, instruct_pix2pix_batch, plain_edit, sdedit_batch
 from ..segment import as_mask
+from ..settings import ABLATIONS
 from ..vocabulary import describe
 
 # Each switch of `--ablate`, and the options of `Editor.edit_batch` that it stands for.
