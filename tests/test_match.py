@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from drawn import SCENE, THINGS
 from PIL import Image
 
 from textedit_lite.boxes import square_crop
@@ -39,16 +40,7 @@ from textedit_lite.match import (
 from textedit_lite.prompt import parse
 from textedit_lite.settings import make_settings
 from textedit_lite.vocabulary import PHOTOGRAPHED, describe
-from textedit_lite.world.backgrounds import Background
-from textedit_lite.world.scenes import Scene, SceneObject, boxes, render
-
-THINGS = (
-    SceneObject("car", "red", "side", "upright", 0.25, 0.3, 0.36),
-    SceneObject("car", "blue", "side", "upright", 0.72, 0.35, 0.4),
-    SceneObject("cup", "green", "front", "upright", 0.3, 0.75, 0.3),
-    SceneObject("bus", "yellow", "side", "upright", 0.72, 0.76, 0.4),
-)
-SCENE = Scene("test", 0, 0, 256, 256, Background("gradient", 5, None), THINGS)
+from textedit_lite.world.scenes import boxes, render
 
 
 @pytest.fixture(scope="module")
