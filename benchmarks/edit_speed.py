@@ -20,6 +20,7 @@ import numpy as np
 
 from textedit_lite.editor import Editor
 from textedit_lite.errors import TextEditError
+from textedit_lite.evaluation.verdict import background_share
 from textedit_lite.models import load_models
 from textedit_lite.rivals import plain_edit
 from textedit_lite.training.card import machine
@@ -45,11 +46,10 @@ def one_row(way: str, case: Case, models) -> dict[str, Any]:
     image = render(case.scene)
     result, seconds = edited(way, case, image, models)
     row = measure(case, image, result)
-    support = np.asarray(result.mask) > 0 if result.mask is not None else np.zeros(image.size[::-1], bool)
     return {
         "way": way, "task": case.task, "scene": case.scene.index, "seconds": seconds, "status": result.status,
         "success": row["success"], "claimed": result.status == "edited", "target": row["target"],
-        "background": row["background_changed"] / max(int((~support).sum()), 1),
+        "background": background_share(image, row["edited"], result.mask),
     }  # fmt: skip
 
 
@@ -70,7 +70,7 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def compare(count: int, seed: int, weights: str, device: str | None = None, progress: bool = True) -> dict[str, Any]:
+def compare(count: int, seed: int, weights: str, device: str | None = None) -> dict[str, Any]:
     """Both ways on the same scenes, in turns, so that whatever else the machine does hits both alike."""
     from tqdm import tqdm
 
@@ -79,7 +79,7 @@ def compare(count: int, seed: int, weights: str, device: str | None = None, prog
     for way in WAYS:  # the first call of everything is slower
         edited(way, todo[0], render(todo[0].scene), models)
     rows = []
-    with tqdm(todo, desc="editing both ways", unit="scene", disable=None if progress else True) as bar:
+    with tqdm(todo, desc="editing both ways", unit="scene", disable=None) as bar:
         for case in bar:
             rows += [one_row(way, case, models) for way in WAYS]
     figures = {way: summary([row for row in rows if row["way"] == way]) for way in WAYS}

@@ -10,7 +10,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from textedit_lite.models import TIMM_DEPTHS, Models
+from textedit_lite.checkpoints import TIMM_DEPTHS
+from textedit_lite.models import Models
 from textedit_lite.vocabulary import COCO_IDS
 
 MEAN, DEVIATION = [0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711]

@@ -76,7 +76,7 @@ def scheduler_named(name: str, own) -> Any:
 # --- edits -------------------------------------------------------------------------------------------------------
 
 
-def sweep(ways: list[Way], models: dict[str, Models], count: int, seed: int, out: Path, progress: bool = True) -> list[dict[str, Any]]:
+def sweep(ways: list[Way], models: dict[str, Models], count: int, seed: int, out: Path) -> list[dict[str, Any]]:
     """A row for each way, task and scene; those that are in `out`/rows.jsonl already are not made again.
 
     models: by the scheduler's name.
@@ -87,7 +87,7 @@ def sweep(ways: list[Way], models: dict[str, Models], count: int, seed: int, out
     rows = {key(row): row for row in read_rows(path)}
     todo = [(way, some) for some in together(count, seed) for way in ways]
     missing = [(way, left) for way, some in todo if (left := [case for case in some if place(way, case) not in rows])]
-    with tqdm(missing, desc="editing", unit="batch", disable=None if progress else True) as bar, path.open("a", encoding="utf-8") as file:
+    with tqdm(missing, desc="editing", unit="batch", disable=None) as bar, path.open("a", encoding="utf-8") as file:
         for way, some in bar:
             made = edits(way, some, models[way.scheduler])
             file.writelines(json.dumps(row) + "\n" for row in made)

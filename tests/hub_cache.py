@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from textedit_lite.checkpoints import TIMM_DEPTHS
 from textedit_lite.hub import Source
-from textedit_lite.models import FULL, TIMM_DEPTHS
+from textedit_lite.models import FULL
 from textedit_lite.vocabulary import COCO_IDS
 
 WORDS = 49408  # tokens of CLIP's vocabulary

@@ -106,7 +106,7 @@ def test_replay_makes_it_again_bit_for_bit(edited, tmp_path, capsys):
 def test_the_help_names_the_defaults_of_the_mask(capsys):
     from textedit_lite.blend import FEATHER
     from textedit_lite.boxes import GROW
-    from textedit_lite.plan import ROUNDS
+    from textedit_lite.settings import ROUNDS
 
     with pytest.raises(SystemExit):
         cli.main(["edit", "--help"])

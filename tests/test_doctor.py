@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from textedit_lite import cli
+from textedit_lite.checksums import CHECKSUMS
 from textedit_lite.doctor import FAIL, INSTALL, LOOKS, OK, WARN, Check, doctor, report
-from textedit_lite.models import CHECKSUMS
 from textedit_lite.resources import data_path
 
 Usage = namedtuple("Usage", "total used free")

@@ -16,12 +16,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from diffusers import LCMScheduler
+from drawn import SCENE, THINGS, box_mask
 from PIL import Image, ImageChops
 from PIL.PngImagePlugin import PngInfo
 
 from textedit_lite import verify as verifying
 from textedit_lite.cli import main
-from textedit_lite.editor import METADATA, Editor, EditResult, Find, Paint, Settings, Stage, algorithm_1, replay
+from textedit_lite.editor import METADATA, Editor, EditResult, Find, Paint, Stage, algorithm_1, replay
 from textedit_lite.errors import (
     ImageError,
     MaskError,
@@ -40,6 +41,7 @@ from textedit_lite.prompt import parse
 from textedit_lite.resources import data_path
 from textedit_lite.rivals import plain_edit
 from textedit_lite.rivals.settings import DEFAULTS
+from textedit_lite.settings import Settings, make_settings
 from textedit_lite.training.score_editor import cases, measure
 from textedit_lite.vocabulary import PHOTOGRAPHED, TASKS
 from textedit_lite.wish import make_wish
@@ -53,13 +55,6 @@ VERIFIED_OF_12 = 8
 SUCCESS_OF_12 = 7
 AGREEMENT_OF_12 = 8
 
-THINGS = (
-    SceneObject("car", "red", "side", "upright", 0.25, 0.3, 0.36),
-    SceneObject("car", "blue", "side", "upright", 0.72, 0.35, 0.4),
-    SceneObject("cup", "green", "front", "upright", 0.3, 0.75, 0.3),
-    SceneObject("bus", "yellow", "side", "upright", 0.72, 0.76, 0.4),
-)
-SCENE = Scene("test", 0, 0, 256, 256, Background("gradient", 5, None), THINGS)
 QUICK = {"steps": 1, "rounds": 1}
 CUP = "the cup changes to a red cup"
 
@@ -85,12 +80,6 @@ def differs(result, image) -> np.ndarray:
     return (np.asarray(result.image) != np.asarray(image)).any(-1)
 
 
-def box_mask(size, box) -> Image.Image:
-    mask = Image.new("L", size)
-    mask.paste(255, box)
-    return mask
-
-
 # --- what a trained editor can do --------------------------------------------------------------------------------
 
 
@@ -112,7 +101,7 @@ def test_a_dozen_edits_are_mostly_right_and_the_editor_knows_which(models):
 
 def driven(models, editor, image, prompt, paint, rounds=3):
     """Algorithm 1 with a painter of the test's own: paint(job) -> a picture, or None for a blackened one."""
-    algorithm = algorithm_1(image, parse(prompt), models, editor.settings(prompt, rounds=rounds))
+    algorithm = algorithm_1(image, parse(prompt), models, make_settings(models, prompt, rounds=rounds))
     asked, painted, answer = None, [], None
     try:
         while True:
@@ -155,7 +144,7 @@ def test_an_unchanged_picture_is_never_verified(models, editor, image):
 
 def test_from_noise_alone_the_noise_is_cold_and_gets_warmer(models, editor, image):
     def asked(models, prompt="the red car changes to a car facing the front", **options):
-        algorithm = algorithm_1(image, parse(prompt), models, editor.settings(prompt, **options))
+        algorithm = algorithm_1(image, parse(prompt), models, make_settings(editor.models, prompt, **options))
         request, paints = algorithm.send(None), []
         while len(paints) < 3:
             if isinstance(request, Find):
@@ -372,7 +361,7 @@ def test_each_round_takes_the_steps_that_the_scheduler_can(models, image):
     editor = Editor(dataclasses.replace(models, painter=few, temperature=1.0))
     with pytest.raises(SettingsError, match="51 steps .* give 50"):
         editor.edit(image, CUP, steps=51)
-    algorithm = algorithm_1(image, parse(CUP), editor.models, editor.settings(CUP, steps=30, sketch=False))
+    algorithm = algorithm_1(image, parse(CUP), editor.models, make_settings(editor.models, CUP, steps=30, sketch=False))
     asked, steps = next(algorithm), []
     while len(steps) < 3:
         answer = editor.detections(image) if isinstance(asked, Find) else None
@@ -539,7 +528,7 @@ def test_settings_that_cannot_be(editor, image, options):
 
 
 def test_the_largest_settings_do_not_run_out_of_their_range_in_later_rounds(models, editor, image):
-    settings = editor.settings(CUP, steps=1000, guidance=50.0)
+    settings = make_settings(editor.models, CUP, steps=1000, guidance=50.0)
     algorithm, answer, painted = algorithm_1(image, parse(CUP), models, settings), None, []
     with pytest.raises(StopIteration):
         while True:
@@ -676,7 +665,7 @@ def test_a_picture_from_before_there_were_feathers_is_made_again(models, photo, 
 def test_a_picture_is_made_again_on_the_device_and_in_the_memory_of_its_settings(
     models, photo, tmp_path, monkeypatch, carried, asked, loaded
 ):
-    settings = vars(Editor(models).settings(CUP)) | {"image": str(photo)}
+    settings = vars(make_settings(models, CUP)) | {"image": str(photo)}
     settings["image_sha256"] = hashlib.sha256(photo.read_bytes()).hexdigest()
     del settings["device"], settings["low_memory"]
     save_png(Image.open(photo), tmp_path / "out.png", {METADATA: json.dumps(settings | carried)})
@@ -852,7 +841,7 @@ def test_a_result_without_a_mask_or_settings_is_saved_too(made, tmp_path):
 
 def test_only_our_own_edits_are_made_again(made, models, image, photo, tmp_path):
     plain = plain_edit(photo, CUP, models, threshold=1.0)
-    assert plain.settings.editor == "plain" and Editor(models).settings(CUP).editor == "ours"
+    assert plain.settings.editor == "plain" and make_settings(models, CUP).editor == "ours"
     for rival in DEFAULTS:
         whole = dataclasses.replace(made, settings=dataclasses.replace(made.settings, editor=rival))
         whole.save(tmp_path / "whole.png")

@@ -35,6 +35,7 @@ from textedit_lite.evaluation.sets import open_set
 from textedit_lite.images import save_png
 from textedit_lite.mask import build_mask
 from textedit_lite.resources import data_path
+from textedit_lite.settings import make_settings
 from textedit_lite.world.coco import write_set
 
 # Small, and every block with a neighbour: 3 pictures, 2 tasks, 1 round, 3 blocks of 2.
@@ -346,12 +347,12 @@ def requests(count: int) -> list[Request]:
 def test_one_that_fails_leaves_the_others_alone():
     def way(some):
         if any("blue" in request.prompt for request in some):
-            raise RuntimeError("out of\nmemory")
+            raise RuntimeError("of another\nshape")
         return [EditResult("edited", str(len(some)), image=request.image) for request in some]
 
     results = attempt(way, requests(3))
     assert [result.status for result in results] == ["edited", "failed", "edited"]
-    assert results[1].message == "RuntimeError: out of memory"
+    assert results[1].message == "RuntimeError: of another shape"
 
 
 def test_unknown_words_do_not_break_up_a_batch():
@@ -367,6 +368,7 @@ def test_unknown_words_do_not_break_up_a_batch():
     (KeyboardInterrupt(), KeyboardInterrupt), (OSError(28, "No space left on device"), OutputError),
     (WeightsError("gone"), WeightsError), (MemoryError(), WeightsError), (torch.OutOfMemoryError("CUDA out of memory"), WeightsError),
     (RuntimeError("DefaultCPUAllocator: can't allocate memory"), WeightsError),
+    (RuntimeError("MPS backend out of memory (MPS allocated: 9 GB)"), WeightsError),
 ])  # fmt: skip
 def test_an_interruption_and_trouble_of_the_machine_go_through(raised, seen):
     def way(some):
@@ -441,8 +443,8 @@ def test_every_editor_and_every_ablation_is_there(asked, models):
     for name in EDITORS:
         check_editor(name)
     for name, options in ABLATED.items():
-        settings = Editor(models).settings(request.prompt, **options)
-        assert settings != Editor(models).settings(request.prompt), f"{name} changes nothing"
+        settings = make_settings(models, request.prompt, **options)
+        assert settings != make_settings(models, request.prompt), f"{name} changes nothing"
     assert IN_WORDS.keys() == ABLATED.keys()
 
 

@@ -8,6 +8,7 @@ import diffusers
 import numpy as np
 import pytest
 import torch
+from drawn import box_mask
 from PIL import Image, ImageDraw
 
 from textedit_lite.boxes import context_window
@@ -29,12 +30,6 @@ from textedit_lite.inpaint import (
     step_schedule,
 )
 from textedit_lite.world.scenes import make_scene, render
-
-
-def box_mask(size, box) -> Image.Image:
-    mask = Image.new("L", size)
-    mask.paste(255, box)
-    return mask
 
 
 def picture(width: int, height: int) -> Image.Image:

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from drawn import box_mask
 from PIL import Image, ImageDraw
 
 from textedit_lite.blend import Start, feather, paste_back, refine_boundary
 from textedit_lite.errors import ImageError, MaskError, SettingsError
 from textedit_lite.mask import build_mask, check_mask
-
-
-def box_mask(size, box) -> Image.Image:
-    mask = Image.new("L", size)
-    mask.paste(255, box)
-    return mask
 
 
 def noise(width: int, height: int, seed: int = 0) -> Image.Image:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from drawn import SCENE, THINGS
 from PIL import Image
 
 from textedit_lite.boxes import square_crop
@@ -38,17 +39,9 @@ from textedit_lite.match import (
     views,
 )
 from textedit_lite.prompt import parse
+from textedit_lite.settings import make_settings
 from textedit_lite.vocabulary import PHOTOGRAPHED, describe
-from textedit_lite.world.backgrounds import Background
-from textedit_lite.world.scenes import Scene, SceneObject, boxes, render
-
-THINGS = (
-    SceneObject("car", "red", "side", "upright", 0.25, 0.3, 0.36),
-    SceneObject("car", "blue", "side", "upright", 0.72, 0.35, 0.4),
-    SceneObject("cup", "green", "front", "upright", 0.3, 0.75, 0.3),
-    SceneObject("bus", "yellow", "side", "upright", 0.72, 0.76, 0.4),
-)
-SCENE = Scene("test", 0, 0, 256, 256, Background("gradient", 5, None), THINGS)
+from textedit_lite.world.scenes import boxes, render
 
 
 @pytest.fixture(scope="module")
@@ -410,9 +403,9 @@ def test_the_editor_heeds_relations_and_keeps_how_it_matched(editor, image, tmp_
     done.save(tmp_path / "out.png")
     again = replay(tmp_path / "out.png", editor.models)
     assert again.settings.match == "patches" and again.image.tobytes() == done.image.tobytes()
-    assert editor.settings("the car becomes red").match == MATCHES[0]
+    assert make_settings(editor.models, "the car becomes red").match == MATCHES[0]
     with pytest.raises(SettingsError, match="crop or patches"):
-        editor.settings("the car becomes red", match="magic")
+        make_settings(editor.models, "the car becomes red", match="magic")
     assert "no number 5" in editor.edit(image, "the fifth car from the left becomes green").message
 
 

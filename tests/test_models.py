@@ -14,10 +14,11 @@ import pytest
 from PIL import Image
 
 from textedit_lite import Editor, cli
+from textedit_lite.checksums import CHECKSUMS, check_sums, write_sums
 from textedit_lite.errors import SettingsError, WeightsError
 from textedit_lite.inpaint import inpaint_batch
 from textedit_lite.memory import in_portions
-from textedit_lite.models import CHECKSUMS, check_sums, load_models, write_sums
+from textedit_lite.models import load_models
 from textedit_lite.resources import data_path
 from textedit_lite.rivals.whole import Outcome, edit_whole
 from textedit_lite.vocabulary import COCO_IDS, COLOURS
@@ -73,7 +74,7 @@ def test_what_a_part_of_a_model_can_do_without_may_be_lacking_and_nothing_else(t
     from safetensors.torch import load_file, save_file
     from transformers import Mask2FormerConfig, Mask2FormerForUniversalSegmentation, SwinConfig
 
-    from textedit_lite.models import _whole
+    from textedit_lite.checkpoints import whole_model
 
     swin = SwinConfig(embed_dim=8, depths=[1] * 4, num_heads=[1] * 4, window_size=4, image_size=64,
                       out_features=[f"stage{i}" for i in range(1, 5)])  # fmt: skip
@@ -87,12 +88,12 @@ def test_what_a_part_of_a_model_can_do_without_may_be_lacking_and_nothing_else(t
     save_file(kept, tmp_path / "model.safetensors", metadata={"format": "pt"})
     pixels = torch.zeros(1, 3, 64, 64)
     with torch.no_grad():
-        read = _whole(Mask2FormerForUniversalSegmentation, tmp_path, "cpu")(pixels).masks_queries_logits
+        read = whole_model(Mask2FormerForUniversalSegmentation, tmp_path, "cpu")(pixels).masks_queries_logits
         assert torch.equal(read, model(pixels).masks_queries_logits)
     kept.pop(next(name for name in kept if "hidden_states_norms" in name))
     save_file(kept, tmp_path / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(ValueError, match="lacks 1 tensors, as .*hidden_states_norms"):
-        _whole(Mask2FormerForUniversalSegmentation, tmp_path, "cpu")
+        whole_model(Mask2FormerForUniversalSegmentation, tmp_path, "cpu")
 
 
 def test_what_the_models_know_of_themselves(models):

@@ -12,6 +12,7 @@ from textedit_lite.editor import Find, Stage, algorithm_1
 from textedit_lite.inpaint import Painting
 from textedit_lite.mask import build_mask
 from textedit_lite.prompt import parse
+from textedit_lite.settings import make_settings
 from textedit_lite.straighten import straighten
 from textedit_lite.vocabulary import POSE_DEGREES, TILT_DEGREES
 from textedit_lite.world.backgrounds import Background
@@ -114,7 +115,7 @@ def test_its_mask_is_a_square_in_the_middle():
 
 def asked(models, editor, image, prompt, answer=lambda job: job.image, **options):
     """(the first thing that is painted, the result), with a painter that paints what `answer` says."""
-    first, algorithm = None, algorithm_1(image, parse(prompt), models, editor.settings(prompt, rounds=1, **options))
+    first, algorithm = None, algorithm_1(image, parse(prompt), models, make_settings(models, prompt, rounds=1, **options))
     request = algorithm.send(None)
     try:
         while True:

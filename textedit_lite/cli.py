@@ -470,24 +470,24 @@ def build_parser() -> argparse.ArgumentParser:
     looked = command(doctor, "Say what of this machine is well, doubtful or wrong, and how to mend it.")
     looked.add_argument("--json", action="store_true", help="print one JSON object")
 
-    graded = command(evaluate, "Edit a COCO-format set, grade every edit, and make the table; stopped, the same command goes on.",
+    judged = command(evaluate, "Edit a COCO-format set, grade every edit, and make the table; stopped, the same command goes on.",
                      GOES_ON,
                      epilog="Several processes: torchrun --nproc_per_node N -m textedit_lite evaluate ..., or accelerate launch "
                      "--multi_gpu --num_processes N -m textedit_lite evaluate ..., with or without GPUs.")  # fmt: skip
-    graded.add_argument("--data", metavar="DIR|world|coco", default="world",
+    judged.add_argument("--data", metavar="DIR|world|coco", default="world",
                         help="a folder with images/ and instances.json, the small world (default), or COCO val2017")  # fmt: skip
-    graded.add_argument("--editor", metavar="NAME", default="ours", help="ours (default), copy, oracle-mask, plain, sdedit, diffedit, "
+    judged.add_argument("--editor", metavar="NAME", default="ours", help="ours (default), copy, oracle-mask, plain, sdedit, diffedit, "
                         "instruct-pix2pix")  # fmt: skip
-    graded.add_argument("--tasks", metavar="NAME,...", default="color,tilt,front,updown", help="(default: %(default)s)")
-    graded.add_argument("--images", metavar="N", type=int, default=1000, help="of each task (default: 1000)")
-    graded.add_argument("--seed", metavar="S", type=int, default=0, help="of the choice of edits and of the noise (default: 0)")
-    graded.add_argument("--weights", metavar="lite|full|DIR", default="lite", help=weights)
-    graded.add_argument("--out", metavar="RUN", type=Path, required=True, help="folder for rows, pictures and table")
-    graded.add_argument("--ablate", metavar="NAME", help="do without fusion, crop, refine, guidance, steps, temperature, straighten, "
+    judged.add_argument("--tasks", metavar="NAME,...", default="color,tilt,front,updown", help="(default: %(default)s)")
+    judged.add_argument("--images", metavar="N", type=int, default=1000, help="of each task (default: 1000)")
+    judged.add_argument("--seed", metavar="S", type=int, default=0, help="of the choice of edits and of the noise (default: 0)")
+    judged.add_argument("--weights", metavar="lite|full|DIR", default="lite", help=weights)
+    judged.add_argument("--out", metavar="RUN", type=Path, required=True, help="folder for rows, pictures and table")
+    judged.add_argument("--ablate", metavar="NAME", help="do without fusion, crop, refine, guidance, steps, temperature, straighten, "
                         "silhouette, threshold, rounds or sketch")  # fmt: skip
-    graded.add_argument("--block", metavar="N", type=int, default=8, help="edits at a time (default: 8)")
-    graded.add_argument("--device", metavar="cpu|cuda|mps", help="(default: the best that is there, for lite the CPU)")
-    graded.add_argument("--yes", action="store_true", help="download val2017 without asking")
+    judged.add_argument("--block", metavar="N", type=int, default=8, help="edits at a time (default: 8)")
+    judged.add_argument("--device", metavar="cpu|cuda|mps", help="(default: the best that is there, for lite the CPU)")
+    judged.add_argument("--yes", action="store_true", help="download val2017 without asking")
 
     tuned = command(tune, "Search a rival's settings on validation scenes; stopped, the same command goes on.", GOES_ON)
     tuned.add_argument("rival", choices=("sdedit", "diffedit", "instruct-pix2pix"))

@@ -13,9 +13,11 @@ from importlib import metadata
 from pathlib import Path
 
 from . import hub
+from .checksums import check_sums
 from .errors import WeightsError
 from .hub import gigabytes
 from .memory import free_memory, plan, total_memory
+from .models import FULL, FULL_BYTES, FULL_FINDERS, FULL_PAINTER, OPTIONAL, best_device
 from .resources import data_path
 
 OK, WARN, FAIL = "OK", "WARN", "FAIL"
@@ -136,8 +138,6 @@ def _device() -> Iterator[Check]:
     try:
         import torch
 
-        from .models import FULL_FINDERS, FULL_PAINTER, best_device
-
         device = best_device()
     except (ImportError, OSError, RuntimeError) as error:
         yield Check("device", FAIL, f"torch cannot be loaded ({one_line(error)}): {INSTALL}.")
@@ -156,8 +156,6 @@ def _device() -> Iterator[Check]:
 
 
 def _lite() -> Iterator[Check]:
-    from .models import check_sums
-
     folder = data_path("models", "lite")
     try:
         check_sums(folder)
@@ -167,8 +165,6 @@ def _lite() -> Iterator[Check]:
 
 
 def _full() -> Iterator[Check]:
-    from .models import FULL, FULL_BYTES
-
     states = []
     for part, source in FULL.items():
         folder = hub.snapshot(source)
@@ -187,8 +183,6 @@ def _full() -> Iterator[Check]:
 
 def _optional() -> Iterator[Check]:
     """What single commands ask for: the segmenters behind `--mask`, the rival editors."""
-    from .models import OPTIONAL
-
     beside = [part for part in OPTIONAL if (data_path("models", "lite") / part).is_dir()]
     brought = [part for part, source in OPTIONAL.items() if hub.cached(source, part)]
     broken = [part for part, source in OPTIONAL.items() if part not in brought and hub.snapshot(source)]

@@ -10,69 +10,32 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
-from numbers import Integral
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from .blend import check_feather
 from .boxes import iou
-from .detect import Detections, check_threshold, detect_batch, reduced
+from .checksums import sha256_of
+from .detect import Detections, detect_batch, reduced
 from .errors import ImageError, PromptError, SettingsError
 from .images import open_image, read_metadata, result_files, save_png, write_text
-from .inpaint import Painting, check_settings, inpaint_batch
-from .mask import check_grow, check_mask
-from .match import (
-    FUSION,
-    MATCHES,
-    Candidate,
-    Match,
-    check_match,
-    check_select,
-    match,
-)
+from .inpaint import Painting, inpaint_batch
+from .mask import check_mask
+from .match import FUSION, Candidate, Match, match
 from .memory import in_portions, keep_freed
 from .models import Models, check_device, load_models
-from .plan import ROUNDS, Paint, make_mask, make_plan
+from .plan import Paint, make_mask, make_plan
 from .prompt import EditPrompt, check_words, parse
-from .seed import check_seed
-from .segment import KINDS, check_kind
+from .segment import KINDS
+from .settings import ROUNDS, Settings, make_settings
 from .verify import Verdict, find_again, verify
 from .wish import make_wish
 
-# What an edit can do without, to see what it is worth.
-ABLATIONS = ("fusion", "crop", "refine", "guidance", "steps", "temperature", "straighten", "silhouette")
 METADATA = "textedit-lite"  # the key of the settings in the PNG
 PAINTED_AT_ONCE = 16
 DETECTED_AT_ONCE = 8
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Everything that, with the picture, makes an edit again. None stands for the default of the models."""
-
-    prompt: str
-    seed: int = 0
-    steps: int | None = None
-    guidance: float | None = None
-    threshold: float | None = None
-    select: str | int | None = None
-    grow: float | None = None
-    rounds: int = ROUNDS
-    weights: str = "lite"
-    image: str | None = None  # where the picture and the mask were read from, and their sha256
-    image_sha256: str | None = None
-    mask: str | None = None  # one of segment.KINDS, or a file; None with a sha256 stands for a mask in memory
-    mask_sha256: str | None = None
-    feather: float | None = None
-    sketch: bool | None = None  # whether the painter starts from a sketch; None: if the models' world has sketches, no own mask
-    ablate: str | None = None  # one of ABLATIONS
-    match: str = MATCHES[0]  # what CLIP looks at, one of MATCHES
-    editor: str = "ours"  # or the rival that made the edit, as `evaluate` calls it
-    device: str | None = None  # the kind that computed: cpu, cuda or mps
-    low_memory: bool | None = None
 
 
 @dataclass
@@ -130,9 +93,11 @@ class EditResult:
         return names
 
 
-# What the algorithm asks of the heavy models; whoever drives it may answer many edits' questions in one batch.
+# What the algorithm asks of the heavy models, with `plan.Paint`; whoever drives it may answer many edits' questions in one batch.
 @dataclass(frozen=True)
 class Find:
+    """What is asked of the detector: the objects in one picture."""
+
     image: Image.Image
     threshold: float | None
 
@@ -199,7 +164,7 @@ def _under(mask: Image.Image, chosen: Match) -> Match:
     return replace(chosen, index=best if best is not None and overlaps[best] > 0.1 else None, status="found")
 
 
-def _why(chosen, prompt: EditPrompt) -> str:
+def _why(chosen: Match, prompt: EditPrompt) -> str:
     if chosen.status == "ambiguous":
         fits = sum(candidate.fits for candidate in chosen.candidates)
         if prompt.selector == "middle":
@@ -229,7 +194,7 @@ def _outcome(best: Verdict, description: str) -> str:
 
 
 class Editor:
-    """Edits pictures with one set of models; the detections of the last pictures are kept, as a slider asks again.
+    """Edits pictures with one set of models; what was detected in the last pictures is kept, for a slider that asks again.
 
     Taught in notebook 05.
     """
@@ -247,22 +212,29 @@ class Editor:
     ) -> EditResult:
         """Edit one picture as a prompt says, e.g. "the left car changes to a red car".
 
-        image, mask: PIL, path, or array; the mask (L, same size, 255 = repaint) stands in for stage 3, or names how it is
-        made there: "box" (the default), "sam", "mask2former", "detr" (`segment.shapes`, `segment.fit`). steps (from cold
-        noise a third of them), guidance, threshold: of the stages, None for the defaults. select: "best", "left", ..., "all", or a
-        candidate's index. match: what CLIP looks at, "crop" or "patches" (`match.candidate_features`).
-        rounds: how often at most it paints. progress(step, steps) is called while it paints. grow, feather: of the mask,
-        in longest and in short sides of its box. sketch: whether the painter starts from a sketch, by default not under
-        a mask of your own. ablate: one of ABLATIONS, to do without: CLIP alone chooses ("fusion"), the painter sees the
-        whole picture ("crop"), the boundary is not refined ("refine"), guidance or steps stay as they are, what starts from
-        noise starts from all of it ("temperature"), what leans is painted as it leans ("straighten"), nobody asks SAM for
-        the object's shape, neither for the sketch nor to narrow a new view ("silhouette").
+        Args:
+            image: PIL, path, or array. seed: of the noise. rounds: how often at most it paints.
+            steps, guidance, threshold: of the stages, None for the defaults; from cold noise a third of the steps is taken.
+            select: "best", "left", ..., "all", or a candidate's index; None leaves it to the prompt.
+            mask: your own (L, same size, 255 = repaint; PIL, path, or array) in place of stage 3, or how that makes it: "box"
+                (the default), "sam", "mask2former", "detr" (`segment.shapes`, `segment.fit`).
+            grow, feather: of the mask, in longest and in short sides of its box.
+            match: what CLIP looks at, "crop" (the default) or "patches" (`match.candidate_features`).
+            sketch: whether the painter starts from a sketch, by default not under a mask of your own.
+            progress: called as progress(step, steps) while it paints.
+            ablate: one of ABLATIONS, to do without: CLIP alone chooses ("fusion"), the painter sees the whole picture ("crop"),
+                the boundary is not refined ("refine"), guidance or steps stay as they are, noise is never cold
+                ("temperature"), what leans is painted as it leans ("straighten"), nobody asks SAM for the object's shape,
+                neither for the sketch nor to narrow a new view ("silhouette").
 
         Raises PromptError, UnknownWordError, ImageError, MaskError, SettingsError, each with one sentence. What is not
         there, or not clear, is no error but a status of the result. Taught in notebook 05.
         """
         kind, mask = (mask, None) if _is_kind(mask) else (None, mask)
-        settings = self.settings(prompt, seed, steps, guidance, threshold, select, grow, rounds, feather, sketch, ablate, kind, match)
+        settings = make_settings(
+            self.models, prompt, seed=seed, steps=steps, guidance=guidance, threshold=threshold, select=select, grow=grow,
+            rounds=rounds, feather=feather, sketch=sketch, ablate=ablate, mask=kind, match=match,
+        )  # fmt: skip
         if select == "all":
             return self._edit_all(image, settings, mask, progress)
         return self._drive([self._start(image, settings, mask)], progress)[0]
@@ -307,54 +279,18 @@ class Editor:
         """
         seeds = seeds if seeds is not None else [0] * len(prompts)
         kind = options.pop("mask", None)  # one way to make them all, unless `masks` says more
-        if kind is not None:
-            check_kind(kind)
         masks, found = ([None] * len(prompts) if given is None else given for given in (masks, found))
         if options.get("select") == "all":
             raise SettingsError("A batch edits one object a picture: leave select='all' to `edit`.")
         running = []
         for image, prompt, seed, mask, known in zip(images, prompts, seeds, masks, found, strict=True):
             own, mask = (mask, None) if _is_kind(mask) else (kind, mask)
-            running.append(self._start(image, self.settings(prompt, seed, mask=own, **options), mask, known))
+            running.append(self._start(image, make_settings(self.models, prompt, seed=seed, mask=own, **options), mask, known))
         return self._drive(running)
-
-    def settings(
-        self, prompt, seed=0, steps=None, guidance=None, threshold=None, select=None, grow=None, rounds=ROUNDS, feather=None,
-        sketch=None, ablate=None, mask=None, match=None,
-    ) -> Settings:
-        """Checked settings with the models' defaults filled in."""
-        steps = self.models.steps if steps is None else steps
-        guidance = self.models.guidance if guidance is None else guidance
-        check_settings(steps, guidance, painter=self.models.painter)
-        check_select(select)
-        check_seed(seed)
-        if not (isinstance(rounds, Integral) and 1 <= rounds <= 10):
-            raise SettingsError(f"The editor cannot try {rounds} rounds: give a whole number from 1 to 10.")
-        check_threshold(threshold)
-        if grow is not None:
-            check_grow(grow)
-        if feather is not None:
-            check_feather(feather)
-        if ablate is not None and ablate not in ABLATIONS:
-            raise SettingsError(f"An edit cannot do without {ablate!r}: choose one of {', '.join(ABLATIONS)}.")
-        if mask is not None:
-            check_kind(mask)
-        match = MATCHES[0] if match is None else match
-        check_match(match)
-        # Plain numbers, as they are written to JSON; numpy's are not.
-        threshold, grow, feather = (None if value is None else float(value) for value in (threshold, grow, feather))
-        select = int(select) if isinstance(select, Integral) else select
-        plain = Settings(prompt, int(seed), int(steps), float(guidance), threshold, select, grow, int(rounds), self.models.name)
-        sketch = None if sketch is None else bool(sketch)
-        kind = self.models.device.split(":")[0]
-        return replace(plain, feather=feather, sketch=sketch, ablate=ablate, mask=mask, match=match, device=kind,
-                       low_memory=self.models.low_memory)  # fmt: skip
 
     def detections(self, image: Image.Image, threshold: float | None = None) -> Detections:
         """Stage 1 alone, from memory where the picture was seen before. Taught in notebook 01."""
         return self._find([Find(image, threshold)])[0]
-
-    # --- driving the algorithm -----------------------------------------------------------------------------------
 
     def parse(self, text: str, own_mask: bool = False) -> EditPrompt:
         """A prompt as `prompt.parse` reads it; raises UnknownWordError and PromptError for what these models cannot paint."""
@@ -365,7 +301,12 @@ class Editor:
                 raise PromptError(f'These models cannot paint "{prompt.target}": ask for one colour, view or pose that they know.')
         return prompt
 
-    def _start(self, image, settings: Settings, mask, found: Detections | None = None):
+    # --- driving the algorithm -----------------------------------------------------------------------------------
+
+    def _start(
+        self, image, settings: Settings, mask, found: Detections | None = None
+    ) -> tuple[Generator[Find | Paint | Stage, Any, EditResult], Settings, Image.Image]:
+        """The algorithm on one picture, as `_drive` takes it."""
         prompt = self.parse(settings.prompt, own_mask=mask is not None)
         source = open_image(image)
         own = None if mask is None else check_mask(mask, source.size)
@@ -406,7 +347,7 @@ class Editor:
         while asked:
             looking = [i for i, request in asked.items() if isinstance(request, Find)]
             # Everyone who waits for the detector is served first: it is quick, and what is painted together grows.
-            group = looking or self._alike([(i, request) for i, request in asked.items()])
+            group = looking or self._alike(asked)
             start = time.perf_counter()
             if looking:
                 answers = self._find([asked[i] for i in group])
@@ -421,13 +362,12 @@ class Editor:
         return results
 
     @staticmethod
-    def _alike(asked: list[tuple[int, Paint]]) -> list[int]:
-        """Those that can be painted in one call: the same number of steps and, rounded, the same guidance."""
-        first = asked[0][1]
+    def _alike(asked: dict[int, Paint]) -> list[int]:
+        """Those that can be painted in one call, as all but their jobs is the same."""
+        first = next(iter(asked.values()))
         alike, jobs = [], 0
-        for i, request in asked:
-            alike_settings = replace(request, jobs=()) == replace(first, jobs=())
-            if alike_settings and jobs < PAINTED_AT_ONCE:
+        for i, request in asked.items():
+            if replace(request, jobs=first.jobs) == first and jobs < PAINTED_AT_ONCE:
                 alike.append(i)
                 jobs += len(request.jobs)
         return alike
@@ -469,8 +409,7 @@ def _origin(name: str, given, opened: Image.Image | None = None) -> dict[str, st
     """Where a picture was read from, so that the edit can be made again."""
     if isinstance(given, (str, os.PathLike)):
         path = Path(os.path.expanduser(given)).resolve()
-        with open(path, "rb") as file:
-            return {name: str(path), f"{name}_sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+        return {name: str(path), f"{name}_sha256": sha256_of(path)}
     if opened is not None:  # a mask in memory leaves a trace, so that nothing is replayed without it
         return {f"{name}_sha256": hashlib.sha256(opened.tobytes()).hexdigest()}
     return {}
@@ -503,7 +442,7 @@ def replay(
             raise ImageError(f"{path} was made with {name} in memory: only an edit whose {name} is a file can be replayed.")
         if not Path(source).is_file():
             raise ImageError(f"The {name} {source} of this edit is no longer there: put it back to replay the edit.")
-        if hashlib.sha256(Path(source).read_bytes()).hexdigest() != digest:
+        if sha256_of(source) != digest:
             raise ImageError(f"The {name} {source} has changed since the edit: put the old one back to replay it.")
     if models is None:
         if device is None and settings.device:

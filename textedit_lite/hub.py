@@ -6,7 +6,6 @@ A revision that is in the cache, complete, is used without asking anybody: so a 
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import math
 import os
@@ -15,6 +14,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from .checksums import sha256_of
 from .errors import WeightsError
 
 MODELS_OF_A_PAINTER = {
@@ -278,13 +278,10 @@ def verify(folder: Path, variant: str | None = None, hashes: bool = False) -> in
     size = 0
     for path in weights_files(folder, variant):
         blob = path.resolve()
-        if hashes and re.fullmatch("[0-9a-f]{64}", blob.name):
-            with open(blob, "rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-            if digest != blob.name:
-                path.unlink()
-                blob.unlink(missing_ok=True)
-                raise WeightsError(f"The weights file {path} had another sha256 than the Hub gives and was removed: fetch it again.")
+        if hashes and re.fullmatch("[0-9a-f]{64}", blob.name) and sha256_of(blob) != blob.name:
+            path.unlink()
+            blob.unlink(missing_ok=True)
+            raise WeightsError(f"The weights file {path} had another sha256 than the Hub gives and was removed: fetch it again.")
         header(path)
         size += blob.stat().st_size
     return size

@@ -108,6 +108,15 @@ def write_text(path: str | os.PathLike, text: str) -> None:
         file.write(_encodable(text).encode("utf-8"))
 
 
+def make_folder(path: str | os.PathLike) -> Path:
+    """The path of a folder, made with all above it where it is not there; raises OutputError where that cannot be."""
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"Cannot write to {path} ({error.strerror}): choose another folder.") from error
+    return Path(path)
+
+
 def read_metadata(path: str | os.PathLike) -> dict[str, str]:
     """The text chunks of a PNG, {} for a picture without any; raises ImageError as `open_image` does.
 

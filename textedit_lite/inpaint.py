@@ -22,7 +22,7 @@ OVERFLOWN = ('Half precision overflowed in the painter, and what was painted is 
              'device="cpu" (--device cpu), which paints in full precision.')  # fmt: skip
 NO_NUMBERS = "What was painted is no picture (NaN): the painter's weights are damaged, so fetch or train them again."
 MAX_STEPS, MAX_GUIDANCE = 1000, 50
-NOISED = 0.8  # of the way into the noise from which all of it is to be taken away, where steps are rounded to whole timesteps
+NOISED = 0.8  # share of the noise schedule that the first step must reach, or a painting would not start from noise
 
 Progress = Callable[[int, int], None]  # (step, steps), after each step
 

@@ -1,4 +1,4 @@
-"""How much memory the models need to paint with, computed and not measured, how much there is, working within it, giving it back."""
+"""How much memory the models need (computed, not measured) and how much there is; works within it, and gives it back."""
 
 from __future__ import annotations
 
@@ -131,8 +131,8 @@ def _no_room(low: bool) -> str:
             "smaller picture would not help, as the painter always sees its native size.")  # fmt: skip
 
 
-def keep_freed(most: int = KEPT) -> None:
-    """Let this process keep up to `most` bytes that it frees, for what it makes next (glibc; elsewhere nothing happens).
+def keep_freed() -> None:
+    """Let this process keep up to KEPT bytes that it frees, for what it makes next (glibc; elsewhere nothing happens).
 
     Otherwise each picture of many megapixels lies in pages that are new, and to clear those takes several times as long as to
     copy its pixels. `give_back` hands back what was kept.
@@ -141,7 +141,7 @@ def keep_freed(most: int = KEPT) -> None:
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
         if mallopt:
             mallopt(M_MMAP_THRESHOLD, 32 * 2**20)  # the largest that it takes
-            mallopt(M_TRIM_THRESHOLD, most)
+            mallopt(M_TRIM_THRESHOLD, KEPT)
 
 
 def give_back() -> None:

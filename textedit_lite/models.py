@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import json
 import os
-import re
 import sys
 import threading
 import tomllib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from . import hub
+from .checkpoints import dtype_argument, image_processor, loading, whole_model, without_timm
+from .checksums import CHECKSUMS, check_sums
 from .errors import SettingsError, WeightsError
 from .hub import Source, gigabytes
 from .memory import Plan, free_memory, plan, total_memory
 from .resources import data_path
 from .vocabulary import COLOURS, PHOTOGRAPHED, POSES, VIEWS
 
-CHECKSUMS = "SHA256SUMS"
-WISHES = "painting.json"  # in a painter's folder: the steps and the guidance that it is made for, where they are not the usual
+PREFERRED = "painting.json"  # in a painter's folder: the steps, guidance and temperature that it is made for, where not the usual
 LCM = "+lcm"  # behind the name of any weights: the painter with the LoRA that makes it paint in few steps
-LCM_WISHES = {"steps": 4, "guidance": 1.0}  # of such a LoRA whose folder has no WISHES (Luo et al., 2023, LCM-LoRA)
+LCM_PREFERRED = {"steps": 4, "guidance": 1.0}  # of such a LoRA whose folder has no PREFERRED (Luo et al., 2023, LCM-LoRA)
 FEW_WORDS = 2000  # tokens, fewer of which are the words of one small world, and nothing else was seen
 
 # Held while a pipeline paints: it counts its steps itself, and a panel's thread and a cell may ask it at once.
@@ -34,7 +32,7 @@ PAINTING = threading.RLock()
 # The full-size weights on the Hub, each at a revision that holds safetensors. To use other ones, give `load_models` a
 # folder with detr/, clip/ and inpaint/, or a weights file.
 FULL = {
-    # The branch "no_timm" would need no renaming (`TIMM_NAMES`), but whether it holds safetensors is not known here.
+    # The branch "no_timm" would need no renaming (`checkpoints.TIMM_NAMES`), but whether it holds safetensors is not known here.
     "detr": Source("facebook/detr-resnet-50", "1d5f47bd3bdd2c4bbfa585418ffe6da5028b4c0b"),
     # The Hub's own conversion to safetensors: the branch "main" (3d74acf9a28c) has a pickle only.
     "clip": Source("openai/clip-vit-base-patch32", "c237dc49a33fc61debc9276459120b7eac67e7ef"),
@@ -59,22 +57,6 @@ FULL_BYTES = 3_520_000_000  # about what they take on disk: 167 MB, 609 MB and 2
 FULL_FINDERS = 41_631_008 + 151_277_313
 FULL_PAINTER = {"unet": 859_535_364, "vae": 83_653_863, "text_encoder": 123_060_480, "safety_checker": 303_981_588}
 
-# DETR's ResNet as timm names its layers, in transformers' own names: timm does not import beside every build of torch.
-_STAGE = r"conv_encoder.model.layer{}.(\d+)."
-_LAYER = r"conv_encoder.model.encoder.stages.{}.layers.\1."
-TIMM_NAMES = {
-    r"conv_encoder.model.conv1.": "conv_encoder.model.embedder.embedder.convolution.",
-    r"conv_encoder.model.bn1.": "conv_encoder.model.embedder.embedder.normalization.",
-}
-for _i in range(4):
-    for _k in range(3):
-        TIMM_NAMES[_STAGE.format(_i + 1) + f"conv{_k + 1}."] = _LAYER.format(_i) + f"layer.{_k}.convolution."
-        TIMM_NAMES[_STAGE.format(_i + 1) + f"bn{_k + 1}."] = _LAYER.format(_i) + f"layer.{_k}.normalization."
-    TIMM_NAMES[_STAGE.format(_i + 1) + "downsample.0."] = _LAYER.format(_i) + "shortcut.convolution."
-    TIMM_NAMES[_STAGE.format(_i + 1) + "downsample.1."] = _LAYER.format(_i) + "shortcut.normalization."
-TIMM_DEPTHS = {"resnet50": [3, 4, 6, 3], "resnet101": [3, 4, 23, 3]}
-
-
 @dataclass
 class Models:
     """The three models and what belongs to them: what each understands, and in which shape it wants to be asked."""
@@ -92,7 +74,7 @@ class Models:
     captions: str = "{}"  # the frame in which CLIP reads a description
     reads: tuple[str, ...] = ("colour", "view", "pose")  # of an object's attributes, those that CLIP was taught to read
     colours: tuple[str, ...] = COLOURS  # that an object may have
-    sure: float = 0.5  # what CLIP must read with, before it is said of what an edit leaves as it is
+    sure: float = 0.5  # the probability from which what CLIP reads on an object goes into the caption, though the prompt does not say it
     sketches: bool = True  # whether `sketch` knows the colours and outlines of these models' world
     steps: int = 12  # of denoising, unless the user says otherwise
     guidance: float = 3.0
@@ -292,40 +274,6 @@ def best_device() -> str:
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
-def check_sums(folder: Path) -> None:
-    """Compare every weights file under a folder with its sha256 in the folder's SHA256SUMS.
-
-    Raises WeightsError for a file that differs, is missing, or is not listed.
-    """
-    advice = "install the package again, or give another folder"
-    try:
-        lines = (folder / CHECKSUMS).read_text(encoding="utf-8").splitlines()
-        listed = {name.strip(): digest for digest, name in (line.split(maxsplit=1) for line in lines if line.strip())}
-    except (OSError, ValueError) as error:
-        raise WeightsError(f"The list of checksums {folder / CHECKSUMS} cannot be read: {advice}.") from error
-    there = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*.safetensors")}
-    for name in sorted({*listed, *there}):
-        if name not in there or name not in listed:
-            reason = "missing" if name not in there else f"not listed in {CHECKSUMS}"
-            raise WeightsError(f"The weights file {folder / name} is {reason}: {advice}.")
-        if _sha256(there[name]) != listed[name]:
-            raise WeightsError(f"The weights file {folder / name} is damaged, its sha256 differs: {advice}.")
-
-
-def write_sums(folder: Path) -> None:
-    """Write SHA256SUMS for all weights files under a folder, in the format of `sha256sum`."""
-    lines = [
-        f"{_sha256(path)}  {path.relative_to(folder).as_posix()}\n"
-        for path in sorted(folder.rglob("*.safetensors"))
-    ]
-    (folder / CHECKSUMS).write_text("".join(lines), encoding="utf-8")
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def check_device(device: str) -> str:
     """The device, if torch has it on this machine; raises SettingsError where not, as torch would only in its own words, and late."""
     import torch
@@ -357,14 +305,14 @@ def _load(
     sources: dict[str, Source], name: str, device: str, low_memory: bool | None, optional: dict[str, Source]
 ) -> Models:
     import torch
-    from safetensors import SafetensorError
 
     folders, few_steps = _brought(sources, name), {}
     variant = _variant(folders["inpaint"], sources["inpaint"])
     chosen = _planned(name, folders, variant, device, low_memory)
     half = torch.bfloat16 if device == "cpu" else torch.float16
-    try:
-        with _quiet():
+    advice = "check the folder" if name != "full" else "`textedit-lite fetch full` checks the files; or use lite"
+    with loading(f"The {name} weights", advice):
+        try:
             models = _loaded(folders, variant, name, device, half if chosen.half else torch.float32)
             if split_lcm(name)[1]:
                 few_steps = _few_steps(models.painter, _brought_one(optional["lcm"], "lcm", name))
@@ -375,12 +323,8 @@ def _load(
                 models.painter.enable_model_cpu_offload(device=device)
             else:
                 models.painter.to(device)
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        raise WeightsError(_too_large(name, chosen, device)) from error
-    except (OSError, ValueError, LookupError, TypeError, RuntimeError, ImportError, SafetensorError) as error:
-        reason = " ".join(str(error).split()).split(". ")[0][:160].rstrip(".")
-        advice = "check the folder" if name != "full" else "`textedit-lite fetch full` checks the files; or use lite"
-        raise WeightsError(f"The {name} weights cannot be loaded ({reason}): {advice}.") from error
+        except (MemoryError, torch.OutOfMemoryError) as error:
+            raise WeightsError(_too_large(name, chosen, device)) from error
     models.at_once, models.low_memory, models.optional = chosen.at_once, chosen.low, dict(optional)
     models.painter.set_progress_bar_config(disable=True)
     labels = models.detr.config.id2label
@@ -393,9 +337,7 @@ def _load(
         # Things have several colours there: a wrong word would paint it, and what is not said the painter sees around the mask.
         models.colours, models.sure = PHOTOGRAPHED, 0.8
         _from_all_noise(models.painter)
-    for wish, value in (_wishes(folders["inpaint"]) | few_steps).items():
-        setattr(models, wish, value)
-    return models
+    return replace(models, **_preferred(folders["inpaint"]) | few_steps)
 
 
 def _from_all_noise(painter) -> None:
@@ -410,19 +352,19 @@ def _from_all_noise(painter) -> None:
 
 
 def _few_steps(painter, folder: Path) -> dict[str, int | float]:
-    """Fuse the LoRA of a folder into a painter's UNet; what it wishes (`_wishes`).
+    """Fuse the LoRA of a folder into a painter's UNet; returns the settings that it is made for (`_preferred`).
 
-    One that wishes nothing is a published one, and was distilled for the scheduler of LCM.
+    One whose folder names none is a published one, and was distilled for the scheduler of LCM.
     """
     from diffusers import LCMScheduler
 
     painter.load_lora_weights(str(folder), weight_name=hub.LORA, local_files_only=True)
     painter.fuse_lora()
     painter.unload_lora_weights()
-    wishes = _wishes(folder)
-    if not wishes:
+    preferred = _preferred(folder)
+    if not preferred:
         painter.scheduler = LCMScheduler.from_config(painter.scheduler.config)
-    return wishes or LCM_WISHES
+    return preferred or LCM_PREFERRED
 
 
 def _brought(sources: dict[str, Source], name: str) -> dict[str, Path]:
@@ -455,20 +397,20 @@ def _space_for(sources: dict[str, Source]) -> int:
     return size
 
 
-def _wishes(folder: Path) -> dict[str, int | float]:
-    """What a painter's or a LoRA's folder says in WISHES of the `steps`, `guidance` and `temperature` of `Models`."""
-    path = folder / WISHES
+def _preferred(folder: Path) -> dict[str, int | float]:
+    """What the file PREFERRED of a painter's or a LoRA's folder says of the `steps`, `guidance` and `temperature` of `Models`."""
+    path = folder / PREFERRED
     if not path.exists():
         return {}
     try:
-        wishes = json.loads(path.read_text(encoding="utf-8"))
+        preferred = json.loads(path.read_text(encoding="utf-8"))
         kinds = {"steps": (int, 1, 50), "guidance": ((int, float), 1, 50), "temperature": ((int, float), 0, 1)}
-        if not all(isinstance(value, kinds[name][0]) and kinds[name][1] <= value <= kinds[name][2] for name, value in wishes.items()):
+        if not all(isinstance(value, kinds[name][0]) and kinds[name][1] <= value <= kinds[name][2] for name, value in preferred.items()):
             raise ValueError("a number is out of range")
     except (OSError, ValueError, LookupError, AttributeError) as error:
         advice = "write steps or guidance in it, each from 1 to 50, or a temperature from 0 to 1"
         raise WeightsError(f"{path} cannot be read ({error}): {advice}.") from error
-    return wishes
+    return preferred
 
 
 def _loaded(folders: dict[str, Path], variant: str | None, name: str, device: str, painting) -> Models:
@@ -476,25 +418,19 @@ def _loaded(folders: dict[str, Path], variant: str | None, name: str, device: st
     from diffusers import StableDiffusionInpaintPipeline
     from transformers import AutoTokenizer, CLIPModel, DetrForObjectDetection
 
-    # By its own path: the library's front door wants torchvision in some versions (5.15), even for the PIL back end.
-    from transformers.models.auto.image_processing_auto import AutoImageProcessor
-
-    def processor(folder: Path):  # the PIL back end, as torchvision's does not resize the same pixels
-        return AutoImageProcessor.from_pretrained(folder, backend="pil")
-
     detr, clip, inpaint = (folders[part] for part in ("detr", "clip", "inpaint"))
     # The safety checker's processor would else be the torchvision one, wherever torchvision is installed.
-    own = {"feature_extractor": processor(seen)} if (seen := inpaint / "feature_extractor").is_dir() else {}
+    own = {"feature_extractor": image_processor(seen)} if (seen := inpaint / "feature_extractor").is_dir() else {}
     return Models(
         name=name,
         # "eager", as the fused attention does not return the weights that `attention_maps` shows
-        detr=_whole(DetrForObjectDetection, detr, device, attn_implementation="eager", **_without_timm(detr)),
-        detr_processor=processor(detr),
-        clip=_whole(CLIPModel, clip, device),
+        detr=whole_model(DetrForObjectDetection, detr, device, attn_implementation="eager", **without_timm(detr)),
+        detr_processor=image_processor(detr),
+        clip=whole_model(CLIPModel, clip, device),
         clip_tokenizer=AutoTokenizer.from_pretrained(clip),
-        clip_processor=processor(clip),
+        clip_processor=image_processor(clip),
         painter=StableDiffusionInpaintPipeline.from_pretrained(
-            inpaint, variant=variant, use_safetensors=True, **{_dtype_argument(): painting}, **own
+            inpaint, variant=variant, use_safetensors=True, **{dtype_argument(): painting}, **own
         ),
         device=device,
         categories=(),
@@ -506,21 +442,15 @@ def load_clip(weights: str | Path, device: str) -> Models:
 
     weights: as in `load_models`. Raises WeightsError where its CLIP is damaged, or not here.
     """
-    from safetensors import SafetensorError
     from transformers import CLIPModel
-    from transformers.models.auto.image_processing_auto import AutoImageProcessor
 
     sources, name, _ = _located(split_lcm(weights)[0])
     source = sources["clip"]
     if _absent({"clip": source}):
         raise WeightsError(f"The CLIP of the {name} weights is not here: `textedit-lite fetch {name}` downloads them.")
     folder = hub.fetch(source, "clip")
-    try:
-        with _quiet():
-            clip, processor = _whole(CLIPModel, folder, device), AutoImageProcessor.from_pretrained(folder, backend="pil")
-    except (OSError, ValueError, LookupError, TypeError, RuntimeError, ImportError, SafetensorError) as error:
-        reason = " ".join(str(error).split()).split(". ")[0][:160].rstrip(".")
-        raise WeightsError(f"The CLIP of the {name} weights cannot be loaded ({reason}): check {source}.") from error
+    with loading(f"The CLIP of the {name} weights", f"check {source}"):
+        clip, processor = whole_model(CLIPModel, folder, device), image_processor(folder)
     return Models(name, None, None, clip, None, processor, None, device, ())
 
 
@@ -533,44 +463,33 @@ def lone_segmenter(folder: Path | str, part: str) -> tuple[Any, Any]:
 
 def _segmenter(source: Source, part: str, name: str, device: str) -> tuple[Any, Any]:
     """One of the OPTIONAL models, whole and in float32, with its PIL image processor."""
-    from safetensors import SafetensorError
     from transformers import DetrForSegmentation, Mask2FormerForUniversalSegmentation, SamModel
-    from transformers.models.auto.image_processing_auto import AutoImageProcessor
 
     folder = _brought_one(source, part, name)
     kind = {"sam": SamModel, "mask2former": Mask2FormerForUniversalSegmentation, "panoptic": DetrForSegmentation}[part]
-    try:
-        with _quiet():
-            model = _whole(kind, folder, device, **(_without_timm(folder, (1, 2, 3, 4)) if part == "panoptic" else {}))
-            return model, AutoImageProcessor.from_pretrained(folder, backend="pil")
-    except (OSError, ValueError, LookupError, TypeError, RuntimeError, ImportError, SafetensorError) as error:
-        reason = " ".join(str(error).split()).split(". ")[0][:160].rstrip(".")
-        raise WeightsError(f"The {part} of the {name} weights cannot be loaded ({reason}): check {source}.") from error
+    with loading(f"The {part} of the {name} weights", f"check {source}"):
+        model = whole_model(kind, folder, device, **(without_timm(folder, (1, 2, 3, 4)) if part == "panoptic" else {}))
+        return model, image_processor(folder)
 
 
 def _rival(source: Source, part: str, models: Models) -> Any:
     """A rival's pipeline around the painter's parts, on its device and in its precision."""
     from diffusers import DDIMScheduler, StableDiffusionImg2ImgPipeline, StableDiffusionInstructPix2PixPipeline
-    from safetensors import SafetensorError
 
     folder, painter = _brought_one(source, part, models.name), models.painter
     kind, channels = {
         "text2image": (StableDiffusionImg2ImgPipeline, 4), "instruct-pix2pix": (StableDiffusionInstructPix2PixPipeline, 8),
     }[part]  # fmt: skip
     shared = {name: getattr(painter, name, None) for name in SHARED}
-    try:
-        with _quiet():
-            pipeline = kind.from_pretrained(
-                folder, variant=_variant(folder, source), use_safetensors=True, image_encoder=None, **shared,
-                requires_safety_checker=painter.safety_checker is not None, **{_dtype_argument(): painter.unet.dtype},
-            )  # fmt: skip
+    with loading(f"The {part} of the {models.name} weights", f"check {source}"):
+        pipeline = kind.from_pretrained(
+            folder, variant=_variant(folder, source), use_safetensors=True, image_encoder=None, **shared,
+            requires_safety_checker=painter.safety_checker is not None, **{dtype_argument(): painter.unet.dtype},
+        )  # fmt: skip
         if (given := pipeline.unet.config.in_channels) != channels:
             raise ValueError(f"its UNet takes {given} channels, not {channels}")
         if pipeline.unet.config.cross_attention_dim != painter.unet.config.cross_attention_dim:
             raise ValueError("its UNet reads another text encoder than the painter's")
-    except (OSError, ValueError, LookupError, TypeError, RuntimeError, ImportError, SafetensorError) as error:
-        reason = " ".join(str(error).split()).split(". ")[0][:160].rstrip(".")
-        raise WeightsError(f"The {part} of the {models.name} weights cannot be loaded ({reason}): check {source}.") from error
     if part == "text2image":
         pipeline.scheduler = DDIMScheduler.from_config(pipeline.scheduler.config)
     if models.low_memory:
@@ -582,47 +501,6 @@ def _rival(source: Source, part: str, models: Models) -> Any:
     pipeline.unet.eval()
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
-
-
-def _whole(kind, folder: Path, device: str, **options):
-    """A model from its safetensors, in eval mode; the library would draw at random, silently, what the file lacks."""
-    import torch
-
-    model, report = kind.from_pretrained(folder, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **options)
-    # A part may do without what its class as a whole has: Swin's last norm, which Mask2Former does not look at.
-    spared = [pattern for part in model.modules() for pattern in getattr(part, "_keys_to_ignore_on_load_missing", None) or ()]
-    missing = [key for key in report["missing_keys"] if not any(re.search(pattern, key) for pattern in spared)]
-    if lacking := sorted({*missing, *(key for key, *_ in report["mismatched_keys"])}):
-        raise ValueError(f"{folder} lacks {len(lacking)} tensors, as {lacking[0]}")
-    return model.to(device).eval()
-
-
-def _without_timm(folder: Path, stages: Sequence[int] = (4,)) -> dict[str, Any]:
-    """What makes DETR read a checkpoint whose backbone is timm's into transformers' own ResNet: the same layers.
-
-    stages: of the ResNet, whose features are asked for; the panoptic head wants them all.
-    """
-    from transformers import DetrConfig, ResNetConfig
-
-    options: dict[str, Any] = {}
-    config = DetrConfig.from_pretrained(folder)
-    backbone = config.backbone_config
-    if getattr(backbone, "model_type", None) == "timm_backbone":
-        if backbone.backbone not in TIMM_DEPTHS or config.dilation:
-            raise ValueError(f"the backbone {backbone.backbone} of {folder} cannot be read without timm")
-        config.backbone_config = ResNetConfig(depths=TIMM_DEPTHS[backbone.backbone], out_features=[f"stage{i}" for i in stages])
-        options["config"] = config
-    # The names are the file's, whatever the configuration says: a model that was read so is also saved so.
-    if any("conv_encoder.model.conv1." in name for path in hub.weights_files(folder) for name in hub.header(path)):
-        options["key_mapping"] = TIMM_NAMES
-    return options
-
-
-def _dtype_argument() -> str:
-    """diffusers 0.40 renamed it, and what it does not know it leaves aside."""
-    from importlib.metadata import version
-
-    return "dtype" if tuple(int(part) for part in version("diffusers").split(".")[:2]) >= (0, 40) else "torch_dtype"
 
 
 def _variant(folder: Path, source: Source) -> str | None:
@@ -666,22 +544,3 @@ def _too_large(name: str, chosen: Plan, device: str) -> str:
     low = ("" if chosen.low else "ask for low_memory=True (`edit --low-memory`), ") + "close other programs, or use lite"
     needed = f"{gigabytes(chosen.weights)} for the weights and {gigabytes(chosen.need)} to paint"
     return f"The {name} weights need {needed}, and {device} has {gigabytes(free_memory(device))} free: {low}."
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps the libraries' own bars and notices off the terminal, and out of notebooks' outputs, while they load."""
-    from diffusers.utils import logging as diffusers_log
-    from transformers.utils import logging as transformers_log
-
-    logs = (diffusers_log, transformers_log)
-    before = [log.get_verbosity() for log in logs]
-    for log in logs:
-        log.set_verbosity_error()
-        log.disable_progress_bar()
-    try:
-        yield
-    finally:
-        for log, level in zip(logs, before, strict=True):
-            log.set_verbosity(level)
-            log.enable_progress_bar()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from PIL import Image
 
@@ -16,6 +15,7 @@ from .inpaint import Job, Painting, guidance_scale, possible_steps, step_schedul
 from .mask import build_mask
 from .models import Models
 from .segment import fit, narrowed, shapes, silhouette, within_reach
+from .settings import Settings
 from .sketch import sketch
 from .straighten import Straight, straighten
 from .wish import Wish, leaning
@@ -23,7 +23,6 @@ from .wish import Wish, leaning
 COLD_STEPS = 1 / 3  # of the steps, where a painting starts from cold noise, which has less to be smoothed out,
 FEW_STEPS = 4  # but no fewer than these; a painter that is made for so few takes them all
 SEEDS = (1, 2, 4)  # paintings a round: the first try alone, then several at once
-ROUNDS = len(SEEDS)
 STRENGTHS = (0.1, 0.3, 0.5)  # how much of a sketch each round paints over; without a sketch it is 1, all of it
 
 
@@ -64,7 +63,7 @@ class Plan:
     image: Image.Image
     mask: Image.Image
     job: Job
-    settings: Any  # the editor's `Settings`
+    settings: Settings
     wish: Wish
     models: Models
     straight: Straight | None = None
@@ -72,7 +71,7 @@ class Plan:
 
     @property
     def temperature(self) -> float:
-        """Of the noise of the first round: what starts from a sketch starts from the usual one."""
+        """That of the first round's noise: the models' own where it paints from noise alone, 1 where it starts from a sketch."""
         cold = self.job.start is None and self.settings.ablate != "temperature"
         return self.models.temperature if cold else 1.0
 
@@ -99,7 +98,7 @@ class Plan:
         """A painting as the picture has it: what was painted upright leans again."""
         if self.straight is None:
             return painting
-        picture = self.image if painting.refused else self.straight.back(self.image, painting.image, self.mask, self.feather)
+        picture = self.image if painting.refused else self.straight.back(self.image, painting.image, self.mask, _feather(self.settings))
         return replace(painting, image=picture)
 
     def narrowed(self, painting: Painting, box: Sequence[float] | None) -> tuple[Painting, Image.Image]:
@@ -112,24 +111,20 @@ class Plan:
         mask = narrowed(self.mask, self.shape, silhouette(painting.image, box, self.models))
         if mask is self.mask:
             return painting, mask
-        return replace(painting, image=lay_in(self.image, painting.image.crop(place_of(mask)), mask, self.feather)), mask
+        picture = lay_in(self.image, painting.image.crop(place_of(mask)), mask, _feather(self.settings))
+        return replace(painting, image=picture), mask
 
-    @property
-    def feather(self) -> float:
-        """How wide the mask's edge is, in short sides of its box."""
-        return _feather(self.settings)
-
-
-def _feather(settings: Any) -> float:
+def _feather(settings: Settings) -> float:
+    """How wide the mask's edge is, in short sides of its box."""
     return FEATHER if settings.feather is None else settings.feather
 
 
 def make_plan(
-    image: Image.Image, mask: Image.Image, box: Sequence[float], wish: Wish, settings: Any, models: Models, own: bool = False
+    image: Image.Image, mask: Image.Image, box: Sequence[float], wish: Wish, settings: Settings, models: Models, own: bool = False
 ) -> Plan:  # fmt: skip
     """The plan of an edit: from a sketch where one can show the change, upright where a leaning object gets another view.
 
-    image: RGB; mask: L, 255 = repaint; box: xyxy of the object; settings: the editor's `Settings`; own: whether the mask is the
+    image: RGB; mask: L, 255 = repaint; box: xyxy of the object; own: whether the mask is the
     user's, under which nothing is sketched by itself, straightened or narrowed. Taught in notebook 05.
     """
     without, helped = settings.ablate, not own and models.sketches

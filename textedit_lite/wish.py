@@ -61,8 +61,10 @@ def make_wish(image: Image.Image, box: Sequence[float], prompt: EditPrompt, mode
 
 
 def _wanted(prompt: EditPrompt, now: Reading, models: Models) -> dict[str, str]:
-    """`wished`, and of photographs no more than one would say: no colour of a person that nobody named, as "a black man"
-    would be another one, and of another thing only what the prompt says of it: an apple is not yellow because the banana was.
+    """`wished`; of photographs less, where what CLIP reads would mislead the painter.
+
+    A person gets no colour that the prompt does not name, as "a black man" would be somebody else. Another thing gets only what
+    the prompt says of it: an apple is not yellow because the banana was.
     """
     if models.known_words is not None:
         return wished(prompt, now, models.reads, models.sure)

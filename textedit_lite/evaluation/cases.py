@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import islice, zip_longest
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from ..errors import ImageError, SettingsError
 from ..prompt import task_prompt
 from ..vocabulary import COLOURS, TASKS
 from ..world.oracle import palette_shares
-from ..world.scenes import Scene, full_mask, mask_box, visible_masks
+from ..world.scenes import Scene, full_mask, make_scene, mask_box, visible_masks
 from .sets import Folder, Picture, Thing, World, object_mask
 
 VISIBLE = 0.7  # of an object's pixels must show for it to be edited
@@ -132,11 +132,27 @@ def check_tasks(tasks: Sequence[str]) -> None:
         raise SettingsError(f"Name each task once, as in --tasks {','.join(TASKS)}.")
 
 
+def scene_edits(task: str, split: str, seed: int) -> Iterator[tuple[Scene, int, dict[str, str], str, np.random.Generator]]:
+    """One edit in each scene of a split that has an object for `task` which words can name, without end.
+
+    Yields the scene, the object's index, what it is to show, the prompt, and the generator that chose by lot.
+    """
+    for number in itertools.count():
+        scene = make_scene(number, split, seed)
+        named = [i for i in targets(scene, task) if name_of(scene, i)]
+        if named:
+            rng = np.random.default_rng([seed, number, list(TASKS).index(task)])
+            index = int(rng.choice(named))
+            category, colour = name_of(scene, index)
+            change = asked_change(task, scene.objects[index], rng)
+            yield scene, index, change, task_prompt(task, category, change.get("colour"), colour), rng
+
+
 def task_cases(data: Folder | World, task: str, count: int, seed: int) -> Iterator[Case]:
     """One edit in each picture, in the set's order, that has an object for the task; an object by lot."""
     looked = data.order(seed)
     if isinstance(data, World):
-        looked = islice(looked, LOOKED_AT * count)
+        looked = itertools.islice(looked, LOOKED_AT * count)
     for image_id in looked:
         picture = data.picture(image_id)
         possible = candidates(data, picture, task)
@@ -160,8 +176,8 @@ def choose_cases(data: Folder | World, tasks: Sequence[str], count: int, seed: i
     check_tasks(tasks)
     if count < 1 or not 0 <= seed < 2**31:
         raise SettingsError("Ask for at least 1 image and a seed from 0 on, as in --images 1000 --seed 0.")
-    found = [islice(task_cases(data, task, count, seed), count) for task in tasks]
-    todo = [case for some in zip_longest(*found) for case in some if case]
+    found = [itertools.islice(task_cases(data, task, count, seed), count) for task in tasks]
+    todo = [case for some in itertools.zip_longest(*found) for case in some if case]
     if not todo:
         raise SettingsError(f"No picture of {data.name} holds an object that {', '.join(tasks)} can be asked of: give another set.")
     return todo

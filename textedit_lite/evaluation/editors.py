@@ -11,14 +11,16 @@ import numpy as np
 from PIL import Image
 
 from ..detect import HIGHEST, Detections
-from ..editor import ABLATIONS, Editor, EditResult
+from ..editor import Editor, EditResult
 from ..errors import OutputError, SettingsError, TextEditError, WeightsError
 from ..mask import build_mask
 from ..match import ATTRIBUTES, read_attributes, read_categories, text_features
+from ..memory import is_out_of_memory
 from ..models import Models
 from ..prompt import check_words, parse
 from ..rivals import diffedit_batch, instruct_pix2pix_batch, plain_edit, sdedit_batch
 from ..segment import as_mask
+from ..settings import ABLATIONS
 from ..vocabulary import describe
 
 # Each switch of `--ablate`, and the options of `Editor.edit_batch` that it stands for.
@@ -147,16 +149,13 @@ def attempt(way: Way, some: Sequence[Request], words: Sequence[str] | None = Non
 @contextmanager
 def trouble_named() -> Iterator[None]:
     """Says the machine's own trouble in one sentence: a full memory is a WeightsError, what the system refuses an OutputError."""
-    import torch
-
     try:
         yield
     except OSError as error:
         raise OutputError(f"The system refuses to go on ({error.strerror or error}): mend that, and the same command goes on from "
                           "here.") from error  # fmt: skip
     except (MemoryError, RuntimeError) as error:
-        # Of a processor's memory torch says it in words alone; it has a class for a GPU's.
-        if isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+        if isinstance(error, MemoryError) or is_out_of_memory(error):
             raise WeightsError("The memory has no room for these edits: close other programs, and the same command goes on from "
                                "here.") from error  # fmt: skip
         raise

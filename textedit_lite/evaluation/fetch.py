@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import shutil
 import ssl
@@ -15,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..checksums import sha256_of
 from ..errors import DeclinedError, OutputError, SettingsError
 from ..hub import gigabytes
 
@@ -202,12 +202,7 @@ def _marker(folder: Path, archive: Archive) -> Path:
 
 def _whole(path: Path, archive: Archive) -> bool:
     """Whether a file is the archive, to the last byte."""
-    return path.is_file() and path.stat().st_size == archive.size and _sha256(path) == archive.sha256
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return path.is_file() and path.stat().st_size == archive.size and sha256_of(path) == archive.sha256
 
 
 def _reason(error: BaseException) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -169,5 +169,5 @@ def _legend(ax, **place) -> None:
         text.set(**WORDS)
 
 
-def _mean(values: Sequence[float], statistic: Callable = np.mean) -> float:
-    return float(statistic(values)) if values else 0.0
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if values else 0.0

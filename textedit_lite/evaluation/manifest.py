@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 import subprocess
@@ -11,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from .. import hub
-from ..errors import OutputError, SettingsError
+from ..checksums import sha256_of
+from ..errors import SettingsError
 from ..hub import Source
 from ..images import write_text
 from ..models import FULL, OPTIONAL, Models, read_sources, split_lcm
@@ -62,11 +62,7 @@ def _cached(source: Source) -> dict[str, str]:
 
 
 def _digests(folder: Path, root: Path, pattern: str = "*.safetensors") -> dict[str, str]:
-    found = {}
-    for path in sorted(folder.rglob(pattern)):
-        with open(path, "rb") as file:
-            found[path.relative_to(root).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
-    return found
+    return {path.relative_to(root).as_posix(): sha256_of(path) for path in sorted(folder.rglob(pattern))}
 
 
 def rival_of(editor: str, models: Models) -> dict[str, Any] | None:
@@ -137,16 +133,6 @@ def begin(folder: Path, settings: dict[str, Any], facts: dict[str, Any], write: 
     if write and manifest["started"][-1] != now:
         manifest["started"].append(now)
         write_text(path, json.dumps(manifest, indent=2) + "\n")
-
-
-def make_folder(out: Path | str) -> Path:
-    """The folder of a run, made if need be; raises OutputError where that cannot be."""
-    try:
-        (Path(out) / "edits").mkdir(parents=True, exist_ok=True)
-        (Path(out) / "parts").mkdir(exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"Cannot write to {out} ({error.strerror}): choose another folder.") from error
-    return Path(out)
 
 
 def _short(value: Any) -> str:

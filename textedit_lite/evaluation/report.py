@@ -9,15 +9,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ..errors import OutputError, SettingsError, TextEditError
-from ..images import open_image, write_text
+from ..errors import SettingsError, TextEditError
+from ..images import make_folder, open_image, write_text
 from ..models import Models, load_clip
 from . import figures as drawn
 from .editors import IN_WORDS, trouble_named
 from .manifest import read_manifest
-from .rows import read_cases, read_rows
-from .sets import open_set
-from .setwise import Load, originals, set_measures
+from .rows import edit_file, read_cases, read_rows
+from .setwise import Load, set_measures, set_of
 from .table import TABLES, as_csv, as_latex, as_markdown, figures, grid
 
 NO_FID = (
@@ -88,7 +87,7 @@ def report(folders: Sequence[Path | str], out: Path | str | None = None, models:
     parts = [f"## {title}\n\n{as_markdown(cells)}" for title, cells in tables.items()]
     text = "\n".join(["# Report\n", _about(runs), *parts, _notes(runs), _failures(runs)])
     if out is not None:
-        out = _folder(out)
+        out = make_folder(out)
         write_text(out / "report.csv", as_csv(lines))
         write_text(out / "report.tex", "\n".join(as_latex(cells, title) for title, cells in tables.items()))
         text += _draw(runs, out)
@@ -204,26 +203,13 @@ def sheet_of(run: Run):
     parts = drawn.picked(run.rows)
     if not parts:
         return None
-    source = _source(run)
+    source = set_of(run.folder)
     shown: dict[str, list] = {}
     for name, some in parts.items():
-        for row, before in zip(some, originals(run.folder, [row["key"] for row in some])):
-            pictures = [before, open_image(run.folder / "edits" / f"{row['key']}.png")]
+        for row in some:
             picture = source.picture(row["image_id"])
+            pictures = [source.open(picture), open_image(edit_file(run.folder, row["key"]))]
             if scene := source.scene(picture):
                 pictures.append(ideal_edit(scene, picture.objects[row["index"]].attributes["order"], row["change"]))
             shown.setdefault(name, []).append((row, pictures))
     return drawn.sheet(shown, f"{run.name}: best, median and worst")
-
-
-def _source(run: Run):
-    manifest = read_manifest(run.folder)
-    return open_set(manifest["source"], manifest["settings"]["seed"], fetch=False)
-
-
-def _folder(out: Path | str) -> Path:
-    try:
-        Path(out).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"Cannot write to {out} ({error.strerror}): choose another folder.") from error
-    return Path(out)

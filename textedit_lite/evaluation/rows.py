@@ -11,12 +11,17 @@ from ..errors import OutputError
 from ..images import write_text
 from .cases import Case
 
-ROWS, CASES, PARTS = "rows.jsonl", "cases.jsonl", "parts"
+ROWS, CASES, PARTS, EDITS = "rows.jsonl", "cases.jsonl", "parts", "edits"
 
 
 def part_file(folder: Path, rank: int) -> Path:
     """Where the process of a rank appends its rows."""
     return folder / PARTS / f"{rank:04d}.jsonl"
+
+
+def edit_file(folder: Path, key: str) -> Path:
+    """Where the edited picture of a case is."""
+    return folder / EDITS / f"{key}.png"
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
@@ -43,11 +48,6 @@ def read_parts(folder: Path) -> dict[str, dict[str, Any]]:
 def touched(folder: Path) -> dict[str, int]:
     """When each process last wrote a row or gave another sign of life, in ns of whatever clock the disk has."""
     return {path.name: path.stat().st_mtime_ns for path in (folder / PARTS).glob("*.jsonl")}
-
-
-def open_part(folder: Path, rank: int):
-    """The file to which a process appends its rows (`open_lines`)."""
-    return open_lines(part_file(folder, rank))
 
 
 def open_lines(path: Path):

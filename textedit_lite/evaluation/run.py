@@ -19,13 +19,13 @@ from typing import Any
 
 from ..editor import METADATA, EditResult
 from ..errors import ImageError, OutputError, SettingsError
-from ..images import save_png
+from ..images import make_folder, save_png
 from ..memory import give_back
 from ..models import Models, best_device, load_models, split_lcm
 from . import rows
 from .cases import Case, check_tasks, choose_cases
 from .editors import Request, Way, attempt, check_editor, make_editor, trouble_named, warm
-from .manifest import MANIFEST, begin, make_folder, rival_of, weights_of
+from .manifest import MANIFEST, begin, rival_of, weights_of
 from .measure import make_rows, request_of
 from .sets import Folder, World, open_set
 
@@ -62,6 +62,8 @@ def evaluate(
     rank, world_size = process()
     source = open_set(data, seed, yes, fetch=world_size == 1)
     folder = make_folder(out)
+    for part in (rows.EDITS, rows.PARTS):
+        make_folder(folder / part)
     models = replace(models or load_models(weights, device or own_device(weights)), text_features={})  # remembers nothing yet
     settings = {
         "data": source.name, "data_sha256": source.sha256, "editor": editor, "ablate": ablate, "tasks": list(tasks),
@@ -86,7 +88,8 @@ def evaluate(
         words = None if editor == "copy" else models.known_words
         old = [done[case.key]["success"] for some in mine if some not in todo for case in some]
         bar = _bar(sum(map(len, mine)), len(old), progress and rank == 0)
-        with trouble_named(), rows.open_part(folder, rank) as file, _alive(rows.part_file(folder, rank)), bar:
+        part = rows.part_file(folder, rank)
+        with trouble_named(), rows.open_lines(part) as file, _alive(part), bar:
             for some in todo:
                 made = _block(source, some, way, words, models, folder, done)
                 for row in made:
@@ -112,8 +115,8 @@ def _block(
     made = make_rows(source, cases, requests, results, models)
     for case, result in zip(cases, results, strict=True):
         if result.image is not None and case.key not in done:
-            text = json.dumps(result.settings.__dict__) if result.settings else "{}"
-            save_png(result.image, folder / "edits" / f"{case.key}.png", {METADATA: text})
+            text = json.dumps(vars(result.settings)) if result.settings else "{}"
+            save_png(result.image, rows.edit_file(folder, case.key), {METADATA: text})
     return made
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -114,10 +115,7 @@ class World:
 
     def order(self, seed: int) -> Iterator[int]:
         """1, 2, 3, ...: scenes are random as they are, and there is no end of them."""
-        number = 0
-        while True:
-            number += 1
-            yield number
+        return itertools.count(1)
 
     def picture(self, picture_id: int) -> Picture:
         return self._made(picture_id)[1]

@@ -18,8 +18,8 @@ from .distances import clip_features_of, cmmd, distance_caption, frechet_distanc
 from .editors import trouble_named
 from .fetch import inception_file
 from .manifest import read_manifest
-from .rows import read_rows
-from .sets import open_set
+from .rows import edit_file, read_rows
+from .sets import Folder, World, open_set
 
 FILE = "distances.json"
 LEAST = 10  # pictures under which a distance of sets is not worth printing
@@ -85,7 +85,7 @@ def _both(folder: Path, keys: Collection[str], what: str) -> Iterator[Iterable]:
     """The edits and the originals of a run, each as a stream under a progress bar."""
     from tqdm import tqdm
 
-    for some in ((folder / "edits" / f"{key}.png" for key in keys), originals(folder, list(keys))):
+    for some in ((edit_file(folder, key) for key in keys), originals(folder, list(keys))):
         yield tqdm(some, desc=what, total=len(keys), unit="picture", leave=False, disable=None)
 
 
@@ -100,12 +100,18 @@ def _keep(path: Path, edits: int, found: dict[str, dict[str, Any]]) -> None:
 
 def originals(folder: Path | str, keys: list[str]) -> Iterator[Image.Image]:
     """The pictures that the edits of a run were made from, one at a time; raises SettingsError where the set has gone."""
+    source = set_of(folder)
+    ids = {row["key"]: row["image_id"] for row in read_rows(folder)}
+    return (source.open(source.picture(ids[key])) for key in keys)
+
+
+def set_of(folder: Path | str) -> Folder | World:
+    """The set that a run was made on; raises SettingsError where it has gone, or is another one now."""
     manifest = read_manifest(folder)
     source = open_set(manifest["source"], manifest["settings"]["seed"], fetch=False)
     if source.sha256 != manifest["settings"]["data_sha256"]:
         raise SettingsError(f"The set {manifest['source']} is not the one that {folder} was made with: put the old one back.")
-    ids = {row["key"]: row["image_id"] for row in read_rows(folder)}
-    return (source.open(source.picture(ids[key])) for key in keys)
+    return source
 
 
 def _distances(edits: np.ndarray, before: np.ndarray, features: str) -> dict[str, Any]:

@@ -15,16 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import OutputError, SettingsError
-from ..images import write_text
+from ..errors import SettingsError
+from ..images import make_folder, write_text
 from ..models import Models
-from ..prompt import task_prompt
 from ..rivals.settings import settings_of
 from ..seed import check_seed
 from ..vocabulary import TASKS
 from ..world.oracle import judge
-from ..world.scenes import Scene, boxes, ideal_edit, make_scene, render, visible_masks
-from .cases import asked_change, name_of, targets
+from ..world.scenes import Scene, boxes, ideal_edit, render, visible_masks
+from .cases import scene_edits
 from .editors import Request, attempt, make_editor
 from .manifest import rival_of
 from .measure import mask_iou
@@ -61,18 +60,7 @@ def trials(task: str, seed: int) -> Iterator[Trial]:
 
     Taught in notebook 08.
     """
-    number = -1
-    while True:
-        number += 1
-        scene = make_scene(number, "validation", seed)
-        named = [i for i in targets(scene, task) if name_of(scene, i)]
-        if not named:
-            continue
-        rng = np.random.default_rng([seed, number, list(TASKS).index(task)])
-        index = int(rng.choice(named))
-        category, colour = name_of(scene, index)
-        change = asked_change(task, scene.objects[index], rng)
-        prompt = task_prompt(task, category, change.get("colour"), colour)
+    for scene, index, change, prompt, rng in scene_edits(task, "validation", seed):
         box, pixels = tuple(boxes(scene)[index].tolist()), visible_masks(scene)[index].astype(bool)
         yield Trial(task, scene, index, change, Request(render(scene), prompt, int(rng.integers(2**31)), change, box, pixels))
 
@@ -135,11 +123,7 @@ def tune(rival: str, models: Models, out: Path | str, images: int = 16, seed: in
     if images < 1:
         raise SettingsError("Searching takes at least 1 image of each task: give --images 16, say.")
     check_seed(seed)
-    out = Path(out)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"Cannot write to {out} ({error.strerror}): choose another folder.") from error
+    out = make_folder(out)
     own = rival_of(rival, models)["weights_sha256"]  # trained anew, they have the old name
     rows = Rows(out / "rows.jsonl", {"rival": rival, "weights": models.name, "weights_sha256": own, "images": images, "seed": seed})
     some = [trial for task in TASKS for trial in islice(trials(task, seed), images)]

@@ -38,7 +38,7 @@ def background_changed(before: Image.Image, after: Image.Image, mask: Image.Imag
     return int((differs & ~support(mask, before.size)).sum())
 
 
-def background_share(before: Image.Image, after: Image.Image, mask: Image.Image) -> float:
+def background_share(before: Image.Image, after: Image.Image, mask: Image.Image | None) -> float:
     """`background_changed` as a share of all pixels outside of the mask's support, 0 to 1; 0 where there are none."""
     return background_changed(before, after, mask) / max(int((~support(mask, before.size)).sum()), 1)
 

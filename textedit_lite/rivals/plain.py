@@ -9,7 +9,7 @@ from PIL import Image
 
 from ..boxes import square_crop
 from ..detect import check_threshold, detect
-from ..editor import EditResult, Settings
+from ..editor import EditResult
 from ..images import open_image
 from ..inpaint import check_settings
 from ..mask import build_mask
@@ -17,6 +17,7 @@ from ..match import Candidate, similarity
 from ..models import PAINTING, Models
 from ..prompt import check_words, parse
 from ..seed import check_seed
+from ..settings import Settings
 from ..vocabulary import describe
 from .whole import Outcome, outcomes
 

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ..editor import Editor, EditResult, Settings
+from ..editor import Editor, EditResult
 from ..images import open_image
 from ..inpaint import painting_size, refusal
 from ..memory import in_portions
 from ..models import PAINTING, Models
 from ..prompt import EditPrompt
 from ..seed import check_seed
+from ..settings import Settings
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import platform
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from ..checksums import sha256_of
 
 if TYPE_CHECKING:
     from .loop import Run
@@ -96,8 +97,7 @@ def write_card(
 """
     for path in sorted(folder.rglob("*.safetensors")):
         if not path.name.startswith((".", "checkpoint")):
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            text += f"| {path.relative_to(folder)} | {path.stat().st_size:,} | `{digest}` |\n"
+            text += f"| {path.relative_to(folder)} | {path.stat().st_size:,} | `{sha256_of(path)}` |\n"
     (folder / "README.md").write_text(text, encoding="utf-8")
     (folder / "results.json").write_text(json.dumps({"results": results, "training": facts}, indent=2) + "\n")
     add_curves(folder)

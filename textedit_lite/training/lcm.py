@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import SettingsError
-from ..models import WISHES
+from ..models import PREFERRED
 from ..resources import data_path
 from .card import write_card
 from .clip import text_encoder
@@ -266,7 +266,7 @@ def train(out: Path | str, minutes: float, *, vae: Path | str, clip: Path | str,
     results |= nearness(teacher.to("cpu"), student, samples, states, noise_schedule())
     changes = {name: weight.half().contiguous() for name, weight in low_rank_weights(student).items()}
     StableDiffusionInpaintPipeline.save_lora_weights(out, unet_lora_layers=changes)
-    (out / WISHES).write_text(json.dumps({"steps": STEPS, "guidance": 1.0}) + "\n", encoding="utf-8")
+    (out / PREFERRED).write_text(json.dumps({"steps": STEPS, "guidance": 1.0}) + "\n", encoding="utf-8")
     write_card(
         out, run=replace(done, model=nn.ParameterList(changes.values())), results=results,
         title="The few-step painter of the small world",

@@ -9,12 +9,20 @@ import numpy as np
 
 from ..boxes import context_window, crop, grow_box
 from ..errors import SettingsError, WeightsError
+from ..models import load_models
 from ..resources import data_path
 from ..seed import check_seed
 from ..world.scenes import make_scene, render
+from . import clip, detr
 from .data import label
+from .score_drawing import score_drawing
+from .score_editor import score_editor
+from .score_masks import score_masks
+from .score_matching import score_matching
+from .score_oracle import score_oracle
 
 MEASURED = ("detr", "clip", "vae", "editor", "oracle", "matching", "masks", "text2image")
+OF_ALL_MODELS = {"editor": score_editor, "matching": score_matching, "masks": score_masks, "text2image": score_drawing}
 BATCH = 25  # scenes
 
 
@@ -41,40 +49,12 @@ def score(
     if count < 1:
         raise SettingsError(f"{count} scenes cannot be scored: give --count 1 or more.")
     check_seed(seed)
-    if what == "editor":
-        from ..models import load_models
-        from .score_editor import score_editor
-
-        return score_editor(load_models(weights), count, seed, progress=progress)
-    if what == "masks":
-        from ..models import load_models
-        from .score_masks import score_masks
-
-        return score_masks(load_models(weights), count, seed, progress)
     if what == "oracle":
-        from .score_oracle import score_oracle
-
         return score_oracle(count, seed, progress)
-    if what == "matching":
-        from ..models import load_models
-        from .score_matching import score_matching
-
-        return score_matching(load_models(weights), count, seed, progress)
-    if what == "text2image":
-        from ..models import load_models
-        from .score_drawing import score_drawing
-
-        return score_drawing(load_models(weights), count, seed, progress)
-    folder = _folder(weights, "inpaint" if what == "vae" else what)
-    if what == "detr":
-        from .detr import score as detr
-
-        return detr(folder, count, seed, progress)
-    if what == "clip":
-        from .clip import score as clip
-
-        return clip(folder, count, seed, progress)
-    return vae(folder, count, seed, progress)
+    if measure := OF_ALL_MODELS.get(what):
+        return measure(load_models(weights), count, seed, progress=progress)
+    measure = {"detr": detr.score, "clip": clip.score, "vae": vae}[what]
+    return measure(_folder(weights, "inpaint" if what == "vae" else what), count, seed, progress)
 
 
 def vae(folder: Path | str, count: int = 1000, seed: int = 0, progress: bool = True) -> dict[str, float]:

@@ -6,20 +6,20 @@ import json
 import time
 from collections import Counter
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from ..errors import OutputError, SettingsError
-from ..evaluation.cases import asked_change, name_of, targets
+from ..errors import SettingsError
+from ..evaluation.cases import scene_edits
 from ..evaluation.metrics import bootstrap_interval
 from ..evaluation.verdict import as_words, background_changed, by_oracle, hits, support
-from ..images import save_png, write_text
-from ..prompt import task_prompt
+from ..images import make_folder, save_png, write_text
 from ..vocabulary import TASKS
-from ..world.scenes import Scene, boxes, ideal_edit, make_scene, render
+from ..world.scenes import Scene, boxes, ideal_edit, render
 
 SHOWN = 24  # edits on the contact sheet
 
@@ -41,19 +41,8 @@ class Case:
 
 def cases(count: int, seed: int, task: str) -> list[Case]:
     """One edit in each of the first `count` test scenes that have an object for `task` which words can name."""
-    found, number = [], 0
-    while len(found) < count:
-        scene = make_scene(number, "test", seed)
-        named = [i for i in targets(scene, task) if name_of(scene, i)]
-        if named:
-            rng = np.random.default_rng([seed, number, list(TASKS).index(task)])
-            index = int(rng.choice(named))
-            category, colour = name_of(scene, index)
-            change = asked_change(task, scene.objects[index], rng)
-            prompt = task_prompt(task, category, change.get("colour"), colour)
-            found.append(Case(task, scene, index, change, prompt, number))
-        number += 1
-    return found
+    chosen = islice(scene_edits(task, "test", seed), count)
+    return [Case(task, scene, index, change, prompt, scene.index) for scene, index, change, prompt, _ in chosen]
 
 
 # --- how an edit is measured -------------------------------------------------------------------------------------
@@ -75,9 +64,9 @@ def measure(case: Case, image: Image.Image, result: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def interval(values: list[float], statistic=np.mean, seed: int = 0) -> list[float]:
+def interval(values: list[float], statistic=np.mean) -> list[float]:
     """The 95 % `bootstrap_interval` of a statistic of values, to 4 digits: [low, high]."""
-    return [round(bound, 4) for bound in bootstrap_interval(values, statistic, seed=seed)]
+    return [round(bound, 4) for bound in bootstrap_interval(values, statistic)]
 
 
 # --- the measure -------------------------------------------------------------------------------------------------
@@ -109,7 +98,7 @@ def score_editor(
 
     if count < 1 or batch < 1:
         raise SettingsError("Score at least 1 scene in batches of at least 1, as in --count 100.")
-    folder = _folder(out)
+    folder = None if out is None else make_folder(out)
     editor = Editor(models)
     todo = [case for four in zip(*(cases(count, seed, task) for task in TASKS), strict=True) for case in four]
     rows: list[dict[str, Any]] = []
@@ -154,16 +143,6 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "verified_rightly": round(float(np.mean([row["verified"] == row["success"] for row in rows])), 4),
         "intervals": {name: interval(found, statistics[name]) for name, found in values.items()},
     }
-
-
-def _folder(out: Path | str | None) -> Path | None:
-    if out is None:
-        return None
-    try:
-        Path(out).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"Cannot write to {out} ({error.strerror}): choose another folder.") from error
-    return Path(out)
 
 
 # --- the contact sheet -------------------------------------------------------------------------------------------

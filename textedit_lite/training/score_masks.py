@@ -15,6 +15,7 @@ from ..detect import Detections, detect_batch
 from ..errors import SettingsError
 from ..evaluation.cases import targets
 from ..mask import build_mask
+from ..models import lone_segmenter
 from ..segment import KINDS, extent, filled, fit, query_shapes, sam_shapes, shape_iou, shapes
 from ..vocabulary import POSE_DEGREES, TASKS
 from ..world.scenes import Scene, make_scene, render, visible_masks
@@ -65,8 +66,6 @@ def prompts(truth: np.ndarray, seed: int, index: int) -> tuple[list[int], np.nda
 
 def score_sam(folder: Path | str, count: int = 1000, seed: int = 0, progress: bool = True) -> dict[str, float]:
     """`iou` of a saved SAM from jittered true boxes, and `box`, that of those boxes, on test scenes."""
-    from ..models import lone_segmenter
-
     model, processor = lone_segmenter(folder, "sam")
     values: dict[str, list[float]] = {"iou": [], "box": []}
     for scene, image, truth, _ in walk(count, seed, None, progress, "SAM"):
@@ -84,8 +83,6 @@ def score_queries(folder: Path | str, count: int = 1000, seed: int = 0, progress
 
     An object for which no query's shape fits has an IoU of 0.
     """
-    from ..models import lone_segmenter
-
     model, processor = lone_segmenter(folder, "mask2former")
     values = []
     for scene, image, truth, _ in walk(count, seed, None, progress, "Mask2Former"):

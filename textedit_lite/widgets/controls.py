@@ -62,9 +62,9 @@ def heading(text: str) -> widgets.HTML:
     )
 
 
-def row(*parts: widgets.Widget, wrap: bool = True) -> widgets.HBox:
+def row(*parts: widgets.Widget) -> widgets.HBox:
     """Controls side by side."""
-    return widgets.HBox(parts, layout={"flex_flow": "row wrap" if wrap else "row nowrap", "align_items": "center", "width": "100%"})
+    return widgets.HBox(parts, layout={"flex_flow": "row wrap", "align_items": "center", "width": "100%"})
 
 
 def uploaded(value) -> tuple[str, io.BytesIO] | None:

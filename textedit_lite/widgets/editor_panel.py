@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from PIL import Image, ImageChops
 
 from ..blend import FEATHER
 from ..boxes import GROW
+from ..checksums import sha256_of
 from ..detect import Detections
 from ..editor import Editor, EditResult
 from ..errors import SettingsError
@@ -340,9 +340,9 @@ class EditorPanel(PaintingPanel):
         if result.settings.image is None:
             source = path.with_suffix(".input.png")
             save_png(result.source, source)
-            digest = hashlib.sha256(source.read_bytes()).hexdigest()
             names["input"] = str(source)
-            result = replace(result, settings=replace(result.settings, image=str(source.resolve()), image_sha256=digest))
+            origin = {"image": str(source.resolve()), "image_sha256": sha256_of(source)}
+            result = replace(result, settings=replace(result.settings, **origin))
         names |= result.save(path)
         self.status.say("good", f"Saved: {', '.join(Path(name).name for name in names.values())}, with all settings inside.")
         return names

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import OutputError, SettingsError
-from ..images import save_png, write_text
+from ..images import make_folder, save_png, write_text
 from ..vocabulary import COCO_IDS
 from .scenes import SPLITS, Scene, captions, make_scene, mask_box, relations, render, visible_masks
 from .sprites import CATEGORIES
@@ -79,10 +79,7 @@ def write_set(out: Path | str, count: int, seed: int = 0, size: int | tuple[int,
     if known != recipe:
         raise OutputError(f"{out} already holds another set of scenes: choose an empty folder.")
     scenes = [make_scene(index, split, seed, size) for index in range(count)]  # before anything is written, as they may be refused
-    try:
-        (out / "images").mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"Cannot write to {out} ({error.strerror}): choose a folder that you may write to.") from error
+    make_folder(out / "images")
     write_text(recipe_path, json.dumps(recipe))
     for scene in progress(scenes) if progress else scenes:
         path = out / "images" / f"{scene.index + 1:012d}.png"
