@@ -714,6 +714,7 @@ edit_figure(edited)
 # | [`prompt.py`](../textedit_lite/prompt.py) | `Relation`, `Mention`, `mentions` |
 # | [`relations.py`](../textedit_lite/relations.py) | `left_of`, `larger_than`, `next_to`, `relation`, `related`, `ordinal`, `place` |
 # | [`segment.py`](../textedit_lite/segment.py) | `shapes`, `silhouette`, `neighbours`, `narrowed`, `sam_shapes`, `query_shapes`, `plausible`, `shape_iou`, `filled`, `dilate`, `turned`, `fit`, `covered` |
+# | [`sketch.py`](../textedit_lite/sketch.py) | `emptied` |
 # | [`training/mask2former.py`](../textedit_lite/training/mask2former.py) | `build`, `batch_maker`, `loss`, `train` |
 # | [`training/sam.py`](../textedit_lite/training/sam.py) | `build`, `shape_maps`, `jittered`, `batch_maker`, `focal`, `dice`, `loss`, `train` |
 # | [`training/score_masks.py`](../textedit_lite/training/score_masks.py) | `prompts`, `score_masks` |
