@@ -10,7 +10,7 @@ from PIL import Image
 
 from textedit_lite.mask import build_mask
 from textedit_lite.segment import DILATE, dilate
-from textedit_lite.sketch import _lookup, fill_in, recolour, sketch
+from textedit_lite.sketch import _lookup, emptied, fill_in, recolour, sketch
 from textedit_lite.vocabulary import COLOUR_RGB
 from textedit_lite.world.backgrounds import Background
 from textedit_lite.world.oracle import judge
@@ -39,6 +39,45 @@ def test_with_its_shape_the_object_turns_and_what_stands_beside_it_does_not():
     cup = visible_masks(scene)[1] > 0
     errors = [np.abs(np.asarray(drawn, float) - wanted) for drawn in (left, told)]
     assert errors[1][cup].mean() < 0.5 * errors[0][cup].mean() and errors[1].mean() < 0.8 * errors[0].mean()
+
+
+def beside_another() -> tuple[Image.Image, Image.Image, tuple, np.ndarray, Image.Image, Image.Image]:
+    """(picture, mask, box, the neighbour, what may be the object, what is the neighbour's) of a red block that touches a blue one."""
+    pixels = np.full((120, 160, 3), 120, np.uint8)
+    thing, other = np.zeros((2, 120, 160), bool)
+    thing[30:90, 50:80], other[30:90, 80:130] = True, True
+    pixels[thing], pixels[other] = (200, 40, 30), (30, 60, 220)
+    shape, others = (Image.fromarray(np.uint8(255) * part) for part in (dilate(thing, DILATE * 60), other))
+    mask = Image.new("L", (160, 120))
+    mask.paste(255, (20, 20, 110, 100))
+    return Image.fromarray(pixels), mask, (50, 30, 80, 90), other, shape, others
+
+
+def test_a_neighbour_stays_and_does_not_run_into_the_place_that_an_object_leaves():
+    image, mask, box, other, shape, others = beside_another()
+    now = {"colour": "red", "view": "side", "pose": "upright"}
+    lone, told = (np.asarray(sketch(image, mask, box, now, now | {"pose": "tilted"}, shape, one), int) for one in (None, others))
+    left = np.zeros_like(other)
+    left[32:37, 75:79] = True  # where the block no longer is
+    bluish = [drawn[..., 2] - drawn[..., 0] for drawn in (lone, told)]
+    assert bluish[0][left].mean() > 20 and np.abs(told[left] - 120).max() < 8
+    corner = np.s_[30:44, 80:84]  # of the neighbour, which the turned block does not reach
+    assert (told[corner] == np.asarray(image)[corner]).all() and (lone[corner] != np.asarray(image)[corner]).any()
+    carried = ~other & (bluish[1] > 40)
+    assert not carried.any() and (~other & (bluish[0] > 40)).any()
+
+
+def test_an_object_taken_out_leaves_the_ground_and_its_neighbours():
+    image, mask, box, other, shape, others = beside_another()
+    empty = np.asarray(emptied(image, mask, box, shape, others), int)
+    assert (empty[other] == np.asarray(image)[other]).all()
+    assert np.abs(empty[~other] - 120).max() < 3
+    assert np.abs(np.asarray(emptied(image, mask, box, shape), int)[30:90, 50:80] - 120).max() > 40  # whose blue runs in
+    large = [picture.resize((1600, 1200), Image.Resampling.NEAREST) for picture in (image, mask, shape, others)]
+    again = emptied(*large[:2], tuple(10 * v for v in box), *large[2:])
+    assert np.abs(np.asarray(again.reduce(10), int) - empty).mean() < 1
+    outside = np.asarray(large[2]) == 0
+    assert (np.asarray(again)[outside] == np.asarray(large[0])[outside]).all()
 
 
 def test_what_looks_as_its_background_does_is_the_objects_all_the_same():

@@ -137,7 +137,7 @@ def algorithm_1(
     else:
         mask, kind = make_mask(image, found, chosen.index, wish, models, settings.mask, settings.grow)
     # Stage 4: paint, until the edit is complete.
-    plan = make_plan(image, mask, box, wish, settings, models, own=own_mask is not None)
+    plan = make_plan(image, mask, box, wish, settings, models, own=own_mask is not None, others=found.boxes)
     best = None
     for r in range(settings.rounds):
         for painting in (yield plan.round(r)):

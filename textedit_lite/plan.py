@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from PIL import Image
+from PIL import Image, ImageChops
 
 from .blend import FEATHER, lay_in, place_of
 from .boxes import GROW
@@ -14,9 +14,9 @@ from .detect import Detections
 from .inpaint import Job, Painting, guidance_scale, possible_steps, step_schedule
 from .mask import build_mask
 from .models import Models
-from .segment import fit, narrowed, shapes, silhouette, within_reach
+from .segment import fit, narrowed, neighbours, shapes, silhouette, within_reach
 from .settings import Settings
-from .sketch import sketch
+from .sketch import emptied, sketch
 from .straighten import Straight, straighten
 from .wish import Wish, leaning
 
@@ -57,7 +57,8 @@ def make_mask(
 class Plan:
     """How one edit is painted. `job` is what is painted; `mask` what of the picture may change; the rest is how it comes back.
 
-    shape: the object's outline as SAM saw it, where what is painted is to be narrowed to it and to the new one.
+    box: xyxy of the object. shape, others: its outline and its neighbours' as SAM saw them, where what is painted is to be
+    narrowed to its old and its new one, and the background filled in where it was.
     """
 
     image: Image.Image
@@ -66,8 +67,10 @@ class Plan:
     settings: Settings
     wish: Wish
     models: Models
+    box: tuple[float, float, float, float]
     straight: Straight | None = None
     shape: Image.Image | None = None
+    others: Image.Image | None = None
 
     @property
     def temperature(self) -> float:
@@ -102,17 +105,19 @@ class Plan:
         return replace(painting, image=picture)
 
     def narrowed(self, painting: Painting, box: Sequence[float] | None) -> tuple[Painting, Image.Image]:
-        """A painting, and the mask of what stays of it: of a new view the object's old and new shape, all else is as it was.
+        """A painting, and the mask of what changes: of a new view the object's new shape, and the background where its old one was.
 
         box: where DETR finds the new object, None where it does not.
         """
         if self.shape is None or self.job.start or box is None or painting.refused:
             return painting, self.mask
-        mask = narrowed(self.mask, self.shape, silhouette(painting.image, box, self.models))
-        if mask is self.mask:
-            return painting, mask
-        picture = lay_in(self.image, painting.image.crop(place_of(mask)), mask, _feather(self.settings))
-        return replace(painting, image=picture), mask
+        shape = silhouette(painting.image, box, self.models)
+        mask = narrowed(self.mask, self.shape, shape)
+        new = mask if shape is None else ImageChops.darker(mask, shape.point([0] * 128 + [255] * 128))
+        if mask is self.mask or not new.getbbox():
+            return painting, self.mask
+        ground = emptied(self.image, mask, self.box, self.shape, self.others)
+        return replace(painting, image=lay_in(ground, painting.image.crop(place_of(new)), new, _feather(self.settings))), mask
 
 def _feather(settings: Settings) -> float:
     """How wide the mask's edge is, in short sides of its box."""
@@ -120,20 +125,23 @@ def _feather(settings: Settings) -> float:
 
 
 def make_plan(
-    image: Image.Image, mask: Image.Image, box: Sequence[float], wish: Wish, settings: Settings, models: Models, own: bool = False
+    image: Image.Image, mask: Image.Image, box: Sequence[float], wish: Wish, settings: Settings, models: Models, own: bool = False,
+    others: Sequence[Sequence[float]] = (),
 ) -> Plan:  # fmt: skip
     """The plan of an edit: from a sketch where one can show the change, upright where a leaning object gets another view.
 
-    image: RGB; mask: L, 255 = repaint; box: xyxy of the object; own: whether the mask is the
-    user's, under which nothing is sketched by itself, straightened or narrowed. Taught in notebook 05.
+    image: RGB; mask: L, 255 = repaint; box: xyxy of the object; own: whether the mask is the user's, under which nothing is
+    sketched by itself, straightened or narrowed; others: [N, 4], boxes of what else was found. Taught in notebook 05.
     """
     without, helped = settings.ablate, not own and models.sketches
     sketches = wish.can_be_sketched and (helped if settings.sketch is None else settings.sketch)
-    # The object's shape serves the sketch; where there is none, it says afterwards what of the painting need not stay.
+    # The object's shape serves the sketch, as its neighbours' do; where there is none, it says afterwards what need not stay.
     shape = silhouette(image, box, models) if (sketches or helped) and without != "silhouette" else None
-    start = sketch(image, mask, box, wish.now.values, wish.wanted, shape) if sketches else None
+    # A new colour stays within the outline; else the object leaves a place, into which its neighbours must not run.
+    beside = neighbours(image, mask, box, others, models) if shape is not None and wish.changes.keys() != {"colour"} else None
+    start = sketch(image, mask, box, wish.now.values, wish.wanted, shape, beside) if sketches else None
     job = Job(image, mask, wish.description, settings.seed, start, _feather(settings), whole=without == "crop")
-    plan = Plan(image, mask, job, settings, wish, models, shape=shape if helped else None)
+    plan = Plan(image, mask, job, settings, wish, models, tuple(box), shape=shape if helped else None, others=beside)
     lean = leaning(wish.wanted, wish.now, models) if not own and without not in ("straighten", "crop") else 0.0
     if not lean:
         return plan

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import reduce
 
 import numpy as np
 from PIL import Image, ImageChops
@@ -43,11 +44,12 @@ def shapes(image: Image.Image, boxes: np.ndarray, kind: str, models) -> np.ndarr
     return found
 
 
-def silhouette(image: Image.Image, box, models) -> Image.Image | None:
+def silhouette(image: Image.Image, box, models, reach: float = DILATE) -> Image.Image | None:
     """What of a picture may belong to the object in a box: L, 255 = the shape that SAM sees, dilated, and 0 elsewhere.
 
     None where SAM sees nothing there, or these models have none at hand: nothing is fetched for it. A large object is
-    looked at in a smaller picture. image: RGB; box: xyxy, pixels. Taught in notebook 07.
+    looked at in a smaller picture. image: RGB; box: xyxy, pixels; reach: of the dilation, in longest sides of the box.
+    Taught in notebook 07.
     """
     if not models.has_segmenter("sam", at_hand=True):
         return None
@@ -61,7 +63,7 @@ def silhouette(image: Image.Image, box, models) -> Image.Image | None:
     shape = shapes(image.reduce(times, (x0, y0, x1, y1)), place[None] / times, "sam", models)[0]
     if not shape.any():
         return None
-    near = as_mask(dilate(shape, DILATE * longest / times))
+    near = as_mask(dilate(shape, reach * longest / times))
     left, top, right, bottom = near.getbbox()  # and a pixel around it, in which it fades
     left, top = times * max(left - 1, 0), times * max(top - 1, 0)
     right, bottom = min(times * (right + 1), x1 - x0), min(times * (bottom + 1), y1 - y0)
@@ -69,6 +71,20 @@ def silhouette(image: Image.Image, box, models) -> Image.Image | None:
     result = Image.new("L", image.size)
     result.paste(near.resize((right - left, bottom - top), Image.Resampling.BILINEAR, place), (x0 + left, y0 + top))
     return result
+
+
+def neighbours(image: Image.Image, mask: Image.Image, box, boxes: np.ndarray, models) -> Image.Image | None:
+    """What of a picture belongs to other objects that a mask may touch: L, 255 = their shapes as SAM sees them, 0 elsewhere.
+
+    image: RGB; mask: L, 255 = may be repainted; box: xyxy of the object, whose neighbours are those of the `boxes` [N, 4] that are
+    not much the same. None where there is nobody, or no SAM at hand. Taught in notebook 07.
+    """
+    x0, y0, x1, y1 = mask.getbbox()
+    boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
+    meet = (boxes[:, 0] < x1) & (boxes[:, 2] > x0) & (boxes[:, 1] < y1) & (boxes[:, 3] > y0)
+    near = boxes[meet & (iou(boxes, np.asarray(box, np.float32)[None])[:, 0] < SAME)]
+    seen = [shape for shape in (silhouette(image, other, models, 0) for other in near) if shape is not None]
+    return reduce(ImageChops.lighter, seen) if seen else None
 
 
 def narrowed(mask: Image.Image, before: Image.Image | None, after: Image.Image | None) -> Image.Image:

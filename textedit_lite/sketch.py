@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from PIL import Image, ImageChops, ImageFilter
 
 from .boxes import rotated, shrinkage
+from .segment import DILATE, dilate
 from .vocabulary import COLOUR_RGB, POSE_DEGREES
 
 STRANGE = 45.0  # distance (of 255) from the plane of a colour's shades and tints at which a pixel is of another colour
@@ -27,6 +29,7 @@ SHADES = {"ink": 0.15, "line": 0.38, "body": 1.0, "light": 1.4}
 # Side of a square as large as the region up to which an object is told from its background as it is, and what is kept of a larger
 # one; what changes is changed in full.
 LARGE, ENOUGH = 707, 354
+EDGE = 2  # pixels by which what is known of the background keeps away from other objects, whose edges are blurred
 MARGIN = 0.06  # how far an object may reach beyond the detector's box, in longest sides of it
 INSIDE = 0.08  # how deep in its dilated shape a pixel is surely the object's, in longest sides of the box
 HIGHLIGHT = 0.2  # how far towards white the lightest parts are
@@ -35,38 +38,30 @@ MATTE = (10.0, 34.0)  # distances from the estimated background at which a pixel
 
 
 def sketch(
-    image: Image.Image, mask: Image.Image, box, now: dict[str, str], wanted: dict[str, str], shape: Image.Image | None = None
-) -> Image.Image | None:
+    image: Image.Image, mask: Image.Image, box, now: dict[str, str], wanted: dict[str, str], shape: Image.Image | None = None,
+    others: Image.Image | None = None,
+) -> Image.Image | None:  # fmt: skip
     """The picture with the change sketched inside of the mask, or None where a sketch cannot show it.
 
     image: RGB; mask: L, 255 = to be repainted; box: xyxy of the object as it is; now, wanted: its colour, view and pose
-    before and after; shape: L, 255 = what may belong to the object (`segment.silhouette`), if that is known. The object is
-    told from its background by its distance from the background's membrane (`fill_in`), within that shape, or within the
-    whole mask, where a neighbour, a shadow and the horizon are taken for it as well. It is recoloured (`recolour`), or
-    turned around the middle of its box. Outside of the mask nothing changes. Taught in notebook 04.
+    before and after; shape: L, 255 = what may belong to the object (`segment.silhouette`), if that is known; others: L, 255 = what
+    belongs to its neighbours (`segment.neighbours`). The object is told from its background by its distance from the
+    background's membrane (`fill_in`), within that shape, or within the whole mask, where a neighbour, a shadow and the horizon
+    are taken for it as well. It is recoloured (`recolour`), or turned around the middle of its box. Outside of the mask nothing
+    changes. Taught in notebook 04.
     """
     changes = {name for name in ("colour", "view", "pose") if name in wanted and wanted[name] != now.get(name)}
     if not changes or "view" in changes or not {wanted.get("colour"), now.get("colour")} <= COLOUR_RGB.keys():
         return None
-    x0, y0, x1, y1 = mask.getbbox()
-    x0, y0, x1, y1 = max(x0 - 2, 0), max(y0 - 2, 0), min(x1 + 2, image.width), min(y1 + 2, image.height)
-    region, hole = image.crop((x0, y0, x1, y1)), mask.crop((x0, y0, x1, y1)).point([0] * 128 + [255] * 128)
-    times = shrinkage(math.sqrt(region.width * region.height), LARGE, ENOUGH)
-    seen, gone = np.asarray(region.reduce(times), np.float32), np.asarray(hole.reduce(times)) > 0
-    near = gone if shape is None else gone & (np.asarray(shape.crop((x0, y0, x1, y1)).reduce(times)) >= 128)
-    own_box = (np.asarray(box) - (x0, y0, x0, y0)) / times
-    matte = _matte(seen, near, own_box)
+    around = _surroundings(image, mask, box, shape, others)
+    region, x0, y0 = around.region, *around.place[:2]
+    matte = _matte(around)
     if "colour" in changes:
-        matte = _filled(matte, near, None if shape is None else INSIDE * max(own_box[2:] - own_box[:2]))
-    place = (0, 0, region.width / times, region.height / times)
-
-    def whole(small: np.ndarray, resample: int = Image.Resampling.BILINEAR) -> Image.Image:
-        return Image.fromarray(np.rint(small).clip(0, 255).astype(np.uint8)).resize(region.size, resample, place)
-
-    layer, sketched = whole(255 * matte), region
+        matte = _filled(matte, around.near, None if shape is None else INSIDE * around.longest)
+    layer, sketched = around.enlarged(255 * matte), region
     if "colour" in changes:
         pair = now["colour"], wanted["colour"]
-        if times > 1 and now["colour"] not in TONES:
+        if around.times > 1 and now["colour"] not in TONES:
             sketched = Image.composite(region.filter(_lookup(*pair)), region, layer)
         else:
             pixels, weight = np.array(region), np.asarray(layer)
@@ -76,24 +71,94 @@ def sketch(
             sketched = Image.fromarray(pixels)
     if "pose" in changes:
         # Behind the object only its own place must be made up: a pattern or a neighbour beside it stays what it is.
-        left = gone & _reached(matte)
-        room = ImageChops.darker(hole, whole(255.0 * left, Image.Resampling.NEAREST))
-        behind = Image.composite(whole(fill_in(seen, left)), region, room)
+        behind = around.without(_reached(matte))
         centre = ((box[0] + box[2]) / 2 - x0, (box[1] + box[3]) / 2 - y0)
         turn = POSE_DEGREES[wanted["pose"]] - POSE_DEGREES[now["pose"]]
         both = Image.merge("RGBX", (*sketched.split(), layer))  # the layer along with it, which costs less
         turned = rotated(both, turn, centre, layer.getbbox())
         sketched = Image.composite(turned.convert("RGB"), behind, turned.getchannel(3))
     result = image.copy()
-    result.paste(sketched, (x0, y0), hole)
+    result.paste(sketched, (x0, y0), around.hole)
     return result
 
 
-def _matte(pixels: np.ndarray, hole: np.ndarray, box: np.ndarray) -> np.ndarray:
-    """How far pixels [H, W, 3] are the object's, as they differ from the hole's membrane and lie in its box: [H, W], 0..1."""
-    distance = np.abs(pixels - fill_in(pixels, hole)).max(-1)
+def emptied(image: Image.Image, mask: Image.Image, box, shape: Image.Image, others: Image.Image | None = None) -> Image.Image:
+    """The picture without an object: where its shape and the mask lie, the background is filled in smoothly (`fill_in`).
+
+    Arguments as those of `sketch`; outside of the mask, and of the shape, nothing changes. Taught in notebook 07.
+    """
+    around = _surroundings(image, mask, box, shape, others)
+    result = image.copy()
+    result.paste(around.without(around.near), around.place[:2], shape.crop(around.place).point([0] * 128 + [255] * 128))
+    return result
+
+
+@dataclass(frozen=True)
+class _Surroundings:
+    """What lies under a mask and a little around it, in full and so small that it can be looked at in little time.
+
+    place: xyxy; region: RGB, and hole: L, 255 = to be repainted, of that place. Of the smaller picture, a pixel for `times` a side:
+    seen: float32 [h, w, 3]; bool [h, w], gone: the hole, near: what may be the object, beside: what is its neighbours', strange:
+    that and its edge, which say nothing of the background. box: xyxy of the object there.
+    """
+
+    place: tuple[int, int, int, int]
+    region: Image.Image
+    hole: Image.Image
+    times: int
+    seen: np.ndarray
+    gone: np.ndarray
+    near: np.ndarray
+    beside: np.ndarray
+    strange: np.ndarray
+    box: np.ndarray
+
+    @property
+    def longest(self) -> float:
+        """The box's longest side."""
+        return float(max(self.box[2:] - self.box[:2]))
+
+    def enlarged(self, small: np.ndarray, resample: int = Image.Resampling.BILINEAR) -> Image.Image:
+        """Values [h, w] or [h, w, 3] of the smaller picture, 0..255, at the size of the region."""
+        place = (0, 0, self.region.width / self.times, self.region.height / self.times)
+        return Image.fromarray(np.rint(small).clip(0, 255).astype(np.uint8)).resize(self.region.size, resample, place)
+
+    def without(self, thing: np.ndarray) -> Image.Image:
+        """The region with a thing, bool [h, w], gone as far as the hole reaches; neighbours stay, and do not run into it."""
+        left = self.gone & thing & ~self.beside
+        room = ImageChops.darker(self.hole, self.enlarged(255.0 * left, Image.Resampling.NEAREST))
+        return Image.composite(self.enlarged(fill_in(self.seen, left | self.strange)), self.region, room)
+
+
+def _surroundings(image: Image.Image, mask: Image.Image, box, shape: Image.Image | None, others: Image.Image | None) -> _Surroundings:
+    from scipy.ndimage import distance_transform_edt
+
+    x0, y0, x1, y1 = mask.getbbox()
+    x0, y0, x1, y1 = place = max(x0 - 2, 0), max(y0 - 2, 0), min(x1 + 2, image.width), min(y1 + 2, image.height)
+    region, hole = image.crop(place), mask.crop(place).point([0] * 128 + [255] * 128)
+    times = shrinkage(math.sqrt(region.width * region.height), LARGE, ENOUGH)
+
+    def covered(part: Image.Image) -> np.ndarray:
+        return np.asarray(part.crop(place).reduce(times)) >= 128
+
+    seen, gone = np.asarray(region.reduce(times), np.float32), np.asarray(hole.reduce(times)) > 0
+    near = gone if shape is None else gone & covered(shape)
+    within = (np.asarray(box) - (x0, y0, x0, y0)) / times
+    beside = strange = np.zeros_like(gone)
+    if others is not None and shape is not None:
+        own = distance_transform_edt(near) > DILATE * max(within[2:] - within[:2])  # what was its shape before it was dilated
+        beside = covered(others) & ~own
+        strange = dilate(beside, EDGE) & ~own
+        near = near & ~strange
+    return _Surroundings(place, region, hole, times, seen, gone, near, beside, strange, within)
+
+
+def _matte(around: _Surroundings) -> np.ndarray:
+    """How far pixels are the object's, as they differ from the background's membrane and lie in its box: [h, w], 0..1."""
+    membrane = fill_in(around.seen, around.near | around.strange)
+    distance = np.abs(around.seen - membrane).max(-1) * around.near
     matte = np.clip((distance - MATTE[0]) / (MATTE[1] - MATTE[0]), 0, 1)
-    reach = MARGIN * max(box[2] - box[0], box[3] - box[1])
+    reach, box = MARGIN * around.longest, around.box
     y, x = (np.arange(extent) + 0.5 for extent in matte.shape)
     across, down = (x > box[0] - reach) & (x < box[2] + reach), (y > box[1] - reach) & (y < box[3] + reach)
     return matte * (down[:, None] & across)

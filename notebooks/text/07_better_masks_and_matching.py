@@ -240,7 +240,7 @@ for task, row in measured["covered"].items():
 # %% [markdown]
 # ## 4. In the editor
 #
-# The bird upside down. The sketch of notebook 04 turns *what it takes for the object* around, and what differs from the background in a box full of neighbours is not only the bird. So the editor asks SAM even where the mask is the box (`silhouette`); left out are, in turn, SAM, the shape as a mask, and nothing:
+# The bird upside down. The sketch of notebook 04 turns *what it takes for the object* around, and what differs from the background in a box full of neighbours is not only the bird. So the editor asks SAM even where the mask is the box (`silhouette`), and for the `neighbours` as well: they stay what they are, and do not run into the ground that is guessed behind the bird. Left out are, in turn, SAM, the shape as a mask, and nothing:
 
 # %%
 from textedit_lite import Editor
@@ -266,7 +266,7 @@ for kind, result in by_kind.items():
           f" {(differs & others.any(0)).sum()} of the neighbours' changed")
 
 # %% [markdown]
-# A new view's outline nobody knows *before* it is painted. Afterwards SAM sees it: so of the painted box the editor keeps the shape that the object had and the shape that it has, dilated, and all the rest becomes what it was (`narrowed`). Without SAM, the box, and in it all that the painter thought of ground and neighbours:
+# A new view's outline nobody knows *before* it is painted. Afterwards SAM sees it: so of the painted box the editor keeps the shape that the object has, dilated; where it was, the ground is filled in (`emptied`), and all the rest becomes what it was (`narrowed`). Without SAM, the box, and in it all that the painter thought of ground and neighbours:
 
 # %%
 room_scene = scenes.make_scene(62)
@@ -713,7 +713,8 @@ edit_figure(edited)
 # | [`plots.py`](../textedit_lite/plots.py) | `relation_arrows` |
 # | [`prompt.py`](../textedit_lite/prompt.py) | `Relation`, `Mention`, `mentions` |
 # | [`relations.py`](../textedit_lite/relations.py) | `left_of`, `larger_than`, `next_to`, `relation`, `related`, `ordinal`, `place` |
-# | [`segment.py`](../textedit_lite/segment.py) | `shapes`, `silhouette`, `narrowed`, `sam_shapes`, `query_shapes`, `plausible`, `shape_iou`, `filled`, `dilate`, `turned`, `fit`, `covered` |
+# | [`segment.py`](../textedit_lite/segment.py) | `shapes`, `silhouette`, `neighbours`, `narrowed`, `sam_shapes`, `query_shapes`, `plausible`, `shape_iou`, `filled`, `dilate`, `turned`, `fit`, `covered` |
+# | [`sketch.py`](../textedit_lite/sketch.py) | `emptied` |
 # | [`training/mask2former.py`](../textedit_lite/training/mask2former.py) | `build`, `batch_maker`, `loss`, `train` |
 # | [`training/sam.py`](../textedit_lite/training/sam.py) | `build`, `shape_maps`, `jittered`, `batch_maker`, `focal`, `dice`, `loss`, `train` |
 # | [`training/score_masks.py`](../textedit_lite/training/score_masks.py) | `prompts`, `score_masks` |
