@@ -208,6 +208,16 @@ def test_another_candidate_by_its_number(hands):
     shot(hands.page, "3_candidate")
 
 
+def test_the_threshold_is_dynamic_until_somebody_moves_it(hands):
+    dynamic = hands.page.locator(".widget-checkbox", has_text="dynamic").locator("input")
+    dynamic.check()
+    hands.control("sample").locator("select").select_option("kitchen")
+    hands.says("There is no .car. in the picture: it shows")
+    assert dynamic.is_checked()
+    hands.press_slider("threshold", "ArrowRight")
+    hands.until(lambda: not dynamic.is_checked(), "a fixed threshold")
+
+
 @pytest.mark.parametrize("label", ["threshold", "mask grow", "mask feather", "guidance", "steps", "seed"])
 def test_sliders_move_by_the_keyboard(hands, label):
     before, picture = hands.reading(label), hands.picture()
@@ -282,6 +292,13 @@ def test_an_upload_is_edited(hands):
         hands.button("Upload a picture").click()
     chooser.value.set_files(data_path("samples", "harbour.png"))
     hands.says("shall become a blue boat")
+
+
+def test_nothing_asks_for_a_scrollbar(hands):
+    wider = hands.page.locator(".jp-OutputArea").first.evaluate(
+        "area => [...area.querySelectorAll('.widget-box')].filter(e => e.scrollWidth > e.clientWidth).map(e => e.className)"
+    )
+    assert wider == []
 
 
 def test_every_control_has_a_name_for_a_screen_reader(hands):
