@@ -208,16 +208,6 @@ def test_another_candidate_by_its_number(hands):
     shot(hands.page, "3_candidate")
 
 
-def test_the_threshold_is_dynamic_until_somebody_moves_it(hands):
-    dynamic = hands.page.locator(".widget-checkbox", has_text="dynamic").locator("input")
-    dynamic.check()
-    hands.control("sample").locator("select").select_option("kitchen")
-    hands.says("There is no .car. in the picture: it shows")
-    assert dynamic.is_checked()
-    hands.press_slider("threshold", "ArrowRight")
-    hands.until(lambda: not dynamic.is_checked(), "a fixed threshold")
-
-
 @pytest.mark.parametrize("label", ["threshold", "mask grow", "mask feather", "guidance", "steps", "seed"])
 def test_sliders_move_by_the_keyboard(hands, label):
     before, picture = hands.reading(label), hands.picture()
