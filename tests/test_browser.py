@@ -284,6 +284,13 @@ def test_an_upload_is_edited(hands):
     hands.says("shall become a blue boat")
 
 
+def test_nothing_asks_for_a_scrollbar(hands):
+    wider = hands.page.locator(".jp-OutputArea").first.evaluate(
+        "area => [...area.querySelectorAll('.widget-box')].filter(e => e.scrollWidth > e.clientWidth).map(e => e.className)"
+    )
+    assert wider == []
+
+
 def test_every_control_has_a_name_for_a_screen_reader(hands):
     nameless = hands.page.locator(".jp-OutputArea").first.evaluate(
         """area => [...area.querySelectorAll('input, select, button, [role=slider]')].filter(e => e.offsetParent).filter(e =>

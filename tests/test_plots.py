@@ -252,6 +252,14 @@ def test_large_arrays_of_any_kind_are_drawn(shape, kind):
     assert plots.png(ax).startswith(b"\x89PNG") and ax.get_ylim() == (1499.5, -0.5)
 
 
+def test_a_map_that_is_white_at_its_edge_ends_somewhere_on_a_white_page():
+    edges = []
+    for picture in (np.full((80, 120), 255.0), Image.new("RGB", (120, 80), "white")):
+        drawn = np.asarray(Image.open(io.BytesIO(plots.png(plots.show(picture)))).convert("L"))
+        edges.append(drawn.min(0) < 255)
+    assert edges[0].any() and not edges[1].any()  # a picture has its own edges, and no frame
+
+
 def test_a_large_difference_is_black_where_nothing_changed():
     before = Image.new("RGB", (3000, 2000), "teal")
     after = before.copy()

@@ -48,6 +48,7 @@ from textedit_lite.widgets import (
 from textedit_lite.widgets.controls import Debounced, uploaded
 from textedit_lite.widgets.history import LONGEST, History
 from textedit_lite.widgets.pictures import differing, numbered, scaled, tinted, wiped
+from textedit_lite.world import scenes
 
 STREET = data_path("samples", "street.png")
 KITCHEN = data_path("samples", "kitchen.png")
@@ -323,6 +324,28 @@ def test_detect_panel_shows_what_detect_finds_and_looks_once(models, street, mon
     assert calls["detect"] == looked and not panel.dynamic.value
     panel.dynamic.value = True
     assert panel.threshold.value == pytest.approx(detect(street, models.detr, models.detr_processor).threshold, abs=0.01)
+
+
+def test_a_slider_that_was_moved_quickly_does_not_untick_dynamic_later(models, street):
+    async def moves() -> DetectPanel:
+        panel = DetectPanel(street, models, strict=True)
+        panel.threshold.value = 1.0
+        panel.threshold.value = 0.02  # put off, as a loop runs
+        panel.dynamic.value = True
+        panel.wait()
+        return panel
+
+    panel = asyncio.run(moves())
+    assert panel.dynamic.value and "the dynamic threshold of" in panel.status.text
+
+
+def test_the_browser_finds_no_threshold_between_two_steps(models, panel):
+    # JupyterLab snaps such a value to the next step and tells it like a move by hand, and a move ends what is dynamic.
+    buses = scenes.render(scenes.make_scene(81))
+    exact = detect(buses, models.detr, models.detr_processor).threshold
+    panel.load(buses)
+    for one in (panel, DetectPanel(buses, models)):
+        assert one.dynamic.value and one.threshold.value == round(exact, 2) != exact
 
 
 def test_match_panel_shows_what_match_chooses(models, monkeypatch):
@@ -916,6 +939,14 @@ def test_rival_panel_shows_what_the_rivals_make(models, street, monkeypatch):
     with pytest.raises(UnknownWordError):
         panel.prompt.value = "the zebra becomes red"
     assert panel.status.kind == "bad" and "zebra" in panel.status.text
+
+
+def test_a_rival_does_not_edit_again_because_the_browser_counts_in_steps(models, street, monkeypatch):
+    calls = Counter()
+    monkeypatch.setitem(rival_panel.RIVALS, "sdedit", lambda *a, **o: calls.update(made=1) or sdedit(*a, **o))
+    panel = RivalPanel(street, RED, models, strict=True)
+    panel.strength.value = 0.30000000000000004  # as JupyterLab does: 0.1 and four steps of 0.05
+    assert calls["made"] == 1 and panel.settings["strength"] == 0.3
 
 
 def test_a_mask_is_offered_of_the_rival_that_has_one(models, street, monkeypatch):

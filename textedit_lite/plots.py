@@ -54,7 +54,11 @@ def show(image, title: str = "", ax=None):
     ax = ax or panels(height=SIDE * _aspect(image))[1][0]
     ax.imshow(np.asarray(_reduced(image)), cmap="gray", vmin=0, vmax=255, extent=_extent(image))
     ax.set_title(title, fontsize=9, **WORDS)
-    ax.set_axis_off()
+    if np.ndim(image) == 2:  # a map of values may be white up to its edge, as the page is
+        ax.set(xticks=[], yticks=[])
+        ax.spines[:].set_color("0.8")
+    else:
+        ax.set_axis_off()
     return ax
 
 

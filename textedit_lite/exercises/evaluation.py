@@ -120,7 +120,7 @@ def _draw_psnr():
     ax.plot(mse, [psnr(v) for v in mse], color=plots.OTHER)
     ax.plot(0.01, 20, "o", color=plots.CHOSEN)
     ax.annotate("MSE 0.01: 20 dB", (0.01, 20), (-95, 4), textcoords="offset points", fontsize=9)
-    ax.annotate("an exact copy has 100 dB", (1e-11, 100), (14, -4), textcoords="offset points", fontsize=9)
+    ax.annotate("an exact copy has 100 dB", (1e-10, 100), (12, -4), textcoords="offset points", fontsize=9)
     ax.set(xscale="log", xlabel="MSE", ylabel="PSNR, dB")
     return figure
 

@@ -46,6 +46,11 @@ def labelled(kind: type, description: str, hint: str = "", **options) -> widgets
     return control
 
 
+def on_step(value: float) -> float:
+    """A number with the two digits that sliders show: a browser moves one to its slider's step, and tells that like a move by hand."""
+    return round(value, 2)
+
+
 def button(description: str, hint: str, pressed: Callable[[], Any], style: str = "", icon: str = "") -> widgets.Button:
     """A button that calls `pressed()`; it is as wide as its words."""
     made = widgets.Button(description=description, tooltip=hint, button_style=style, icon=icon)
@@ -82,7 +87,7 @@ class Status(widgets.HTML):
     """One sentence on how things stand, in the colour of its kind: ready, busy, good, unsure or bad."""
 
     def __init__(self):
-        super().__init__(layout={"width": "100%"})
+        super().__init__(layout={"width": "100%", "margin": "0 0 4px"})  # none at its sides, which would ask for a scrollbar
         self.kind, self.text = "ready", ""
 
     def say(self, kind: str, text: str) -> None:
@@ -196,7 +201,7 @@ class Panel(widgets.VBox):
         self.strict, self.status, self._debounced = strict, Status(), []
         self._turn, self._quiet = threading.RLock(), threading.local()
         self._free: list[widgets.Widget] = []  # what can be moved while it paints, too
-        self.picture = Picture(format="png", layout={"width": "100%", "max_width": f"{SIDE}px", "height": "auto"})
+        self.picture = Picture(format="png", layout={"width": "100%", "max_width": f"{SIDE}px", "height": "auto", "margin": "0"})
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}: {self.status.text}"

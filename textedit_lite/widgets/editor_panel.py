@@ -24,7 +24,7 @@ from ..prompt import EditPrompt
 from ..resources import data_path
 from ..straighten import straighten
 from ..wish import Wish, leaning, make_wish
-from .controls import LABEL, button, heading, labelled, row, told, uploaded
+from .controls import LABEL, button, heading, labelled, on_step, row, told, uploaded
 from .history import History, how_many
 from .painting import PaintingPanel
 from .pictures import TINTED, numbered, numbered_words, scaled, tinted, wiped, wiped_words
@@ -186,7 +186,7 @@ class EditorPanel(PaintingPanel):
     def _detect(self) -> Detections:
         found = self.editor.detections(self.step.image, None if self.dynamic.value else self.threshold.value)
         if self.dynamic.value:
-            self._set(self.threshold, value=found.threshold)
+            self._set(self.threshold, value=on_step(found.threshold))
         return found
 
     def _match(self) -> tuple[EditPrompt, Match]:

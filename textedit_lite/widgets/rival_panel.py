@@ -12,7 +12,7 @@ from ..editor import EditResult
 from ..models import load_models
 from ..rivals import diffedit, instruct_pix2pix, sdedit
 from ..rivals.settings import settings_of
-from .controls import Panel, heading, labelled, told
+from .controls import Panel, heading, labelled, on_step, told
 from .history import how_many
 from .pictures import differing, scaled, tinted, wiped, wiped_words
 
@@ -68,7 +68,7 @@ class RivalPanel(Panel):
     def settings(self) -> dict[str, float]:
         """The settings of the chosen rival, as its sliders say."""
         own = settings_of(self.rival.value, self.models)
-        return {name: slider.value for name, slider in self.sliders.items() if name in own}
+        return {name: on_step(slider.value) for name, slider in self.sliders.items() if name in own}
 
     @told
     def _chosen(self) -> None:

@@ -18,7 +18,7 @@ from ..models import load_models
 from ..plots import CHOSEN, LARGEST, OTHER
 from ..prompt import SELECTORS, EditPrompt, check_words, parse
 from ..vocabulary import VIEWS
-from .controls import Panel, heading, labelled, told
+from .controls import Panel, heading, labelled, on_step, told
 from .painting import PaintingPanel
 from .pictures import TINTED, numbered, numbered_words, scaled, tinted, wiped, wiped_words
 
@@ -39,10 +39,11 @@ class DetectPanel(Panel):
         self.dynamic = labelled(widgets.Checkbox, "dynamic", "Let the threshold fall into the widest gap of the scores.",
                                 value=True, indent=True)  # fmt: skip
         self.threshold = labelled(widgets.FloatSlider, "threshold", "Boxes with a lower score are dropped.",
-                                  value=self.dynamic_threshold, min=0, max=1, step=0.01)  # fmt: skip
+                                  value=on_step(self.dynamic_threshold), min=0, max=1, step=0.01)  # fmt: skip
         self.scores = widgets.HTML()
         self._on(self.dynamic, self._back, debounced=False)
-        self._on(self.threshold, self._moved, debounced=True)
+        self._on(self.threshold, self._fixed)  # at once, or a draw that was put off would undo a tick made since
+        self._on(self.threshold, self._draw, debounced=True)
         self._arrange([heading("Detection threshold"), self.dynamic, self.threshold, self.scores], [self.picture])
         self._back()
 
@@ -55,12 +56,11 @@ class DetectPanel(Panel):
 
     def _back(self) -> None:
         if self.dynamic.value:
-            self._set(self.threshold, value=self.dynamic_threshold)
+            self._set(self.threshold, value=on_step(self.dynamic_threshold))
         self._draw()
 
-    def _moved(self) -> None:
+    def _fixed(self) -> None:
         self._set(self.dynamic, value=False)
-        self._draw()
 
     @told
     def _draw(self) -> None:
@@ -85,7 +85,7 @@ def _score_line(scores: np.ndarray, threshold: float) -> str:
         f'<div style="position:relative;height:38px;margin:4px 8px;border-bottom:1px solid #868e96">'
         f'<div style="position:absolute;left:{low:.0f}%;width:{high:.0f}%;top:0;height:38px;background:{OTHER};opacity:.1"></div>'
         f'{strokes}<div style="position:absolute;left:{100 * threshold:.1f}%;top:0;width:3px;height:38px;background:{CHOSEN}">'
-        f"</div></div><div>Scores of all boxes from 0 to 1; shaded: where the dynamic threshold may fall.</div>"
+        f'</div></div><div style="line-height:1.4">Scores of all boxes from 0 to 1; shaded: where the dynamic threshold may fall.</div>'
     )
 
 
