@@ -119,6 +119,7 @@ class Plan:
         ground = emptied(self.image, mask, self.box, self.shape, self.others)
         return replace(painting, image=lay_in(ground, painting.image.crop(place_of(new)), new, _feather(self.settings))), mask
 
+
 def _feather(settings: Settings) -> float:
     """How wide the mask's edge is, in short sides of its box."""
     return FEATHER if settings.feather is None else settings.feather
