@@ -699,7 +699,7 @@ plots.show(255 * similar, "SSIM of the plain way", axes[0])
 for at, name in enumerate(shares):
     axes[1].bar(np.arange(3) + 0.26 * (at - 1), shares[name], 0.24, label=name)
 axes[1].set_xticks(range(3), ["came back", "success", "kept"])
-axes[1].legend(fontsize=7)
+axes[1].legend(fontsize=7, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1))
 figure
 
 # %% [markdown]
