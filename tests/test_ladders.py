@@ -419,15 +419,19 @@ def test_the_cpu_ladder_runs_from_end_to_end(tmp_path, capsys, monkeypatch):
     from textedit_lite.training.loop import has_half_precision
 
     def quick(weights, device):
-        return replace(load_models(weights, device), steps=2)
+        models = load_models(weights, device)
+        models.painter.unet.register_to_config(sample_size=16)  # it paints smaller, and worse
+        return replace(models, steps=2)
 
     monkeypatch.setattr(cpu_ladder, "load_models", quick)
-    arguments = ["--steps", "3", "--edits", "4", "--most", "2", "--sizes", "0.25", "--objects", "2", "--no-compile", "--turns", "1"]
+    monkeypatch.setattr(cpu_ladder, "TASKS", ("color", "front"))  # one from a sketch, one from noise
+    monkeypatch.setattr(cpu_ladder, "FEWEST", 2)
+    arguments = ["--steps", "3", "--edits", "3", "--most", "2", "--sizes", "0.25", "--objects", "2", "--no-compile", "--turns", "1"]
     assert cpu_ladder.main([*arguments, "--threads", "1", "--quiet", "--json", "--out", str(tmp_path)]) == 0
     figures = json.loads(capsys.readouterr().out)
     rows = {row["name"]: row for row in figures["rows"]}
     assert len(rows) == 9 + has_half_precision("cpu") and not any(row["failed"] or row["without"] for row in rows.values())
-    assert rows["batches of 2"]["edits"] == 4 and ("batches of 2, bf16" in rows) == has_half_precision("cpu")
+    assert rows["batches of 2"]["edits"] == 3 and ("batches of 2, bf16" in rows) == has_half_precision("cpu")
     assert figures["sizes"][0]["size"] == [576, 432] and figures["larger"] is None
     assert [row["batch"] for row in figures["batches"]] == [1, 2] and figures["objects"][0]["stages_ms"]["match"] > 0
     text = (tmp_path / "cpu_ladder.md").read_text()
