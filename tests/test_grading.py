@@ -29,7 +29,7 @@ from textedit_lite.grading.course import as_course, assemble, grade_id, load_cou
 from textedit_lite.grading.fence import landlock
 from textedit_lite.grading.marks import attempt, mark
 from textedit_lite.grading.report import write_all
-from textedit_lite.grading.sandbox import Limits, Package, Record, Run, _orders, run
+from textedit_lite.grading.sandbox import Limits, Package, Record, Run, _orders, _surroundings, run
 from textedit_lite.grading.submission import Submission, code_cells, curious, find, find_answers, forbidden
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -468,7 +468,7 @@ def test_a_report_that_nbval_did_not_come_to_write_is_not_read(course, monkeypat
 def test_nbval_starts_without_what_takes_seconds(tmp_path):
     """What jsonschema checks a kind of address with is imported wherever it is installed, and no notebook has such a one."""
     program, *words = _orders(tmp_path, LIMITS)["run"]
-    done = subprocess.run([program, "-X", "importtime", *words[:2], "-p", "nbval.plugin", "--version"], capture_output=True, text=True)
+    done = subprocess.run([program, "-X", "importtime", *words, "--help"], env=_surroundings(tmp_path, 1), capture_output=True, text=True)
     assert done.returncode == 0 and "nbval.plugin" in done.stderr and "rfc3987_syntax.syntax_helpers" not in done.stderr
 
 

@@ -39,7 +39,7 @@ DYING = 2.0  # seconds without its kernel after which nbval is interrupted
 REPORTING = 5.0  # seconds that it has then to write its report, before it is interrupted once more
 INTERRUPTED = 4  # times, before it is killed
 # pytest, without what jsonschema checks a kind of address with that no notebook has: it takes seconds to import.
-PYTEST = "import sys; sys.modules['rfc3987_syntax'] = None; import pytest; sys.exit(pytest.console_main())"
+PYTEST = "import sys; sys.modules['rfc3987_syntax'] = None; import pytest; sys.exit(pytest.main())"
 SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin", "/etc", "/opt", "/proc", "/sys", "/dev", "/nix")
 
 
