@@ -46,7 +46,7 @@ from textedit_lite.training.score_editor import cases
 from textedit_lite.vocabulary import COLOURS, TASKS
 from textedit_lite.world.scenes import Scene, make_scene, render
 
-FEWEST = 4  # edits, one of each task
+FEWEST = len(TASKS)  # edits, one of each task
 # Width and height of a picture of so many megapixels, a camera's 4:3.
 SIZES = {0.25: (576, 432), 1: (1152, 864), 3: (2000, 1500), 6: (2828, 2121), 12: (4000, 3000), 24: (5656, 4242)}
 SMALL, LARGE, AIM = 0.25, 12, 1.3
@@ -202,11 +202,11 @@ def by_size(models: Models, sizes: Sequence[float], turns: int, bar) -> list[dic
     return rows
 
 
-def with_objects(count: int, scenes: int = 4) -> list[Edit]:
+def with_objects(count: int) -> list[Edit]:
     """Edits of unseen scenes with so many objects: the foremost gets another colour."""
     found: list[Edit] = []
     number = 0
-    while len(found) < scenes:
+    while len(found) < FEWEST:
         scene: Scene = make_scene(number)
         if len(scene.objects) == count:
             thing = scene.objects[-1]
@@ -354,7 +354,7 @@ def main(argv: list[str] | None = None) -> int:
     options(parser)
     args = parser.parse_args(argv)
     if args.most < 1 or args.threads < 1 or args.edits < FEWEST or args.steps < 2:
-        parser.error("--most and --threads must be at least 1, --steps 2, --edits 4")
+        parser.error(f"--most and --threads must be at least 1, --steps 2, --edits {FEWEST}")
     return finished(args, "cpu ladder", measured, as_markdown, "An edit of 256x256")
 
 

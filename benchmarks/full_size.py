@@ -20,7 +20,7 @@ TOKENS = 77  # that a text is padded to
 # (width, heads, layers) of the transformers; everything else is the libraries' default, which is the public configuration.
 SIZES: dict[str, dict[str, Any]] = {
     "random": {
-        "detr": {}, "detector_side": 800,
+        "detr": {}, "backbone": {"depths": TIMM_DEPTHS["resnet50"]}, "detector_side": 800,
         "clip": {"text": (512, 8, 12), "vision": (768, 12, 12), "projection": 512},
         "text_encoder": (768, 12, 12),
         "unet": {"sample_size": 64, "block_out_channels": (320, 640, 1280, 1280), "cross_attention_dim": 768, "attention_head_dim": 8},
@@ -30,13 +30,13 @@ SIZES: dict[str, dict[str, Any]] = {
     "tiny": {
         "detr": {"d_model": 32, "encoder_layers": 1, "decoder_layers": 1, "encoder_ffn_dim": 32, "decoder_ffn_dim": 32,
                  "encoder_attention_heads": 2, "decoder_attention_heads": 2, "num_queries": 20},
-        "detector_side": 64,
+        "backbone": {"depths": (1,) * 4, "embedding_size": 8, "hidden_sizes": (8, 8, 16, 32)}, "detector_side": 64,
         "clip": {"text": (32, 2, 1), "vision": (32, 2, 1), "projection": 16},
         "text_encoder": (32, 2, 1),
         "unet": {"sample_size": 8, "block_out_channels": (32, 32), "cross_attention_dim": 32, "attention_head_dim": 2,
                  "layers_per_block": 1, "down_block_types": ("CrossAttnDownBlock2D", "DownBlock2D"),
                  "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D")},
-        "vae": {"sample_size": 64, "block_out_channels": (32,) * 4, "layers_per_block": 1},
+        "vae": {"sample_size": 64, "block_out_channels": (8,) * 4, "norm_num_groups": 8, "layers_per_block": 1},
         "safety_checker": {"vision": (32, 2, 1), "projection": 16, "patch_size": 32},
     },
 }  # fmt: skip
@@ -53,7 +53,7 @@ def build(size: str, device: str, dtype) -> Models:
     sizes, tokenizer = SIZES[size], _tokenizer()
     processors = _processors(sizes["detector_side"])
     with torch.device(device):  # the numbers are drawn where they stay: a GPU takes seconds for them
-        detr, clip = _detr(sizes["detr"]).eval(), _clip(sizes["clip"]).eval()
+        detr, clip = _detr(sizes["detr"], sizes["backbone"]).eval(), _clip(sizes["clip"]).eval()
         parts = _parts(sizes, dtype)
     painter = _pipeline(parts, tokenizer, processors["clip"])
     labels = detr.config.id2label
@@ -74,13 +74,13 @@ def parameters(models: Models) -> tuple[int, dict[str, int]]:
     return count(models.detr) + count(models.clip), {part: count(getattr(models.painter, part)) for part in parts}
 
 
-def _detr(size: dict[str, Any]):
+def _detr(size: dict[str, Any], backbone: dict[str, Any]):
     from transformers import DetrConfig, DetrForObjectDetection, ResNetConfig
 
     labels = {i: "N/A" for i in range(91)} | {number: name for name, number in COCO_IDS.items()}
-    backbone = ResNetConfig(depths=TIMM_DEPTHS["resnet50"], out_features=["stage4"])
     names = {"id2label": labels, "label2id": {name: i for i, name in labels.items()}}
-    return DetrForObjectDetection._from_config(DetrConfig(backbone_config=backbone, **names, **size), attn_implementation="eager")
+    config = DetrConfig(backbone_config=ResNetConfig(out_features=["stage4"], **backbone), **names, **size)
+    return DetrForObjectDetection._from_config(config, attn_implementation="eager")
 
 
 def _clip(size: dict[str, Any]):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import jupytext
@@ -31,6 +33,13 @@ def function(number: str, source: str):
 def test_every_exercise_has_answers():
     assert list(ANSWERS) == list(EXERCISES)
     assert all(len(answers.wrong) >= 2 for answers in ANSWERS.values())
+
+
+def test_the_first_check_of_a_notebook_waits_for_no_large_library():
+    code = ("import sys; from textedit_lite.check import all_exercises; all_exercises()\n"
+            "print({'torch', 'matplotlib.pyplot', 'scipy.ndimage'} & sys.modules.keys())")  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "set()\n", done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("seed", (0, 1, 2))

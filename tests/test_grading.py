@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import sys
 from functools import lru_cache
 from pathlib import Path
@@ -28,7 +29,7 @@ from textedit_lite.grading.course import as_course, assemble, grade_id, load_cou
 from textedit_lite.grading.fence import landlock
 from textedit_lite.grading.marks import attempt, mark
 from textedit_lite.grading.report import write_all
-from textedit_lite.grading.sandbox import Limits, Package, Record, Run, run
+from textedit_lite.grading.sandbox import Limits, Package, Record, Run, _orders, _surroundings, run
 from textedit_lite.grading.submission import Submission, code_cells, curious, find, find_answers, forbidden
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -36,7 +37,7 @@ TEXT = ROOT / "notebooks" / "text" / "01_detr_detection.py"
 ANSWERS = {number: one for number, one in all_answers().items() if number.startswith("1.")}
 NUMBERS = list(ANSWERS)
 RIGHT = {number: one.reference for number, one in ANSWERS.items()}
-LIMITS = Limits(time=240, memory=1024**3, each=10)  # an honest cell takes a tenth of a second
+LIMITS = Limits(time=240, memory=1024**3, each=6)  # an honest cell takes a tenth of a second
 PACKAGE = Package()
 NASTY = list(all_nasty(Path()))
 PLACES = [number for number in NUMBERS if number not in ("1.3", "1.6")]  # where attacks stand; there stand right answers
@@ -462,6 +463,13 @@ def test_a_report_that_nbval_did_not_come_to_write_is_not_read(course, monkeypat
     came = run(assemble(course, answers)[0], answers, PACKAGE, 1, LIMITS)
     assert came.ended == "died" and came.records == {} and came.outputs.keys() == {"1.1", "1.2"}
     assert points(mark(submission(answers), course, PACKAGE, 1, LIMITS)) == dict.fromkeys(NUMBERS, 0) | {"1.1": ALL["1.1"]}
+
+
+def test_nbval_starts_without_what_takes_seconds(tmp_path):
+    """What jsonschema checks a kind of address with is imported wherever it is installed, and no notebook has such a one."""
+    program, *words = _orders(tmp_path, LIMITS)["run"]
+    done = subprocess.run([program, "-X", "importtime", *words, "--help"], env=_surroundings(tmp_path, 1), capture_output=True, text=True)
+    assert done.returncode == 0 and "nbval.kernel" in done.stderr and "rfc3987_syntax.syntax_helpers" not in done.stderr
 
 
 def test_a_grader_in_the_background_still_sees_that_a_kernel_died(course):

@@ -199,13 +199,15 @@ def test_the_target_follows_the_student_and_takes_no_gradient(teacher, samples, 
 def test_the_student_learns_a_batch_by_heart(teacher, samples, states, uncompiled, monkeypatch):
     import torch
 
-    monkeypatch.setattr("textedit_lite.training.inpaint.BATCH", 4)
-    monkeypatch.setattr(lcm, "BATCH", 4)
-    models, batch = lcm.pair(lcm.student_of(teacher)), lcm.batch_maker(samples, SHORTER)(0, torch.Generator().manual_seed(0))
+    monkeypatch.setattr("textedit_lite.training.inpaint.BATCH", 2)
+    monkeypatch.setattr(lcm, "BATCH", 2)
+    middle = {name: part[..., 6:22, 6:22] for name, part in vars(samples).items() if name != "caption"}
+    models, some = lcm.pair(lcm.student_of(teacher)), SimpleNamespace(**middle, caption=samples.caption)
+    batch = lcm.batch_maker(some, SHORTER)(0, torch.Generator().manual_seed(0))
     loss = lcm.distillation_loss(noise_schedule(), teacher, states)
     optimizer = torch.optim.AdamW([one for one in models["student"].parameters() if one.requires_grad], lr=2e-3)
     values = []
-    for _ in range(13):
+    for _ in range(8):
         value = loss(models, batch)[0]
         value.backward()
         optimizer.step()
@@ -245,20 +247,20 @@ def test_what_is_trained_edits_in_the_steps_that_its_folder_says(tmp_path, uncom
     from textedit_lite.training.score_editor import cases
     from textedit_lite.world.scenes import render
 
-    monkeypatch.setattr(inpaint, "PART", 8)
+    monkeypatch.setattr(inpaint, "PART", 4)
     monkeypatch.setattr(lcm, "FINE", 5)
     for part in (inpaint, lcm):
         monkeypatch.setattr(part, "BATCH", 2)
     (tmp_path / "samples").mkdir()
     inpaint._draw_part((tmp_path / "samples" / "inpaint-0-000.npz", 0, 0))  # here, as another process would draw all of a part
-    results = lcm.train(tmp_path / "run", 0.03, **PARTS, count=8, scenes=tmp_path / "samples", progress=False)
+    results = lcm.train(tmp_path / "run", 0.03, **PARTS, count=4, scenes=tmp_path / "samples", progress=False)
     assert results["teacher_apart"] < results["apart"] and np.isfinite(results["loss"])
     assert json.loads((tmp_path / "run" / "painting.json").read_text()) == {"steps": 4, "guidance": 1.0}
     assert "textedit-lite train lcm" in (tmp_path / "run" / "README.md").read_text()
     assert (tmp_path / "run" / "pytorch_lora_weights.safetensors").stat().st_size < 1_000_000
 
-    with pytest.raises(SettingsError, match="samples 8, not 7"):
-        lcm.train(tmp_path / "run", 0.03, **PARTS, count=7, scenes=tmp_path / "samples", progress=False)
+    with pytest.raises(SettingsError, match="samples 4, not 3"):
+        lcm.train(tmp_path / "run", 0.03, **PARTS, count=3, scenes=tmp_path / "samples", progress=False)
 
     file = weights_file(tmp_path, lcm=tmp_path / "run")
     plain, models = load_models(file), load_models(f"{file}+lcm")

@@ -65,19 +65,19 @@ def test_the_autoencoder_trains_saves_and_goes_on(tmp_path, monkeypatch):
     from textedit_lite.training import data, loop, vae
 
     monkeypatch.setattr(data, "PART", 20)
-    results = vae.train(tmp_path, 0.05, count=20, scored=4, progress=False)
+    results = vae.train(tmp_path, 0.02, count=20, scored=4, progress=False)
     assert 0 < results["psnr"] < 60
     model = AutoencoderTiny.from_pretrained(tmp_path / "vae")
-    assert model.config.scaling_factor == pytest.approx(1 / results["latent_deviation"], rel=0.01)
+    assert 1 / model.config.scaling_factor == pytest.approx(results["latent_deviation"], abs=0.001)  # which is told to 3 digits
     steps = [json.loads(line)["step"] for line in (tmp_path / "training" / "log.jsonl").read_text().splitlines()]
     spent = loop.minutes_spent(tmp_path / "training")  # on a slow machine one step alone takes longer than asked for
-    vae.train(tmp_path, 2 * max(spent, 0.05), count=20, scored=4, progress=False)
+    vae.train(tmp_path, 2 * max(spent, 0.02), count=20, scored=4, progress=False)
     again = [json.loads(line)["step"] for line in (tmp_path / "training" / "log.jsonl").read_text().splitlines()]
     assert again[-1] > steps[-1]
     assert "psnr" in (tmp_path / "README.md").read_text()
 
     decoder_only = tmp_path / "more"
-    vae.train(decoder_only, 0.05, count=20, scored=4, progress=False, init=tmp_path / "vae", scenes=tmp_path / "scenes")
+    vae.train(decoder_only, 0.02, count=20, scored=4, progress=False, init=tmp_path / "vae", scenes=tmp_path / "scenes")
     more = AutoencoderTiny.from_pretrained(decoder_only / "vae")
     kept = AutoencoderTiny.from_pretrained(tmp_path / "vae")
     for (name, a), b in zip(more.encoder.named_parameters(), kept.encoder.parameters()):
@@ -91,19 +91,19 @@ def test_the_painter_trains_and_its_folder_is_a_pipeline(tmp_path, monkeypatch):
 
     from textedit_lite.training import data, inpaint
 
-    monkeypatch.setattr(inpaint, "PART", 40)
-    monkeypatch.setattr(inpaint, "_draw_part", _draw_forty)
+    monkeypatch.setattr(inpaint, "PART", 12)
+    monkeypatch.setattr(inpaint, "_draw_part", _draw_a_dozen)
     monkeypatch.setattr(data.multiprocessing, "get_context", lambda kind: _NoProcesses())
     monkeypatch.setattr(torch, "compile", lambda model: model)  # takes minutes, and a few steps gain nothing by it
-    inpaint.train(tmp_path, 0.05, vae=LITE / "inpaint" / "vae", clip=LITE / "clip", count=40, progress=False)
+    inpaint.train(tmp_path, 0.02, vae=LITE / "inpaint" / "vae", clip=LITE / "clip", count=12, progress=False)
     pipeline = StableDiffusionInpaintPipeline.from_pretrained(tmp_path)
     assert pipeline.unet.config.in_channels == 9 and pipeline.scheduler.config.prediction_type == "v_prediction"
     assert (tmp_path / "README.md").exists() and (tmp_path / "unet" / "diffusion_pytorch_model.safetensors").exists()
 
-    with pytest.raises(SettingsError, match="samples 40, not 80"):
-        inpaint.train(tmp_path, 0.1, vae=LITE / "inpaint" / "vae", clip=LITE / "clip", count=80, progress=False)
+    with pytest.raises(SettingsError, match="samples 12, not 24"):
+        inpaint.train(tmp_path, 0.1, vae=LITE / "inpaint" / "vae", clip=LITE / "clip", count=24, progress=False)
     with pytest.raises(SettingsError, match="another folder"):
-        inpaint.train(tmp_path, 0.1, vae=LITE / "inpaint" / "vae", clip=LITE / "clip", count=40, init=LITE / "inpaint", progress=False)
+        inpaint.train(tmp_path, 0.1, vae=LITE / "inpaint" / "vae", clip=LITE / "clip", count=12, init=LITE / "inpaint", progress=False)
 
     class Begun(Exception):
         """Training has begun: nothing more is asked."""
@@ -114,17 +114,18 @@ def test_the_painter_trains_and_its_folder_is_a_pipeline(tmp_path, monkeypatch):
         raise Begun
 
     monkeypatch.setattr(inpaint, "run", run)
+    monkeypatch.setattr(inpaint, "caption_states", lambda clip, captions: torch.zeros(len(captions), 1, 128))  # which nothing reads
     with pytest.raises(Begun):
-        inpaint.train(tmp_path / "more", 0.05, vae=LITE / "inpaint" / "vae", clip=LITE / "clip", count=40, init=tmp_path, progress=False)
+        inpaint.train(tmp_path / "more", 0.05, vae=LITE / "inpaint" / "vae", clip=LITE / "clip", count=12, init=tmp_path, progress=False)
 
 
-def _draw_forty(job):
+def _draw_a_dozen(job):
     from textedit_lite.training import inpaint
 
     path, part, seed = job
     rng = np.random.default_rng(0)
     rows = []
-    for index in range(40):
+    for index in range(12):
         scene = make_scene(index, "train", seed + 1)
         rows.append(inpaint.sample_window(scene, len(scene.objects) - 1, boxes(scene)[-1], rng))
     np.savez(path, pictures=np.stack([row[0] for row in rows]), captions=np.array([row[2] for row in rows]),

@@ -14,7 +14,6 @@ from itertools import product
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image
-from scipy import ndimage
 
 from ..vocabulary import COLOURS, POSES, VIEWS
 from .scenes import stamp
@@ -154,9 +153,11 @@ def laid_out(match: Match) -> np.ndarray:
 
 def _compared(patch: Patch, match: Match) -> tuple[np.ndarray, np.ndarray]:
     """The drawing over the empty background, and the weights, summing to 1, of its pixels and two fine ones around."""
+    from scipy.ndimage import maximum_filter
+
     laid = laid_out(match)
     drawn = laid[1:4] + (1 - laid[0]) * patch.empty
-    weights = patch.counts * (ndimage.maximum_filter(laid[0], 5) > 0.3)
+    weights = patch.counts * (maximum_filter(laid[0], 5) > 0.3)
     return drawn, weights / max(weights.sum(), 1e-6)
 
 
@@ -168,7 +169,9 @@ def _correlation(a: np.ndarray, b: np.ndarray, weights: np.ndarray) -> float:
 
 
 def _high_pass(picture: np.ndarray) -> np.ndarray:
-    return picture - ndimage.uniform_filter(picture, (1, DETAIL, DETAIL))
+    from scipy.ndimage import uniform_filter
+
+    return picture - uniform_filter(picture, (1, DETAIL, DETAIL))
 
 
 def _fit(patch: Patch, match: Match) -> float:
@@ -184,13 +187,15 @@ def examined(patch: Patch, match: Match) -> Match:
     likeness: around every pixel the fine structure of picture and drawing is correlated at 25 small shifts, and the
     best one counts, for a painter bends what a renderer draws straight.
     """
+    from scipy.ndimage import uniform_filter
+
     drawn, weights = _compared(patch, match)
     edited, wanted = _high_pass(patch.edited), _high_pass(drawn)
     padded = np.pad(edited, ((0, 0), (SHIFT, SHIFT), (SHIFT, SHIFT)))
     shifted = sliding_window_view(padded, edited.shape[1:], (1, 2)).reshape(3, -1, *edited.shape[1:])  # [3, 25, 60, 60]
 
     def around(power: np.ndarray) -> np.ndarray:
-        return ndimage.uniform_filter(power * weights, (0, DETAIL, DETAIL)[-power.ndim :])
+        return uniform_filter(power * weights, (0, DETAIL, DETAIL)[-power.ndim :])
 
     product, theirs = around((shifted * wanted[:, None]).sum(0)), around((shifted**2).sum(0))  # [25, 60, 60]
     ours = around((wanted**2).sum(0))
