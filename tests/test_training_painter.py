@@ -64,20 +64,21 @@ def test_the_autoencoder_trains_saves_and_goes_on(tmp_path, monkeypatch):
 
     from textedit_lite.training import data, loop, vae
 
-    monkeypatch.setattr(data, "PART", 20)
-    results = vae.train(tmp_path, 0.02, count=20, scored=4, progress=False)
+    monkeypatch.setattr(data, "PART", 6)
+    monkeypatch.setattr(vae, "BATCH", 4)
+    results = vae.train(tmp_path, 0.02, count=6, scored=4, progress=False)
     assert 0 < results["psnr"] < 60
     model = AutoencoderTiny.from_pretrained(tmp_path / "vae")
     assert 1 / model.config.scaling_factor == pytest.approx(results["latent_deviation"], abs=0.001)  # which is told to 3 digits
     steps = [json.loads(line)["step"] for line in (tmp_path / "training" / "log.jsonl").read_text().splitlines()]
     spent = loop.minutes_spent(tmp_path / "training")  # on a slow machine one step alone takes longer than asked for
-    vae.train(tmp_path, 2 * max(spent, 0.02), count=20, scored=4, progress=False)
+    vae.train(tmp_path, 2 * max(spent, 0.02), count=6, scored=4, progress=False)
     again = [json.loads(line)["step"] for line in (tmp_path / "training" / "log.jsonl").read_text().splitlines()]
     assert again[-1] > steps[-1]
     assert "psnr" in (tmp_path / "README.md").read_text()
 
     decoder_only = tmp_path / "more"
-    vae.train(decoder_only, 0.02, count=20, scored=4, progress=False, init=tmp_path / "vae", scenes=tmp_path / "scenes")
+    vae.train(decoder_only, 0.02, count=6, scored=4, progress=False, init=tmp_path / "vae", scenes=tmp_path / "scenes")
     more = AutoencoderTiny.from_pretrained(decoder_only / "vae")
     kept = AutoencoderTiny.from_pretrained(tmp_path / "vae")
     for (name, a), b in zip(more.encoder.named_parameters(), kept.encoder.parameters()):
@@ -92,6 +93,7 @@ def test_the_painter_trains_and_its_folder_is_a_pipeline(tmp_path, monkeypatch):
     from textedit_lite.training import data, inpaint
 
     monkeypatch.setattr(inpaint, "PART", 12)
+    monkeypatch.setattr(inpaint, "BATCH", 4)
     monkeypatch.setattr(inpaint, "_draw_part", _draw_a_dozen)
     monkeypatch.setattr(data.multiprocessing, "get_context", lambda kind: _NoProcesses())
     monkeypatch.setattr(torch, "compile", lambda model: model)  # takes minutes, and a few steps gain nothing by it
