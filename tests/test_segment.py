@@ -330,17 +330,15 @@ def test_the_outline_is_known_or_not(prompt, degrees):
         assert outline(wish, wanted, now, ("colour",)) is None
 
 
-def test_neighbours_are_the_shapes_of_all_others_that_the_mask_may_touch(models):
+def test_neighbours_are_the_shapes_of_those_that_reach_the_object(models):
     scene = make_scene(62)
     image, places, wanted = render(scene), boxes(scene), visible_masks(scene) > 0
-    whole = Image.new("L", image.size, 255)
-    seen = np.asarray(segment.neighbours(image, whole, places[0], places, models)) >= 128
+    whole = (0, 0, *image.size)
+    seen = np.asarray(segment.neighbours(image, whole, places[1:], models)) >= 128
     assert segment.shape_iou(seen, wanted[1:].any(0)) > 0.85 and not (seen & wanted[0]).sum() > 0.03 * wanted[0].sum()
-    alone = Image.new("L", image.size)
-    alone.paste(255, (0, 0, 1, 1))
-    assert segment.neighbours(image, alone, places[0], places, models) is None
-    assert segment.neighbours(image, whole, places[0], places[:1], models) is None  # it is no neighbour of its own
-    assert segment.neighbours(image, whole, places[0], np.zeros((0, 4)), models) is None
+    assert segment.neighbours(image, (0, 0, 3, 3), places, models) is None  # nobody reaches it
+    assert segment.neighbours(image, places[0], places[:1], models) is None  # it is no neighbour of its own
+    assert segment.neighbours(image, whole, np.zeros((0, 4)), models) is None
 
 
 # --- how it is asked for -----------------------------------------------------------------------------------------

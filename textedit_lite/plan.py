@@ -139,7 +139,7 @@ def make_plan(
     # The object's shape serves the sketch, as its neighbours' do; where there is none, it says afterwards what need not stay.
     shape = silhouette(image, box, models) if (sketches or helped) and without != "silhouette" else None
     # A new colour stays within the outline; else the object leaves a place, into which its neighbours must not run.
-    beside = neighbours(image, mask, box, others, models) if shape is not None and wish.changes.keys() != {"colour"} else None
+    beside = neighbours(image, box, others, models) if shape is not None and wish.changes.keys() != {"colour"} else None
     start = sketch(image, mask, box, wish.now.values, wish.wanted, shape, beside) if sketches else None
     job = Job(image, mask, wish.description, settings.seed, start, _feather(settings), whole=without == "crop")
     plan = Plan(image, mask, job, settings, wish, models, tuple(box), shape=shape if helped else None, others=beside)

@@ -73,13 +73,13 @@ def silhouette(image: Image.Image, box, models, reach: float = DILATE) -> Image.
     return result
 
 
-def neighbours(image: Image.Image, mask: Image.Image, box, boxes: np.ndarray, models) -> Image.Image | None:
-    """What of a picture belongs to other objects that a mask may touch: L, 255 = their shapes as SAM sees them, 0 elsewhere.
+def neighbours(image: Image.Image, box, boxes: np.ndarray, models) -> Image.Image | None:
+    """What of a picture belongs to other objects beside the one in a box: L, 255 = their shapes as SAM sees them, 0 elsewhere.
 
-    image: RGB; mask: L, 255 = may be repainted; box: xyxy of the object, whose neighbours are those of the `boxes` [N, 4] that are
-    not much the same. None where there is nobody, or no SAM at hand. Taught in notebook 07.
+    image: RGB; box: xyxy, pixels; boxes: [N, 4], of which those are asked for that reach the box, and are not much the same. None
+    where there is nobody, or no SAM at hand. Taught in notebook 07.
     """
-    x0, y0, x1, y1 = mask.getbbox()
+    x0, y0, x1, y1 = _around(box)
     boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
     meet = (boxes[:, 0] < x1) & (boxes[:, 2] > x0) & (boxes[:, 1] < y1) & (boxes[:, 3] > y0)
     near = boxes[meet & (iou(boxes, np.asarray(box, np.float32)[None])[:, 0] < SAME)]
