@@ -16,6 +16,7 @@ import io
 import re
 import time
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import jupytext
@@ -165,14 +166,23 @@ def with_figures(text: str, used: Used) -> str:
     return re.sub(r"(?<=\*\*Time:\*\* )(\d+ minutes).*?\.(?= \*\*)", rf"\1; {used.figures}", text, count=1)
 
 
-def taught(number: str) -> dict[str, list[str]]:
-    """File of the package -> the functions, classes and methods whose docstrings say they are taught in a notebook."""
-    found = {}
+@cache
+def documented() -> list[tuple[str, str, str]]:
+    """(file of the package, name, docstring) of all its functions, classes and methods."""
+    found = []
     for source in sorted((HERE.parent / "textedit_lite").rglob("*.py")):
         for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-                if number in re.findall(r"Taught in notebook (\d\d)", ast.get_docstring(node) or ""):
-                    found.setdefault(source.relative_to(HERE.parent).as_posix(), []).append(node.name)
+                found.append((source.relative_to(HERE.parent).as_posix(), node.name, ast.get_docstring(node) or ""))
+    return found
+
+
+def taught(number: str) -> dict[str, list[str]]:
+    """File of the package -> the functions, classes and methods whose docstrings say they are taught in a notebook."""
+    found = {}
+    for file, name, words in documented():
+        if number in re.findall(r"Taught in notebook (\d\d)", words):
+            found.setdefault(file, []).append(name)
     return found
 
 
