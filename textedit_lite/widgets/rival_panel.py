@@ -33,8 +33,9 @@ SLIDERS = {
 class RivalPanel(Panel):
     """A rival, its sliders and its edit, made anew when a slider is let go; what was made of late is remembered.
 
-    image: PIL RGB; place: L of its size, where the change belongs: the status says what happened outside of it. An edit
-    takes about a second with the lite models on a CPU; nothing else is answered meanwhile. Taught in notebook 08.
+    image: PIL RGB; place: L of its size, where the change belongs: the status says what happened outside of it. An edit by the
+    lite models takes 0.2 (SDEdit) to a second of a quick processor, and several of an old one; nothing else is answered meanwhile.
+    Taught in notebook 08.
     """
 
     def __init__(self, image: Image.Image, prompt: str, models=None, place: Image.Image | None = None, strict: bool = False):
