@@ -152,6 +152,7 @@ def rotated(
     result.paste(source.transform((x1 - x0, y1 - y0), Image.Transform.AFFINE, back, Image.Resampling.BILINEAR), (x0, y0))
     return result
 
+
 def zoom(
     image: Image.Image, window: tuple[int, int, int, int], size: int | tuple[int, int], resample: int = Image.Resampling.LANCZOS,
     mode: str = "edge",

@@ -196,8 +196,6 @@ def _optional() -> Iterator[Check]:
 
 def _downloads() -> Iterator[Check]:
     """What killed downloads have left behind for good: up to gigabytes, which nobody would look for."""
-    from .models import FULL, OPTIONAL
-
     left = [path for source in (FULL | OPTIONAL).values() for path in hub.leftovers(source)]
     if not left:
         yield Check("downloads", OK, f"none that was killed has left anything in the cache {hub.cache_folder()}.")

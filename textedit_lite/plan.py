@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from PIL import Image, ImageChops
+from PIL import Image
 
 from .blend import FEATHER, lay_in, place_of
 from .boxes import GROW
@@ -113,10 +113,9 @@ class Plan:
             return painting, self.mask
         shape = silhouette(painting.image, box, self.models)
         mask = narrowed(self.mask, self.shape, shape)
-        new = mask if shape is None else ImageChops.darker(mask, shape.point([0] * 128 + [255] * 128))
-        if mask is self.mask or not new.getbbox():
-            return painting, self.mask
-        ground = emptied(self.image, mask, self.box, self.shape, self.others)
+        if mask is self.mask:
+            return painting, mask
+        ground, new = emptied(self.image, mask, self.box, self.shape, self.others), narrowed(mask, shape, shape)
         return replace(painting, image=lay_in(ground, painting.image.crop(place_of(new)), new, _feather(self.settings))), mask
 
 

@@ -83,7 +83,7 @@ def neighbours(image: Image.Image, box, boxes: np.ndarray, models) -> Image.Imag
     boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
     meet = (boxes[:, 0] < x1) & (boxes[:, 2] > x0) & (boxes[:, 1] < y1) & (boxes[:, 3] > y0)
     near = boxes[meet & (iou(boxes, np.asarray(box, np.float32)[None])[:, 0] < SAME)]
-    seen = [shape for shape in (silhouette(image, other, models, 0) for other in near) if shape is not None]
+    seen = [shape for shape in (silhouette(image, other, models, reach=0) for other in near) if shape is not None]
     return reduce(ImageChops.lighter, seen) if seen else None
 
 
