@@ -36,17 +36,18 @@ from textedit_lite.errors import (
 from textedit_lite.images import open_image, save_png
 from textedit_lite.inpaint import BLACKENED, Painting
 from textedit_lite.match import ATTRIBUTES, Reading
-from textedit_lite.plan import SEEDS
+from textedit_lite.plan import SEEDS, make_plan
 from textedit_lite.prompt import parse
 from textedit_lite.resources import data_path
 from textedit_lite.rivals import plain_edit
 from textedit_lite.rivals.settings import DEFAULTS
+from textedit_lite.segment import dilate
 from textedit_lite.settings import Settings, make_settings
 from textedit_lite.training.score_editor import cases, measure
 from textedit_lite.vocabulary import PHOTOGRAPHED, TASKS
 from textedit_lite.wish import make_wish
 from textedit_lite.world.backgrounds import Background
-from textedit_lite.world.scenes import Scene, SceneObject, boxes, changed, ideal_edit, make_scene, render
+from textedit_lite.world.scenes import Scene, SceneObject, boxes, changed, ideal_edit, make_scene, render, visible_masks
 
 SAMPLES = data_path("samples")
 # What a trained painter must reach on a dozen fixed scenes, three of each task, one round each.
@@ -324,6 +325,38 @@ def test_of_a_new_view_only_the_object_stays_painted(models, editor, image):
     assert (after[~needed] == np.asarray(image)[~needed]).all()
     assert needed[difference > 60].mean() > 0.97, "the object, if not its shadow"
     assert (after != np.asarray(painted(requests[0].jobs[0]))).any()
+
+
+def test_where_the_object_was_the_ground_is_filled_in(models, editor):
+    """The painter leaves stains between the airplane's old outline and its new one: there the picture shows plain ground."""
+    scene = dataclasses.replace(SCENE, objects=(dataclasses.replace(THINGS[0], category="airplane"), *THINGS[1:]))
+    turned = changed(scene, 0, view="front")
+    left = (visible_masks(scene)[0] > 0) & ~dilate(visible_masks(turned)[0] > 0, 6)
+    ideal = np.array(render(turned), int)
+
+    def painted(job):
+        stained = np.array(ideal, np.uint8)
+        stained[left] = (255, 0, 255)
+        return Image.fromarray(stained)
+
+    result, _ = driven(models, editor, render(scene), "the airplane changes to an airplane facing the front", painted, rounds=1)
+    assert result.mask_kind == "old and new shape" and left.sum() > 100
+    wrong = np.abs(np.asarray(result.image, int) - ideal).max(-1)[left]
+    assert np.median(wrong) < 12 and (wrong > 100).mean() < 0.02, "ground, or its shadow, and no stain"
+
+
+def test_neighbours_are_looked_for_where_the_object_leaves_a_place(models, monkeypatch):
+    planning, asked = sys.modules[make_plan.__module__], []
+    monkeypatch.setattr(planning, "sketch", lambda *args: asked.append(args[-1]))
+    close = dataclasses.replace(SCENE, objects=(*THINGS[:2], dataclasses.replace(THINGS[2], x=0.5, y=0.5), THINGS[3]))
+    scene, found = render(close), boxes(close)
+    for prompt in ("make the green cup upside down", "make the green cup red"):
+        wish = make_wish(scene, found[2], parse(prompt), models)
+        mask = box_mask(scene.size, tuple(int(v) for v in found[2]))
+        make_plan(scene, mask, found[2], wish, make_settings(models, prompt), models, others=found)
+    seen, none = asked
+    assert none is None, "a new colour leaves none"
+    assert (np.asarray(seen) > 0)[visible_masks(close)[1] > 0].mean() > 0.8
 
 
 def test_the_best_round_is_kept(models, editor, image):
