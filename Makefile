@@ -84,7 +84,7 @@ test-colab: .venv-colab/.installed
 	@.venv-colab/bin/python -m pytest --nbval --nbval-current-env $(wildcard $(COLAB_TESTS)) $(COLAB_NOTEBOOK)
 
 test-full: $(INSTALLED)
-	@$(BIN)/python -m pytest -m slow -s tests/test_full_size.py
+	@$(BIN)/python -m pytest -m slow -s tests
 
 lab: $(INSTALLED)
 	@$(BIN)/jupyter lab notebooks

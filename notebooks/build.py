@@ -89,11 +89,11 @@ def measured(notebook: nbformat.NotebookNode, timeout: int = 900) -> tuple[nbfor
     return notebook, used
 
 
-MOST = 390 * 1024  # bytes of a notebook
+MOST = 700 * 1024  # bytes of a notebook
 
 
 def make_small(notebook: nbformat.NotebookNode) -> None:
-    """Store the figures with a palette: of 256 colours, which nobody sees, or fewer where the notebook were too large."""
+    """Store the figures with a palette: of 256 colours, or fewer where the notebook were too large."""
     figures = [output.data for cell in notebook.cells for output in cell.get("outputs", []) if "image/png" in output.get("data", {})]
     pictures = [Image.open(io.BytesIO(base64.b64decode(data["image/png"]))).convert("RGB") for data in figures]
     for colours in (256, 128, 64):

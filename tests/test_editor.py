@@ -694,6 +694,7 @@ def test_a_picture_from_before_there_were_feathers_is_made_again(models, photo, 
     ({"device": "cpu", "low_memory": True}, {}, ("lite", "cpu", True)),
     ({"device": "none such"}, {}, ("lite", None, None)),
     ({"device": "cuda"}, {"device": "cpu", "low_memory": True, "weights": "full"}, ("full", "cpu", True)),
+    ({"device": "cpu", "low_memory": True}, {"low_memory": False}, ("lite", "cpu", False)),
 ])  # fmt: skip
 def test_a_picture_is_made_again_on_the_device_and_in_the_memory_of_its_settings(
     models, photo, tmp_path, monkeypatch, carried, asked, loaded

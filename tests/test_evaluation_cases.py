@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from textedit_lite.detect import Detections
 from textedit_lite.errors import ImageError, SettingsError
 from textedit_lite.evaluation import cases as chosen
+from textedit_lite.evaluation import sets
 from textedit_lite.evaluation.sets import Folder, Picture, Thing, object_mask, open_set
+from textedit_lite.match import match
 from textedit_lite.prompt import parse
 from textedit_lite.vocabulary import COCO_IDS, TASKS
 from textedit_lite.world.coco import write_set
@@ -102,6 +105,82 @@ def test_scenes_of_another_recipe_are_refused(drawn, tmp_path):
             source.scene(picture)
 
 
+@pytest.mark.parametrize("spoil", [lambda row: row["attributes"].clear(), lambda row: row["attributes"].update(order=99)])
+def test_a_drawn_set_that_does_not_fit_its_recipe_is_refused(spoil, drawn, tmp_path):
+    instances = json.loads((drawn / "instances.json").read_text())
+    spoil(instances["annotations"][0])
+    (tmp_path / "instances.json").write_text(json.dumps(instances))
+    (tmp_path / "recipe.json").write_text((drawn / "recipe.json").read_text())
+    (tmp_path / "images").mkdir()
+    source = Folder(tmp_path)
+    with pytest.raises(SettingsError, match="draw it again"):
+        source.scene(source.picture(instances["annotations"][0]["image_id"]))
+
+
+NO_OUTLINE = [{"segmentation": []}, {"segmentation": None}, {"segmentation": [[]]}, {"segmentation": [[10, 20, 30, 50]]}]
+
+
+@pytest.mark.parametrize("changes", [*NO_OUTLINE, {"area": None}, {"attributes": ["occluded"]}])
+def test_of_an_object_without_an_outline_the_box_is_taken(changes, tmp_path):
+    row = square((20, 30, 70, 80)) | changes
+    source = photograph(tmp_path, {key: value for key, value in row.items() if value is not None})
+    picture = source.picture(1)
+    wanted = np.zeros((100, 100), bool)
+    wanted[30:80, 20:70] = True
+    assert np.array_equal(object_mask(picture, picture.objects[0]), wanted) and picture.objects[0].area == 2500
+    assert chosen.choose_cases(source, ["color", "tilt"], 5, 0)
+
+
+@pytest.mark.parametrize("outline", [{"size": [50, 50], "counts": [0, 2500]}, {"size": [100, 100]}, {"counts": [0, 10000]}, "yes"])
+def test_an_outline_that_cannot_be_read_fails_as_a_damaged_picture_does(outline, tmp_path):
+    source = photograph(tmp_path, square((20, 30, 70, 80)) | {"segmentation": outline})
+    picture = source.picture(1)
+    with pytest.raises(ImageError, match="outline of object 1 of one.png .* annotate it again"):
+        object_mask(picture, picture.objects[0])
+    assert chosen.choose_cases(source, ["color"], 5, 0), "it is chosen, and its row says what is wrong"
+
+
+def test_ids_that_are_no_whole_numbers_are_refused(tmp_path):
+    photograph(tmp_path, square((20, 30, 70, 80)))
+    text = (tmp_path / "instances.json").read_text()
+    (tmp_path / "instances.json").write_text(text.replace('"images": [{"id": 1', '"images": [{"id": "1"'))
+    with pytest.raises(SettingsError, match="no COCO instances"):
+        Folder(tmp_path)
+
+
+def test_a_set_by_any_name_is_read_as_coco_ships_it(tmp_path):
+    photograph(tmp_path, square((20, 30, 70, 80)))
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "instances.json").rename(tmp_path / "annotations" / "instances_train.json")
+    (tmp_path / "images").rename(tmp_path / "train")
+    source = Folder(tmp_path)
+    assert source.open(source.picture(1)).size == (100, 100)
+
+
+@pytest.mark.parametrize(("size", "annotated", "first"), [((40, 60), (60, 40), "upright"), ((40, 60), (40, 60), "stored")])
+def test_a_turned_photograph_is_read_as_it_was_annotated(size, annotated, first, tmp_path):
+    """Stored on its side with a note in EXIF: some annotate what they see, others what is stored."""
+    photograph(tmp_path, square((5, 5, 35, 35)))
+    stored = Image.new("RGB", size, (0, 0, 250))
+    stored.paste((250, 0, 0), (0, 0, 40, 10))  # the upper edge of what is stored, the right one of what is seen
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stored.save(tmp_path / "images" / "one.png", exif=exif)
+    text = (tmp_path / "instances.json").read_text()
+    (tmp_path / "instances.json").write_text(text.replace('"width": 100, "height": 100', '"width": {}, "height": {}'.format(*annotated)))
+    source = Folder(tmp_path)
+    image = source.open(source.picture(1))
+    assert image.size == annotated
+    assert image.getpixel((annotated[0] - 1, annotated[1] - 1))[0] == (250 if first == "upright" else 0)
+
+
+def test_a_world_that_is_drawn_otherwise_is_another_set(monkeypatch):
+    before = open_set("world", 2).sha256
+    assert open_set("world", 2).sha256 == before != open_set("world", 3).sha256
+    monkeypatch.setattr(sets, "render", lambda scene: render(scene).rotate(180))
+    assert open_set("world", 2).sha256 != before
+
+
 # --- cases -------------------------------------------------------------------------------------------------------
 
 
@@ -186,6 +265,21 @@ def test_real_photographs_have_cases(coco_val):
         assert (said.category, said.task, said.changes) == (case.category, case.task, case.change)
         picture = source.picture(case.image_id)
         assert object_mask(picture, picture.objects[case.index]).any()
+
+
+def test_of_a_real_photograph_the_one_of_its_category_is_chosen(coco_val, models):
+    source = open_set(str(coco_val))
+    right = []
+    for picture in source.pictures.values():
+        whole = [thing for thing in picture.objects if not thing.crowd]
+        names = [thing.category for thing in whole]
+        for at, name in enumerate(names):
+            if names.count(name) > 1 or name not in models.known_words:
+                continue
+            boxes = np.array([thing.box for thing in whole], np.float32)
+            found = Detections(boxes, np.full(len(names), 0.99, np.float32), tuple(names), 0.5)
+            right.append(match(source.open(picture), found, parse(f"the {name} becomes red"), models).index == at)
+    assert len(right) > 10 and all(right)
 
 
 def test_the_world_is_drawn_as_scenes_are():

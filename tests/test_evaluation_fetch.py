@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import io
 import ssl
 import threading
@@ -71,6 +72,20 @@ def test_what_broke_off_goes_on_where_it_was(server, tmp_path):
     assert download(archive, tmp_path / "one.zip").read_bytes() == content
     assert server.asked == [None, "bytes=4000-", "bytes=8000-"]
     assert not (tmp_path / "one.zip.part").exists()
+
+
+def test_a_server_that_breaks_off_between_chunks_is_asked_again(server, tmp_path, monkeypatch):
+    content, opened = bytes(range(256)) * 40, fetch.urllib.request.urlopen
+    archive = serve(server, "one.zip", content)
+
+    def breaking(*arguments, **options):
+        if not server.asked:
+            server.asked.append("broken")
+            raise http.client.IncompleteRead(b"")
+        return opened(*arguments, **options)
+
+    monkeypatch.setattr(fetch.urllib.request, "urlopen", breaking)
+    assert download(archive, tmp_path / "one.zip").read_bytes() == content
 
 
 def test_a_server_without_ranges_starts_over(server, tmp_path):

@@ -317,6 +317,20 @@ def test_kid_is_unbiased_and_its_subsets_are_no_larger_than_the_sets(rng):
     assert kid(a, b, seed=1) != whole
 
 
+def test_kid_of_pairs_compares_no_picture_with_itself(rng):
+    a = unit(rng.standard_normal((40, 8)))
+    b = a + 0.3 * rng.standard_normal(a.shape)
+    assert kid(a, a, paired=True)[0] == pytest.approx(0, abs=1e-12) and kid(a, a)[0] < -1e-3
+    kernel = lambda x, y: (x @ y / 8 + 1) ** 3  # noqa: E731
+    terms = [kernel(a[i], a[j]) + kernel(b[i], b[j]) - kernel(a[i], b[j]) - kernel(b[i], a[j])
+             for i in range(40) for j in range(40) if i != j]  # fmt: skip
+    assert kid(a, b, paired=True)[0] == pytest.approx(np.mean(terms))  # Gretton et al., 2012, equation 4
+    some, deviation = kid(a, b, subsets=200, subset_size=20, paired=True)
+    assert deviation > 0 and some == pytest.approx(np.mean(terms), abs=4 * deviation / math.sqrt(200) + 1e-3)
+    with pytest.raises(SettingsError, match="one length"):
+        kid(a, b[:30], paired=True)
+
+
 def test_cmmd_by_its_definition(rng):
     a, b = rng.standard_normal((30, 8)), rng.standard_normal((20, 8)) + 1
     x, y = unit(a), unit(b)

@@ -170,6 +170,14 @@ def test_success_stands_against_harm():
         assert low < line.get_xdata()[0] < high, "none is cut off, not even the one without harm"
 
 
+def test_who_gave_no_picture_back_does_not_stand_beside_who_did_no_harm():
+    gone = figures.success_and_harm([a_row(returned=False, success=False) | {"mse_outside": None}])
+    assert gone[0] == 0 and math.isnan(gone[1])
+    ax = figures.trade_off({"ours": (0.9, 0.0), "gone": gone})
+    assert [line.get_label() for line in ax.lines] == ["ours"]
+    assert not figures.trade_off({"gone": gone}).lines
+
+
 def test_the_cost_is_the_sum_of_its_stages():
     ax = figures.cost({"ours": [a_row(), a_row(seconds={"detect": 0.25, "inpaint": 2.75})], "copy": [a_row(seconds={})]})
     assert [text.get_text().strip() for text in ax.texts] == ["2.00 s", "0.00 s"]
@@ -200,6 +208,17 @@ def test_a_photograph_is_judged_by_colour_detector_and_direction():
     assert not success(found=seen("car", 0, 0, 12, 12)), "another car"
     assert not success(direction=-0.1) and not success(direction=0.0)
     assert not success(image=Image.new("RGB", (40, 40)), change={"colour": "black"}), "a picture that a safety checker blackened"
+
+
+def test_hardly_any_colour_is_no_colour():
+    direction, places, found = 0.1, np.array([[0, 0, 10, 10]], np.float32), seen("bus", 0, 0, 10, 10)
+    mask = np.ones((10, 10), bool)
+    for reds, coloured in ((3, False), (20, True)):  # of 100 pixels, the rest grey
+        pixels = np.full((100, 3), 128, np.uint8)
+        pixels[:reds] = 230, 20, 20
+        edited = Image.fromarray(pixels.reshape(10, 10, 3))
+        assert by_models("bus", {"colour": "red"}, edited, mask, places, found, direction)["coloured"] is coloured
+        assert not by_models("bus", {"colour": "red"}, edited, ~mask, places, found, direction)["coloured"], "there is no object"
 
 
 def test_a_black_picture_is_told_from_a_dark_one():

@@ -102,6 +102,37 @@ def test_what_changed_outside_of_its_own_mask_is_a_share(models):
     assert row["changed_outside_own_mask"] == pytest.approx(0.25)
 
 
+def test_an_editor_that_chooses_nothing_misses_no_object_where_it_fails(models, tmp_path, monkeypatch):
+    folder = write_set(tmp_path / "set", 3, seed=1)
+    next(iter(sorted((folder / "images").iterdir()))).write_bytes(b"no picture")
+    told = {}
+    for editor in ("copy", "plain"):
+        out = run(tmp_path / editor, models, data=str(folder), tasks=["color"], editor=editor, ablate=None)
+        told[editor] = {row["status"]: row["target"] for row in kept.read_rows(out)}
+    assert told["copy"] == {"failed": None, "edited": None} and told["plain"]["failed"] is False
+
+
+def test_edits_that_another_version_chose_are_not_gone_on_with(models, tmp_path):
+    out = run(tmp_path / "run", models, editor="copy", ablate=None)
+    (out / "distances.json").write_text("{}")
+    run(out, models, editor="copy", ablate=None)
+    assert (out / "distances.json").exists(), "nothing was edited anew"
+    (out / "parts" / "0000.jsonl").write_text("")
+    run(out, models, editor="copy", ablate=None)
+    assert not (out / "distances.json").exists(), "they were of other edits"
+    text = (out / "cases.jsonl").read_text()
+    (out / "cases.jsonl").write_text(text.replace("red", "blue", 1) if "red" in text else text[: text.rindex("{")])
+    with pytest.raises(SettingsError, match="another version chose"):
+        run(out, models, editor="copy", ablate=None)
+
+
+def test_the_whole_run_goes_through_on_real_photographs(coco_val, models, tmp_path):
+    out = run(tmp_path / "run", models, data=str(coco_val), tasks=["color", "front"], images=30, editor="copy", ablate=None, block=8)
+    rows = kept.read_rows(out)
+    assert len(rows) == 60 and {row["status"] for row in rows} <= {"edited", "failed"}
+    assert all(row["ssim_512"] == 1 and not row["success"] for row in rows if row["returned"])
+
+
 def test_a_row_can_be_made_again_from_what_it_says(reference, models):
     row = kept.read_rows(reference)[0]
     source = open_set("world", 1)
@@ -369,6 +400,8 @@ def test_unknown_words_do_not_break_up_a_batch():
     (WeightsError("gone"), WeightsError), (MemoryError(), WeightsError), (torch.OutOfMemoryError("CUDA out of memory"), WeightsError),
     (RuntimeError("DefaultCPUAllocator: can't allocate memory"), WeightsError),
     (RuntimeError("MPS backend out of memory (MPS allocated: 9 GB)"), WeightsError),
+    (torch.AcceleratorError("CUDA error: an illegal memory access was encountered", 700), WeightsError),
+    (RuntimeError("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling cublasSgemm"), WeightsError),
 ])  # fmt: skip
 def test_an_interruption_and_trouble_of_the_machine_go_through(raised, seen):
     def way(some):

@@ -59,7 +59,7 @@ def test_an_edit_of_a_photograph_by_full_size_models(tmp_path, request):
     assert told["native"] == 512 and told["words"] == hub_cache.WORDS and told["low_memory"] is False
     assert [told["finders"], told["painter"]] == told["stated"]
     assert told["without_mask"] == "not_found" and told["without_mask_image"] is False
-    assert told["status"] in ("edited", "unverified") and told["stages"] == ["detect", "inpaint", "match", "verify"]
+    assert told["status"] in ("edited", "unverified") and told["stages"] == ["detect", "inpaint", "mask", "match", "verify"]
     before, after = (np.asarray(Image.open(tmp_path / name).convert("RGB")) for name in ("in.png", "out.png"))
     outside = np.asarray(mask) == 0
     assert before.shape == after.shape and (before == after)[outside].all()

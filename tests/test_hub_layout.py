@@ -319,6 +319,9 @@ def test_a_full_and_a_locked_disk_are_told_apart(empty):
     assert "is full: make room" in hub.explain(full, FULL["clip"])
     for number in (errno.EACCES, errno.EPERM, errno.EROFS):
         assert "a folder of your own" in hub.explain(OSError(number, "no"), FULL["clip"])
+    for number, words in ((errno.ENOSPC, "is full: make room"), (errno.EACCES, "a folder of your own")):  # as hf_xet says it
+        said = RuntimeError(f"Data processing error: File reconstruction error: IO Error: oh no (os error {number})")
+        assert words in hub.explain(said, FULL["clip"])
     assert "the Hub cannot be reached" in hub.explain(ConnectionError("no route"), FULL["clip"])
 
 

@@ -41,6 +41,7 @@ from textedit_lite.match import (
 from textedit_lite.prompt import parse
 from textedit_lite.settings import make_settings
 from textedit_lite.vocabulary import PHOTOGRAPHED, describe
+from textedit_lite.widgets.stages import said
 from textedit_lite.world.scenes import boxes, render
 
 
@@ -123,7 +124,9 @@ def test_the_middle_of_an_odd_number_is_found_and_of_an_even_one_is_a_question()
     assert choose([*some, candidate(0.9, fits=False, box=(90, 0, 99, 9))], "middle").index == 2
     two = choose(some[:2], "middle")
     assert (two.status, two.index) == ("ambiguous", None)
-    assert "None of the 2 objects" in _why(two, parse("make the middle car red"))
+    for prompt in ("make the middle car red", "make the car red"):  # said by the words, or by --select
+        assert "None of the 2 objects" in _why(two, parse(prompt))
+    assert "None of the 2" in said(two, "car")[1]
     assert choose([], "middle").status == "not_found"
 
 

@@ -308,6 +308,47 @@ def test_weights_larger_than_the_memory_are_refused_with_both_numbers(monkeypatc
     assert str(caught.value).endswith(".")
 
 
+@pytest.mark.parametrize("raised", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes")])
+def test_memory_that_runs_out_while_loading_is_one_sentence(raised, monkeypatch):
+    from textedit_lite import models as loading
+
+    def full(*arguments, **options):
+        raise raised
+
+    monkeypatch.setattr(loading, "whole_model", full)
+    with pytest.raises(WeightsError, match=r"The lite weights need \d+ MB for the weights .* free"):
+        load_models("lite", device="cpu")
+    with pytest.raises(WeightsError, match="no room in the memory"):
+        loading.lone_segmenter(LITE / "sam", "sam")
+
+
+def test_memory_that_runs_out_in_a_command_is_one_sentence(monkeypatch, capsys):
+    import torch
+
+    from textedit_lite import cli, doctor
+
+    for raised in (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GB"), MemoryError()):
+        def full(*arguments, raised=raised, **options):
+            raise raised
+
+        monkeypatch.setattr(doctor, "doctor", full)
+        assert cli.main(["doctor"]) == 2
+        assert capsys.readouterr().err == "textedit-lite: The memory has no room for this: close other programs, or use lite.\n"
+
+
+def test_a_text_encoder_that_lacks_a_tensor_is_refused(copied):
+    """The painter's own loading would draw it at random, and say nothing."""
+    from safetensors.torch import load_file, save_file
+
+    (copied / CHECKSUMS).unlink()
+    [file] = (copied / "inpaint" / "text_encoder").glob("*.safetensors")
+    stored = load_file(file)
+    stored.pop(next(name for name in stored if name.endswith("final_layer_norm.weight")))
+    save_file(stored, file, metadata={"format": "pt"})
+    with pytest.raises(WeightsError, match="lacks 1 tensors"):
+        load_models(copied, device="cpu")
+
+
 def test_a_small_machine_gets_low_memory_by_itself_and_a_wish_decides(monkeypatch):
     import torch
 

@@ -112,7 +112,7 @@ def test_a_small_figure_keeps_the_colour_of_a_thin_line(colours):
 @every_notebook
 def test_valid_and_small(path):
     nbformat.validate(read(path))
-    assert path.stat().st_size <= 400 * 1024
+    assert path.stat().st_size <= 720 * 1024
 
 
 @every_notebook

@@ -183,6 +183,14 @@ def test_a_sketch_is_near_the_ideal_edit_and_only_inside_of_the_mask(change):
     assert np.abs(after - ideal)[inside].mean() < 0.4 * np.abs(before - ideal)[inside].mean()
 
 
+def test_a_turn_needs_no_colour():
+    image, box = render(SCENE), boxes(SCENE)[0]
+    mask = build_mask(image.size, box, "tilted")
+    bare = {"view": "side", "pose": "upright"}
+    turned = sketch(image, mask, box, bare, bare | {"pose": "tilted"})
+    assert turned.tobytes() == sketch(image, mask, box, NOW, NOW | {"pose": "tilted"}).tobytes()
+
+
 def test_what_cannot_be_sketched_is_not():
     assert sketched({"view": "front"})[2] is None
     assert sketched({})[2] is None

@@ -10,6 +10,7 @@ from typing import Any
 
 from . import hub
 from .errors import WeightsError
+from .memory import is_out_of_memory
 
 # DETR's ResNet as timm names its layers, in transformers' own names: timm does not import beside every build of torch.
 _STAGE = r"conv_encoder.model.layer{}.(\d+)."
@@ -44,7 +45,9 @@ def loading(what: str, advice: str) -> Iterator[None]:
         log.disable_progress_bar()
     try:
         yield
-    except (OSError, ValueError, LookupError, TypeError, RuntimeError, ImportError, SafetensorError) as error:
+    except (OSError, ValueError, LookupError, TypeError, RuntimeError, MemoryError, ImportError, SafetensorError) as error:
+        if is_out_of_memory(error):
+            raise WeightsError(f"{what} find no room in the memory: close other programs, or use lite.") from error
         reason = " ".join(str(error).split()).split(". ")[0][:160].rstrip(".")
         raise WeightsError(f"{what} cannot be loaded ({reason}): {advice}.") from error
     finally:
@@ -57,7 +60,8 @@ def whole_model(kind, folder: Path, device: str, **options):
     """A model from its safetensors, in eval mode; the library would draw at random, silently, what the file lacks."""
     import torch
 
-    model, report = kind.from_pretrained(folder, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **options)
+    options = {"dtype": torch.float32, **options}
+    model, report = kind.from_pretrained(folder, use_safetensors=True, output_loading_info=True, **options)
     # A part may do without what its class as a whole has: Swin's last norm, which Mask2Former does not look at.
     spared = [pattern for part in model.modules() for pattern in getattr(part, "_keys_to_ignore_on_load_missing", None) or ()]
     missing = [key for key in report["missing_keys"] if not any(re.search(pattern, key) for pattern in spared)]

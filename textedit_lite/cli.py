@@ -56,6 +56,12 @@ def main(argv: list[str] | None = None) -> int:
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         return complain(f"{where}{error.strerror or error}.", TextEditError.exit_code)
+    except (MemoryError, RuntimeError) as error:
+        from textedit_lite.memory import is_out_of_memory
+
+        if not is_out_of_memory(error):
+            raise
+        return complain("The memory has no room for this: close other programs, or use lite.", TextEditError.exit_code)
 
 
 def complain(sentence: str, status: int) -> int:
@@ -395,7 +401,7 @@ def build_parser() -> argparse.ArgumentParser:
     one.add_argument("--match", metavar="HOW", help="what CLIP looks at: crop (default), one view of each object, or patches, "
                      "several views and their patches")  # fmt: skip
     one.add_argument("--steps", metavar="N", type=int, help="denoising steps (default: by model)")
-    one.add_argument("--guidance", metavar="G", type=float, help="how closely to follow the words (default: by model)")
+    one.add_argument("--guidance", metavar="G", type=float, help="how closely to follow the words, in halves (default: by model)")
     one.add_argument("--threshold", metavar="T", type=float, help="detection threshold, 0 to 1 (default: by picture)")
     one.add_argument("--rounds", metavar="N", type=int, default=3, help="paint at most so often, until the change is seen (default: 3)")
     one.add_argument("--grow", metavar="G", type=float, help="how far the mask reaches beyond the box, in its longest sides "

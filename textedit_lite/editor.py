@@ -167,7 +167,7 @@ def _under(mask: Image.Image, chosen: Match) -> Match:
 def _why(chosen: Match, prompt: EditPrompt) -> str:
     if chosen.status == "ambiguous":
         fits = sum(candidate.fits for candidate in chosen.candidates)
-        if prompt.selector == "middle":
+        if chosen.no_middle:
             return (f'None of the {fits} objects that fit "{prompt.source}" is in the middle, as their number is even: say which one, as '
                     f'in "the left {prompt.source}", or choose with --select.')  # fmt: skip
         return (f'{fits} objects fit "{prompt.source}" about equally well: say which one, as in '
@@ -448,7 +448,7 @@ def replay(
         if device is None and settings.device:
             with contextlib.suppress(SettingsError):
                 device = check_device(settings.device)
-        models = load_models(weights or settings.weights, device, low_memory or settings.low_memory or None)
+        models = load_models(weights or settings.weights, device, (settings.low_memory or None) if low_memory is None else low_memory)
     return Editor(models).edit(
         settings.image, settings.prompt, seed=settings.seed, steps=settings.steps, guidance=settings.guidance,
         threshold=settings.threshold, select=settings.select, mask=settings.mask, grow=settings.grow,

@@ -214,9 +214,11 @@ def explain(error: BaseException, source: Source) -> str:
         return f"{source.path} no longer has the revision {source.revision}: name another one in a weights file, or use lite."
     if any_of(hub.RepositoryNotFoundError):
         return f"There is no {source.path} on the Hub, or no longer, or not for you: {INSTEAD}."
-    if any(isinstance(one, OSError) and one.errno in FULL_DISK for one in chain):
+    told = [re.search(r"os error (\d+)", str(one)) for one in chain]  # hf_xet has no number but in its words
+    numbers = {one.errno for one in chain if isinstance(one, OSError)} | {int(found[1]) for found in told if found}
+    if numbers & set(FULL_DISK):
         return f"The disk of {cache_folder()} is full: make room, or set HF_HOME to a larger disk."
-    if any(isinstance(one, OSError) and one.errno in (errno.EACCES, errno.EPERM, errno.EROFS) for one in chain):
+    if numbers & {errno.EACCES, errno.EPERM, errno.EROFS}:
         return f"Nothing can be written in {cache_folder()}: set HF_HOME to a folder of your own."
     where = f"{source} is not in the cache {cache_folder()}"
     if any_of(hub.OfflineModeIsEnabled):

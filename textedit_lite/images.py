@@ -29,7 +29,7 @@ TURNS = {
 ImageSource = str | os.PathLike | BinaryIO | Image.Image | np.ndarray
 
 
-def open_image(source: ImageSource, under: str = "white", mask: bool = False) -> Image.Image:
+def open_image(source: ImageSource, under: str = "white", mask: bool = False, upright: bool = True) -> Image.Image:
     """Opens a picture from a path, a binary file, a PIL image or an array, as PIL RGB of its own size.
 
     EXIF rotation is applied; colours are brought to sRGB by the profile that comes with them; what is transparent shows
@@ -38,20 +38,21 @@ def open_image(source: ImageSource, under: str = "white", mask: bool = False) ->
     or 0 to 255. A path may begin with ~. The result shares no memory with the source.
 
     mask: what is opened is a mask: a largest value of 1 is white, profiles say nothing, and it may be as small as it likes.
+    upright: False leaves the pixels as they are stored, whatever EXIF says of their orientation.
 
     Raises ImageError for what is no picture, is damaged, has more than MAX_PIXELS (read in the header, before a pixel
     is decoded), a side shorter than MIN_SIDE pixels, or one MAX_ASPECT times as long as the other. Taught in notebook 01.
     """
     if isinstance(source, Image.Image):
-        return _decoded(source, "The mask" if mask else "The picture", under, mask)
+        return _decoded(source, "The mask" if mask else "The picture", under, mask, upright)
     if isinstance(source, np.ndarray):
         return _from_array(source, under, mask)
     if hasattr(source, "read"):
         with _opened(source, "The file") as image:
-            return _decoded(image, "The file", under, mask)
+            return _decoded(image, "The file", under, mask, upright)
     path = _picture_path(source)
     with _opened(path, f'"{path}"') as image:
-        return _decoded(image, f'"{path}"', under, mask)
+        return _decoded(image, f'"{path}"', under, mask, upright)
 
 
 def check_output(path: str | os.PathLike, suffix: str = ".png", keep: Iterable[str | os.PathLike] = ()) -> Path:
@@ -197,14 +198,14 @@ def _check_sides(size: tuple[int, int], name: str) -> None:
         raise ImageError(f"{name} has {width}x{height} pixels, one side more than {MAX_ASPECT} times the other: cut a part out first.")
 
 
-def _decoded(image: Image.Image, name: str, under: str, mask: bool) -> Image.Image:
+def _decoded(image: Image.Image, name: str, under: str, mask: bool, upright: bool) -> Image.Image:
     """A new RGB image of any PIL image."""
     _check_size(image.size, name)
     if not mask:  # one of another size than its picture is refused for that, by whoever has the picture
         _check_sides(image.size, name)
     with _damage_reported(name):
         image.load()
-        turn = _turn(image)
+        turn = _turn(image) if upright else None
         image = image.copy() if turn is None else image.transpose(turn)
         flat, to_srgb = _flat(image, under, mask), None if mask else _to_srgb(image)
         if to_srgb:

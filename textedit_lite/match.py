@@ -54,6 +54,7 @@ class Match:
     index: int | None
     status: str
     margin: float  # score of the best fitting candidate minus that of the second best
+    no_middle: bool = False  # ambiguous, as the middle one was asked for, of an even number
 
 
 @dataclass(frozen=True)
@@ -405,7 +406,7 @@ def choose(candidates: Sequence[Candidate], select: str | int | None = None, ran
         boxes = np.array([candidates[i].box for i in fitting], np.float32)
         chosen = pick(boxes, select) if rank == 1 and select != "middle" else _selected(boxes, select, rank)
         if chosen is None:  # an even number has no middle, or there are fewer
-            return Match(candidates, None, "ambiguous" if select == "middle" else "not_found", 0.0)
+            return Match(candidates, None, "ambiguous" if select == "middle" else "not_found", 0.0, no_middle=select == "middle")
         index = fitting[chosen]
     return Match(candidates, index, status, margin)
 

@@ -13,6 +13,7 @@ from .errors import WeightsError
 CLIP_AND_DETR = 4  # bytes a number: both are small, and compute in float32 everywhere
 WIDEST = 256 * 4  # channels of the autoencoder's widest map at full size, and how many of its kind live at once
 HEADS = 8  # of the U-Net's attention at its finest level, where a token is a latent pixel
+ROOM = 0.9  # share of a device that models may fill: a screen and the driver take of it, too
 CUDA_OWN = 500_000_000  # bytes that CUDA itself takes of a device (its context), which `free_memory` no longer counts as free
 KEPT = 256 * 2**20  # bytes that were freed: some pictures of 12 megapixels
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # as in glibc's malloc.h
@@ -117,11 +118,19 @@ def in_portions(items: Sequence, models: Any, work: Callable[[Sequence], list]) 
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """CUDA has an error of its own for it; MPS, the CPU, cuBLAS and cuDNN say it in words alone."""
+    """Python and CUDA have errors of their own for it; MPS, the CPU, cuBLAS and cuDNN say it in words alone."""
     import torch
 
     words = ("out of memory", "can't allocate memory", "STATUS_ALLOC_FAILED")
-    return isinstance(error, torch.OutOfMemoryError) or any(some in str(error) for some in words)
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(some in str(error) for some in words)
+
+
+def is_fault(error: BaseException) -> bool:
+    """Whether a GPU has failed: what CUDA raises is raised by all that this process asks of it afterwards, too."""
+    import torch
+
+    kinds = getattr(torch, "AcceleratorError", ())  # since torch 2.8; before, and where a library asks by itself, in words
+    return isinstance(error, kinds) or any(some in str(error) for some in ("CUDA error", "CUBLAS_STATUS", "CUDNN_STATUS"))
 
 
 def _no_room(low: bool) -> str:

@@ -17,7 +17,7 @@ from .checkpoints import dtype_argument, image_processor, loading, whole_model, 
 from .checksums import CHECKSUMS, check_sums
 from .errors import SettingsError, WeightsError
 from .hub import Source, gigabytes
-from .memory import Plan, free_memory, plan, total_memory
+from .memory import ROOM, Plan, free_memory, is_out_of_memory, plan, total_memory
 from .resources import data_path
 from .vocabulary import COLOURS, PHOTOGRAPHED, POSES, VIEWS
 
@@ -323,7 +323,9 @@ def _load(
                 models.painter.enable_model_cpu_offload(device=device)
             else:
                 models.painter.to(device)
-        except (MemoryError, torch.OutOfMemoryError) as error:
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
             raise WeightsError(_too_large(name, chosen, device)) from error
     models.at_once, models.low_memory, models.optional = chosen.at_once, chosen.low, dict(optional)
     models.painter.set_progress_bar_config(disable=True)
@@ -416,11 +418,16 @@ def _preferred(folder: Path) -> dict[str, int | float]:
 def _loaded(folders: dict[str, Path], variant: str | None, name: str, device: str, painting) -> Models:
     """The libraries' own loading, with nothing drawn at random and no processor of torchvision's."""
     from diffusers import StableDiffusionInpaintPipeline
-    from transformers import AutoTokenizer, CLIPModel, DetrForObjectDetection
+    from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
+    from transformers import AutoTokenizer, CLIPModel, CLIPTextModel, DetrForObjectDetection
 
     detr, clip, inpaint = (folders[part] for part in ("detr", "clip", "inpaint"))
     # The safety checker's processor would else be the torchvision one, wherever torchvision is installed.
-    own = {"feature_extractor": image_processor(seen)} if (seen := inpaint / "feature_extractor").is_dir() else {}
+    own: dict[str, Any] = {"feature_extractor": image_processor(seen)} if (seen := inpaint / "feature_extractor").is_dir() else {}
+    # The painter's own loading, too, would draw at random what the files of these two lack.
+    for part, kind in (("text_encoder", CLIPTextModel), ("safety_checker", StableDiffusionSafetyChecker)):
+        if (inpaint / part).is_dir():
+            own[part] = whole_model(kind, inpaint / part, "cpu", dtype=painting, variant=variant)
     return Models(
         name=name,
         # "eager", as the fused attention does not return the weights that `attention_maps` shows
@@ -525,7 +532,7 @@ def _planned(name: str, folders: dict[str, Path], variant: str | None, device: s
     side = unet.get("sample_size", 64) * 2 ** (len(vae.get("block_out_channels", ())) - 1 or 3)
     kind = device.split(":")[0]
     chosen = plan(kind, finders, painter, side, bool(low_memory))
-    if low_memory is None and chosen.need > total_memory(device):
+    if low_memory is None and chosen.need > ROOM * total_memory(device):
         chosen = plan(kind, finders, painter, side, low=True)
     if chosen.weights > free_memory(device):
         raise WeightsError(_too_large(name, chosen, device))

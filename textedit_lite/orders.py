@@ -239,7 +239,7 @@ def _without_clauses(words: list[str]) -> list[str]:
             at += 1
             continue
         before, rest = words[:at], words[at + 2 :]
-        if rest[0] == "the" and scan(rest[1:], SOURCE)[0].kind == "rank":  # "that is the second from the left"
+        if rest[0] == "the" and rest[1:] and scan(rest[1:], SOURCE)[0].kind == "rank":  # "that is the second from the left"
             rest = rest[1:]
         adjectives, length = _adjectives(rest)
         if adjectives:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Integral
 
 from .blend import check_feather
@@ -27,7 +27,7 @@ class Settings:
     prompt: str
     seed: int = 0
     steps: int | None = None
-    guidance: float | None = None
+    guidance: float | None = None  # rounded to halves in each round (`plan.Plan.round`)
     threshold: float | None = None
     select: str | int | None = None
     grow: float | None = None
@@ -42,6 +42,7 @@ class Settings:
     ablate: str | None = None  # one of ABLATIONS
     match: str = MATCHES[0]  # what CLIP looks at, one of MATCHES
     editor: str = "ours"  # or the rival that made the edit, as `evaluate` calls it
+    rival: dict[str, float] | None = field(default=None, hash=False)  # what that rival has to set beside (`rivals.settings_of`)
     device: str | None = None  # the kind that computed: cpu, cuda or mps
     low_memory: bool | None = None
 

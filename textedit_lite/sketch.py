@@ -51,7 +51,9 @@ def sketch(
     changes. Taught in notebook 04.
     """
     changes = {name for name in ("colour", "view", "pose") if name in wanted and wanted[name] != now.get(name)}
-    if not changes or "view" in changes or not {wanted.get("colour"), now.get("colour")} <= COLOUR_RGB.keys():
+    if not changes or "view" in changes:
+        return None
+    if "colour" in changes and not {wanted["colour"], now.get("colour")} <= COLOUR_RGB.keys():
         return None
     around = _surroundings(image, mask, box, shape, others)
     region, x0, y0 = around.region, *around.place[:2]

@@ -46,7 +46,7 @@ print(models.name, "knows", len(models.categories), "categories:")
 print(", ".join(models.categories))
 
 # %% [markdown]
-# `load_models("lite")` loads three small networks that were trained for this course; `load_models("full")` loads the large ones of the paper, for photographs. Every function below takes either. The lite models compute on the CPU, as they are no burden to it, unless you name a `device`; the others take a GPU where there is one.
+# `load_models("lite")` loads DETR, CLIP and the painter (an autoencoder and a UNet), small ones that were trained for this course; `load_models("full")` loads the large ones of the paper, for photographs. Every function below takes either. The lite models compute on the CPU, as they are no burden to it, unless you name a `device`; the others take a GPU where there is one.
 #
 # The large ones are downloaded when they are first asked for, or ahead of time by `textedit-lite fetch full` (`fetch_weights` in [`models.py`](../textedit_lite/models.py), which asks `fetch` in [`hub.py`](../textedit_lite/hub.py) for each part); models of your own are named in a file (`read_sources`). `textedit-lite doctor` says whether they fit onto this machine, with `--json` as plain data (`report` in [`doctor.py`](../textedit_lite/doctor.py)).
 #

@@ -285,6 +285,8 @@ bus = parse("the bus becomes red")
 print("by number  ", match(image, found, bus, models, select=1).index)
 
 # %% [markdown]
+# The margin stays that of the words, here about 0: what chose was the place.
+#
 # `choose` works on plain data, so we can build the borderline by hand. Two candidates that fit, ever closer:
 
 # %%

@@ -280,7 +280,7 @@ print("left edge left alone:", carried < 3)
 # %% [markdown]
 # ### On a real painting
 #
-# The painter of the next notebook, with and without refinement. Look at the edge of the mask, and at the difference of the two on the right.
+# The painter of the next notebook, with and without refinement. By eye the two hardly differ; the right picture, on a root scale, says where they do: along the edge of the mask. (A poor wheel is the painter's own: it starts from noise here, the editor from a sketch, [notebook 04](04_inpainting.ipynb), section 6.)
 
 # %%
 from textedit_lite import inpaint
@@ -455,7 +455,10 @@ with plugged_in(**yours) as mine:
 print("yours:", ", ".join(mine) or "none yet")
 outside = (np.asarray(fine) != np.asarray(image)).any(-1) & (np.asarray(roomy) == 0)
 print(outside.sum(), "pixels changed outside of the mask")
-plots.mask_overlay(image, roomy, "the mask of a tilted bus").figure
+figure, axes = plots.panels(1, 2, width=3)
+plots.mask_overlay(image, roomy, "the mask for a tilted bus", axes[0])
+plots.show(fine, "painted in it", axes[1])
+figure
 
 # %% [markdown]
 # And the whole editor with them. Is every pixel outside of the mask what it was?

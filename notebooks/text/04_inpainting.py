@@ -81,7 +81,7 @@ figure
 #
 # ## 2. Pictures become latents
 #
-# Stable Diffusion (Rombach et al., 2022) does not paint pixels but **latents**: an autoencoder makes the picture a few times smaller, with four channels. Whatever goes through it comes back slightly changed.
+# Stable Diffusion (Rombach et al., 2022) does not paint pixels but **latents**: an autoencoder (a *VAE*, in most papers) makes the picture a few times smaller, with four channels. Whatever goes through it comes back slightly changed.
 
 # %%
 from diffusers.pipelines.stable_diffusion import (
@@ -106,7 +106,7 @@ figure
 # %% [markdown]
 # (`textedit-lite score vae` measures this loss on many pictures, in decibels.) Remember that right-hand picture. A pipeline that sends the *whole* picture through the autoencoder changes **every** pixel of it.
 #
-# An inpainting UNet has **nine input channels**: four of the noisy latents, one of the mask, four of the latents of the picture with the hole. (Of the pixels of a latent's cell, the pipeline looks at one for the mask. So where a mask is thinner than a cell, the painter is given whole cells, and a thin stroke is painted, too; what is pasted back is the stroke.)
+# An inpainting UNet (the network that takes the noise away) has **nine input channels**: four of the noisy latents, one of the mask, four of the latents of the picture with the hole. (Of the pixels of a latent's cell, the pipeline looks at one for the mask. So where a mask is thinner than a cell, the painter is given whole cells, and a thin stroke is painted, too; what is pasted back is the stroke.)
 
 # %%
 channels = painter.vae.config.latent_channels
@@ -119,7 +119,7 @@ print(f"{channels} noisy + 1 mask + {channels} seen =", painter.unet.config.in_c
 #
 # $$ x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1 - \bar\alpha_t}\, \epsilon, \qquad v_t = \sqrt{\bar\alpha_t}\, \epsilon - \sqrt{1 - \bar\alpha_t}\, x_0 $$
 #
-# The lite UNet predicts $v$ (Salimans & Ho, 2022), from which both $x_0$ and $\epsilon$ follow; Stable Diffusion 1.5 predicts $\epsilon$. Sampling starts at pure noise and takes a few large steps down.
+# $\bar\alpha_t$ falls from nearly 1 at $t = 0$ (only the picture) to nearly 0 at the last of $T = 1000$ times (only noise); the next figure shows both roots. The lite UNet predicts $v$ (Salimans & Ho, 2022), from which both $x_0$ and $\epsilon$ follow; Stable Diffusion 1.5 predicts $\epsilon$. Sampling starts at pure noise and takes a few large steps down.
 
 # %%
 figure, (ax,) = plots.panels(width=5.5, height=2.4)
@@ -264,6 +264,8 @@ titles = [f"steps = {n}" for n in counts]
 plots.image_grid(closer(by_steps), titles, columns=5, side=1.7)
 
 # %% [markdown]
+# The first few buy the form; eight and sixteen draw nearly the same bus, with the same faults.
+#
 # ## 5. Words that keep
 #
 # The task is TILT: *the blue bus changes to a bus tilted slightly to the left*. The prompt does not say "blue" a second time. Left, the painter gets only the prompt's words, four times; right, the words and what CLIP read.
@@ -560,6 +562,8 @@ names = ["by hand", "by the library", "by hand, from a sketch"]
 plots.image_grid(closer(pictures), names, columns=3, side=2.2)
 
 # %% [markdown]
+# (From a sketch it may look worse than in section 6: at strength 0.5 little of the sketch is left, and nothing here keeps it, as `keep_start` does there.)
+#
 # The others are used by the whole editor: `plugged_in` puts them in the place of the package's own.
 
 # %%

@@ -45,7 +45,7 @@ editor = Editor(models)
 # %% [markdown]
 # ## 1. Four edits to grade
 #
-# One wish, and four answers. **ours** is the editor of notebook 05. **plain** is the pipeline as one would write it first: the box is the mask, and the whole picture is squeezed into the painter's square and back. **copy** returns the input. **ideal** is the truth, which only a drawn world knows.
+# One wish, and four answers. **ours** is the editor of notebook 05. **plain** is the pipeline as one would write it first: the box is the mask, and the whole picture is squeezed into the painter's square and back. It takes the paper's and Stable Diffusion's settings (40 steps, strength 0.9, guidance 7.5), which are too strong for this small painter; with those of notebook 04 it does less harm. **copy** returns the input. **ideal** is the truth, which only a drawn world knows.
 
 # %%
 scene = scenes.make_scene(81)
@@ -124,7 +124,21 @@ for ax, name in zip(axes, ("ours", "plain", "ideal")):
 figure
 
 # %% [markdown]
-# White is 1. (These are at the picture's own 256 pixels. `ssim_512`, for which both are enlarged to 512 as papers do, comes out higher: the size is a setting, too.) Look at the right one: **the perfect edit does not have an SSIM of 1**, because it changed what it was asked to change. Who wants an SSIM of 1 must do nothing.
+# White is 1. A second opinion: scikit-image has an SSIM as well. With these settings the two agree, with its own they do not, and a paper that prints "SSIM" alone may mean either.
+
+# %%
+# NBVAL_IGNORE_OUTPUT
+from skimage.metrics import structural_similarity
+
+pair = pixels["copy"], pixels["plain"]
+told = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+same, own = (structural_similarity(*pair, channel_axis=2, data_range=1, **settings)
+             for settings in (told, {}))
+print(f"torchmetrics {ssim_map(*pair).mean():.3f}, scikit-image {same:.3f}",
+      f"and as it comes {own:.3f}")
+
+# %% [markdown]
+# (The pictures above are at the picture's own 256 pixels. `ssim_512`, for which both are enlarged to 512 as papers do, comes out higher: the size is a setting, too.) Look at the right one: **the perfect edit does not have an SSIM of 1**, because it changed what it was asked to change. Who wants an SSIM of 1 must do nothing.
 #
 # What SSIM forgives, and what it does not:
 
@@ -343,6 +357,9 @@ print(f"{'':8}", *(f"{words:>24}" for words in counted))
 for name, run in runs.items():
     print(f"{name:8}", *(f"{mean(run, key):24.0%}" for key in counted.values()))
 
+# %% [markdown]
+# (Plain and copy never look at what they made: their 0 % is no verdict.)
+
 # %%
 pictures, titles = [], []
 for at in range(4):  # one edit of each task
@@ -370,7 +387,7 @@ for name, run in runs.items():
 # Twelve edits are few. The **bootstrap** (Efron, 1979) asks how the mean would vary if we drew other edits of the same kind, by drawing from our own with replacement, a thousand times; the middle 95 % of the means are the interval (`bootstrap_interval`). Say that nine of twelve had succeeded:
 
 # %%
-from textedit_lite.evaluation.metrics import bootstrap_interval
+from textedit_lite.evaluation.metrics import bootstrap_interval, clustered_interval
 
 successes = np.array([1.0] * 9 + [0.0] * 3)
 low, high = bootstrap_interval(successes)
@@ -384,7 +401,7 @@ ax.legend(fontsize=8, loc="upper left")
 figure
 
 # %% [markdown]
-# Half of all edits could fail, or hardly one: with twelve edits that is all that is known. The same for every task and editor:
+# Half of all edits could fail, or hardly one: with twelve edits that is all that is known. The same for every task and editor. For all tasks together whole pictures are drawn, with all of their edits (`clustered_interval`), as those succeed or fail together:
 
 # %%
 figure, (ax,) = plots.panels(width=6, height=2.8)
@@ -392,7 +409,8 @@ tasks = ["color", "tilt", "front", "updown"]
 for at, (name, run) in enumerate(runs.items()):
     for x, task in enumerate([*tasks, "all"]):
         hits = [row["success"] for row in run if task in (row["task"], "all")]
-        (low, high), place = bootstrap_interval(hits), x + 0.2 * (at - 1)
+        scenes_of = [row["image_id"] for row in run if task in (row["task"], "all")]
+        (low, high), place = clustered_interval(hits, scenes_of), x + 0.2 * (at - 1)
         ax.plot([place] * 2, [low, high], color=f"C{at}", linewidth=3, alpha=0.5)
         ax.plot(place, np.mean(hits), "o", color=f"C{at}", label=None if x else name)
 ax.set_xticks(range(5), [*map(str.upper, tasks), "all"])
@@ -407,13 +425,16 @@ figure
 
 # %%
 gap = [float(a["success"]) - b["success"] for a, b in zip(runs["ours"], runs["plain"])]
-low, high = bootstrap_interval(gap)
+low, high = clustered_interval(gap, [row["image_id"] for row in runs["ours"]])
 print("ours minus plain, the interval lies above 0:", low > 0)
+
+# %% [markdown]
+# (Of twelve differences that are all 1 this interval has no length either, and the warning holds for it, too.)
 
 # %% [markdown]
 # ## 10. The table
 #
-# `report` puts runs side by side, each figure with its interval (`figures`; for all tasks together it draws pictures, with all of their edits, as those succeed or fail together), writes Markdown, CSV and LaTeX, and says what compares with what. On the command line: `textedit-lite report FOLDER ...`.
+# `report` puts runs side by side, each figure with its interval (`figures`), writes Markdown, CSV and LaTeX, and says what compares with what (*right of itself*: how often the editor's own verdict is the oracle's). On the command line: `textedit-lite report FOLDER ...`.
 
 # %%
 # NBVAL_IGNORE_OUTPUT
@@ -474,7 +495,7 @@ print(sets["ours"]["captions"]["frechet_clip"])
 print_table(sets, ["frechet_clip", "kid_clip", "cmmd_clip"])
 
 # %% [markdown]
-# The copy wins all three (its KID is a little *below* 0, as an unbiased estimate of nothing may be). Against the originals, **a distance can only get worse by editing**, and the perfect edit would lose to the editor that does nothing. In a drawn world there is a better reference: the *ideal edits*.
+# The copy wins: it is at 0 from the originals in all three. (KID's I is Inception's, too: here the name says whose features they are, `kid_clip`. And as every edit has its own original, no picture is compared with itself in it, `paired`: else a copy would come out below 0, the further the fewer pictures there are.) Against the originals, **a distance can only get worse by editing**, and the perfect edit would lose to the editor that does nothing. In a drawn world there is a better reference: the *ideal edits*.
 
 # %%
 from textedit_lite.evaluation.distances import clip_features_of, cmmd, frechet_distance
@@ -501,7 +522,7 @@ print_table(against, ["frechet", "cmmd"])
 # %% [markdown]
 # Now doing nothing costs something, and the order is the one that you saw in the pictures.
 #
-# The other trap is $N$. Two sets drawn from *one and the same* distribution should be at distance 0. The Frechet distance never quite is, and far from it as long as there are fewer pictures than features: it can be compared only at one $N$. KID is about 0 at any $N$, and says how much it varies.
+# The other trap is $N$. Two sets drawn from *one and the same* distribution should be at distance 0. The Frechet distance never quite is, and far from it as long as there are fewer pictures than features: it can be compared only at one $N$. KID is about 0 at any $N$, and says how much it varies (on the right).
 
 # %%
 from textedit_lite.evaluation.distances import kid
@@ -724,7 +745,7 @@ figure
 # | [`evaluation/figures.py`](../textedit_lite/evaluation/figures.py) | `sheet`, `reliable`, `reliability`, `cost` |
 # | [`evaluation/manifest.py`](../textedit_lite/evaluation/manifest.py) | `read_manifest` |
 # | [`evaluation/measure.py`](../textedit_lite/evaluation/measure.py) | `make_rows`, `mask_iou` |
-# | [`evaluation/metrics.py`](../textedit_lite/evaluation/metrics.py) | `edit_measures`, `psnr`, `ssim_map`, `ssim_outside`, `pie_measures`, `clip_measures`, `bootstrap_interval` |
+# | [`evaluation/metrics.py`](../textedit_lite/evaluation/metrics.py) | `edit_measures`, `psnr`, `ssim_map`, `ssim_outside`, `pie_measures`, `clip_measures`, `bootstrap_interval`, `clustered_interval` |
 # | [`evaluation/report.py`](../textedit_lite/evaluation/report.py) | `read_run`, `report`, `sheet_of` |
 # | [`evaluation/rows.py`](../textedit_lite/evaluation/rows.py) | `read_rows` |
 # | [`evaluation/run.py`](../textedit_lite/evaluation/run.py) | `evaluate`, `process` |

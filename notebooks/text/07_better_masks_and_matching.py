@@ -256,6 +256,8 @@ pictures = [result.image for result in by_kind.values()]
 plots.image_grid([crowd, *pictures], ["before", *by_kind], side=2.6)
 
 # %% [markdown]
+# All three may call themselves *edited*: the verdict looks at the bird, not at what became of its neighbours.
+#
 # And the promise of notebook 03 holds under any mask: not one pixel outside of it has changed. On the command line it is `--mask sam`.
 
 # %%
@@ -672,6 +674,8 @@ print("yours:", ", ".join(mine) or "none yet", "| IoU", measured["iou"])
 edit_figure(painted)
 
 # %% [markdown]
+# Look at the suitcase's edge beside the bird: a rim may keep the old colour. A mask that spares the neighbours can spare too much.
+#
 # ### The matching with your functions
 #
 # `plugged_in` runs the package with your functions in place of its own; where yours is still a stub, ours does the work.

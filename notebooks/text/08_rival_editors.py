@@ -115,7 +115,7 @@ titles = ["input", *(f"strength {s}" for s in strengths)]
 plots.denoising_strip([image, *row], titles)
 
 # %% [markdown]
-# On the left nothing happens; on the right nothing is left of the picture, and the model draws what it likes, with red in it. That is text-to-image, and SDEdit can be no better at drawing than its model is. So ask the lite one for four things, out of nothing but noise (`draw`):
+# On the left the bus stays blue, and small things are lost already; on the right nothing is left of the picture, and the model draws what it likes, with red in it. That is text-to-image, and SDEdit can be no better at drawing than its model is. So ask the lite one for four things, out of nothing but noise (`draw`):
 
 # %%
 from textedit_lite.training.score_drawing import draw
@@ -217,7 +217,7 @@ with torch.inference_mode():
                       guidance=settings["guidance"])
 outside = ~mask[0]
 kept = (painted[0] - latents[0]).abs().amax(0)[outside].max()
-print(f"{depth} levels; outside of the mask the latents are off by {kept:.0f}")
+print(depth, "levels; outside of the mask the latents are the same:", bool(kept == 0))
 plots.image_grid([small_image, decoded(latents), decoded(painted)],
                  ["what it sees", "through the autoencoder", "edited"], columns=3)
 

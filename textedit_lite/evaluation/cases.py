@@ -19,7 +19,7 @@ from .sets import Folder, Picture, Thing, World, object_mask
 VISIBLE = 0.7  # of an object's pixels must show for it to be edited
 SMALLEST, LARGEST = 0.02, 0.6  # of the picture's area
 BORDER = 1.0  # pixels that a box must keep from the border, as annotations are cut to a fraction of one
-SHOWN = 0.15  # an object of which this share has a colour is not asked to take it
+SHOWN = 0.15  # share of an object's pixels from which on it has a colour, and is not asked to take it
 LOOKED_AT = 5000  # pictures of the endless world, at most, for each edit that is asked for
 
 
@@ -113,10 +113,10 @@ def colours_of(data: Folder | World, picture: Picture, thing: Thing) -> list[str
     if thing.colour:
         return [thing.colour]
     try:
-        pixels = np.asarray(data.open(picture), np.float32) / 255
+        pixels, own = np.asarray(data.open(picture), np.float32) / 255, object_mask(picture, thing)
     except ImageError:  # it is chosen all the same, and its edit will fail with that reason
         return []
-    shares = palette_shares(pixels.transpose(2, 0, 1), object_mask(picture, thing).astype(float))
+    shares = palette_shares(pixels.transpose(2, 0, 1), own.astype(float))
     return [colour for colour, share in zip(COLOURS, shares) if share >= SHOWN]
 
 

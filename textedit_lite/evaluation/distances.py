@@ -106,7 +106,8 @@ def frechet_distance(features_a: np.ndarray, features_b: np.ndarray) -> float:
 
 
 def kid(
-    features_a: np.ndarray, features_b: np.ndarray, subsets: int = SUBSETS, subset_size: int = SUBSET_SIZE, seed: int = 0
+    features_a: np.ndarray, features_b: np.ndarray, subsets: int = SUBSETS, subset_size: int = SUBSET_SIZE, seed: int = 0,
+    paired: bool = False,
 ) -> tuple[float, float]:  # fmt: skip
     """Kernel distance (KID, where the features are Inception's): its mean and deviation over random subsets.
 
@@ -114,19 +115,27 @@ def kid(
     rows each, at most all (Binkowski et al., 2018). Unbiased: about 0, also below, for sets of one kind at any N. The
     deviation is that between subsets; where they hold all rows it is 0 and says nothing.
 
-    Raises SettingsError for fewer than 2 rows, or for features of different kinds. Taught in notebook 06.
+    paired: row i of both is of one picture, before and after. Then both subsets are of the same pictures, and no picture is
+    compared with itself (Gretton et al., 2012, equation 4): else what is alike in a pair counts as nearness of the sets, and a
+    set would be at less than 0 from itself, the further the smaller it is. So it is at 0.
+
+    Raises SettingsError for fewer than 2 rows, for features of different kinds, or where pairs are not all there. Taught in notebook 06.
     """
     a, b = _pair(features_a, features_b)
     size = min(subset_size, len(a), len(b))
+    if paired and len(a) != len(b):
+        raise SettingsError(f"Paired sets are of one length, not {len(a)} and {len(b)}: give both pictures of each pair.")
     if size < 2 or subsets < 1:
         raise SettingsError("KID needs at least 1 subset of at least 2 rows, as in subsets=100, subset_size=1000.")
     rng = np.random.default_rng(seed)
     found = []
     for _ in range(subsets if size < max(len(a), len(b)) else 1):
-        x, y = (rows[rng.permutation(len(rows))[:size]] for rows in (a, b))
+        some = rng.permutation(len(a))[:size]
+        x, y = a[some], b[some if paired else rng.permutation(len(b))[:size]]
         xx, yy, xy = ((p @ q.T / a.shape[1] + 1) ** 3 for p, q in ((x, x), (y, y), (x, y)))
         within = (xx.sum() - np.trace(xx) + yy.sum() - np.trace(yy)) / (size * (size - 1))
-        found.append(within - 2 * xy.mean())
+        between = (xy.sum() - np.trace(xy)) / (size * (size - 1)) if paired else xy.mean()
+        found.append(within - 2 * between)
     return float(np.mean(found)), float(np.std(found))
 
 

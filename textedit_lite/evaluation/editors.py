@@ -15,7 +15,7 @@ from ..editor import Editor, EditResult
 from ..errors import OutputError, SettingsError, TextEditError, WeightsError
 from ..mask import build_mask
 from ..match import ATTRIBUTES, read_attributes, read_categories, text_features
-from ..memory import is_out_of_memory
+from ..memory import is_fault, is_out_of_memory
 from ..models import Models
 from ..prompt import check_words, parse
 from ..rivals import diffedit_batch, instruct_pix2pix_batch, plain_edit, sdedit_batch
@@ -100,12 +100,14 @@ def rival(edit_batch: Callable[..., list[EditResult]]) -> Callable[[Models, dict
     return lambda models, options: lambda some: edit_batch(*_asked(some)[:2], models, _asked(some)[2], **options)
 
 
-# A further rival is a function as above, and a line here. ABLE: those that take the options of `Editor.edit_batch`.
+# A further rival is a function as above, and a line here. ABLE: those that take the options of `Editor.edit_batch`; CHOOSERS:
+# those that choose an object, the others see the whole picture.
 EDITORS: dict[str, Callable[[Models, dict[str, Any]], Way]] = {
     "ours": ours, "copy": copy, "oracle-mask": oracle_mask, "plain": plain,
     "sdedit": rival(sdedit_batch), "diffedit": rival(diffedit_batch), "instruct-pix2pix": rival(instruct_pix2pix_batch),
 }  # fmt: skip
 ABLE = ("ours", "oracle-mask")
+CHOOSERS = (*ABLE, "plain")
 
 
 def check_editor(name: str, ablate: str | None = None) -> None:
@@ -132,7 +134,8 @@ def attempt(way: Way, some: Sequence[Request], words: Sequence[str] | None = Non
 
     words: all that the models know, None for any; a prompt beyond them fails before anything is computed. Where the rest
     fails together nevertheless, each is tried by itself. An interruption goes through, and so does the machine's own
-    trouble (a full memory or disk, weights that are gone), which says nothing of the edit: the run is gone on with later.
+    trouble (a full memory or disk, weights that are gone, a GPU that failed), which says nothing of the edit: the run is gone on
+    with later.
     Raises WeightsError or OutputError then (`trouble_named`).
     """
     results: list[EditResult | None] = [_refused(request, words) for request in some]
@@ -148,16 +151,21 @@ def attempt(way: Way, some: Sequence[Request], words: Sequence[str] | None = Non
 
 @contextmanager
 def trouble_named() -> Iterator[None]:
-    """Says the machine's own trouble in one sentence: a full memory is a WeightsError, what the system refuses an OutputError."""
+    """Says the machine's own trouble in one sentence: a full memory or a failed GPU is a WeightsError, what the system refuses an
+    OutputError.
+    """
     try:
         yield
     except OSError as error:
         raise OutputError(f"The system refuses to go on ({error.strerror or error}): mend that, and the same command goes on from "
                           "here.") from error  # fmt: skip
     except (MemoryError, RuntimeError) as error:
-        if isinstance(error, MemoryError) or is_out_of_memory(error):
+        if is_out_of_memory(error):
             raise WeightsError("The memory has no room for these edits: close other programs, and the same command goes on from "
                                "here.") from error  # fmt: skip
+        if is_fault(error):
+            raise WeightsError(f"The GPU has failed ({str(error).splitlines()[0]}): the same command goes on from here, in a new "
+                               "process.") from error  # fmt: skip
         raise
 
 

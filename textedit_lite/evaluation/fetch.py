@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import os
 import shutil
 import ssl
 import sys
-import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Callable
@@ -125,7 +125,7 @@ def download(archive: Archive, path: Path, tries: int = TRIES) -> Path:
         try:
             _more(archive, part)
             break
-        except (OSError, urllib.error.URLError):
+        except (OSError, http.client.HTTPException):
             if not left:
                 raise
     if not _whole(part, archive):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Sequence
 from typing import Any
@@ -98,8 +99,7 @@ def reliability(runs: dict[str, Sequence[dict[str, Any]]], ax=None):
             ax.annotate(f"{n}", (a, b), textcoords="offset points", xytext=(0, 6), ha="center", fontsize=7)
     ax.set(xlabel="margin between the best two candidates (numbers: edits)", ylabel="share of right choices", xlim=(0, 1), ylim=(0, 1.12))
     ax.spines[["top", "right"]].set_visible(False)
-    if ax.get_legend_handles_labels()[0]:
-        _legend(ax, loc="lower right")
+    _legend(ax, loc="lower right")
     return ax
 
 
@@ -116,21 +116,23 @@ def unbeaten(success, harm) -> np.ndarray:
 
 
 def success_and_harm(rows: Sequence[dict[str, Any]]) -> tuple[float, float]:
-    """The share of successes, and the mean squared error outside of the edits' places of those that came back.
+    """The share of successes, and the mean squared error outside of the edits' places of those that came back: NaN where none did.
 
     Taught in notebook 08.
     """
     harm = [row["mse_outside"] for row in rows if row.get("mse_outside") is not None]
-    return _mean([row["success"] for row in rows]), _mean(harm)
+    return _mean([row["success"] for row in rows]), _mean(harm) if harm else math.nan
 
 
 def trade_off(points: dict[str, tuple[float, float]], ax=None):
     """Success against what an edit did to the rest of the picture, a point an editor: the Axes.
 
     points: name -> (share of successes, mean squared error outside of the place of the edit). Those that no other beats
-    (`unbeaten`) are filled. An error of 0 is drawn at the left edge of the logarithmic axis. Taught in notebook 08.
+    (`unbeaten`) are filled. An error of 0 is drawn at the left edge of the logarithmic axis, and who gave no picture back (NaN), nowhere.
+    Taught in notebook 08.
     """
     ax = ax or panels(width=6.4, height=3.0)[1][0]
+    points = {name: point for name, point in points.items() if not math.isnan(point[1])}
     success, harm = np.array([point[0] for point in points.values()]), np.array([point[1] for point in points.values()])
     least = min([1e-6, *harm[harm > 0]]) / 3
     for number, (name, front) in enumerate(zip(points, unbeaten(success, harm), strict=True)):
@@ -165,6 +167,8 @@ def cost(runs: dict[str, Sequence[dict[str, Any]]], ax=None):
 
 
 def _legend(ax, **place) -> None:
+    if not ax.get_legend_handles_labels()[0]:
+        return
     for text in ax.legend(fontsize=8, frameon=False, **place).get_texts():
         text.set(**WORDS)
 

@@ -30,21 +30,23 @@ def request_of(data: Folder | World, case: Case) -> Request:
 
 def make_rows(
     data: Folder | World, cases: Sequence[Case], requests: Sequence[Request | None],
-    results: Sequence[EditResult], models: Models,
+    results: Sequence[EditResult], models: Models, chooses: bool = True,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """A row an edit; DETR looks at all edited pictures in one batch. A picture that could not be read has no request.
 
+    chooses: whether the editor chooses an object (`editors.CHOOSERS`).
     Taught in notebook 06.
     """
     painted = [result.image for result in results if result.image is not None]
     found = iter(detect_batch(painted, models.detr, models.detr_processor))
     seen = [next(found) if result.image is not None else None for result in results]
-    return [_row(data, *four, models) for four in zip(cases, requests, results, seen, strict=True)]
+    return [_row(data, *four, models, chooses) for four in zip(cases, requests, results, seen, strict=True)]
 
 
 def _row(
-    data: Folder | World, case: Case, request: Request | None, result: EditResult, seen: Detections | None, models: Models
-) -> dict[str, Any]:
+    data: Folder | World, case: Case, request: Request | None, result: EditResult, seen: Detections | None, models: Models,
+    chooses: bool,
+) -> dict[str, Any]:  # fmt: skip
     """What one edit came to.
 
     returned: a picture came back, which is what the paper counts as success. target: the right object was chosen (None
@@ -54,7 +56,6 @@ def _row(
     picture = data.picture(case.image_id)
     boxes = np.array([thing.box for thing in picture.objects], np.float32)
     back = result.image is not None
-    chooses = result.box is not None or not back
     target = hits(result.box, boxes, case.index) if chooses else None
     row: dict[str, Any] = {
         **case.to_dict(), "status": result.status, "message": result.message, "returned": back and not is_black(result.image),

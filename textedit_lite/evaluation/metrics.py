@@ -210,7 +210,7 @@ def clustered_interval(
     """`bootstrap_interval` of values that come in clusters, such as several edits of one picture, which succeed or fail together.
 
     Whole clusters are drawn again (Field & Welsh, 2007), as values that hang together tell less than as many that do not.
-    clusters: for each value, what it belongs to; where each stands alone, it is `bootstrap_interval`.
+    clusters: for each value, what it belongs to; where each stands alone, it is `bootstrap_interval`. Taught in notebook 06.
     """
     numbers = np.asarray(values, np.float64)
     known = ~np.isnan(numbers)

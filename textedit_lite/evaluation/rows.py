@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import OutputError
+from ..errors import OutputError, SettingsError
 from ..images import write_text
 from .cases import Case
 
-ROWS, CASES, PARTS, EDITS = "rows.jsonl", "cases.jsonl", "parts", "edits"
+ROWS, CASES, PARTS, EDITS, DISTANCES = "rows.jsonl", "cases.jsonl", "parts", "edits", "distances.json"
 
 
 def part_file(folder: Path, rank: int) -> Path:
@@ -74,6 +74,12 @@ def merge(folder: Path, cases: Sequence[Case]) -> list[dict[str, Any]]:
 def write_cases(folder: Path, cases: Sequence[Case]) -> None:
     """Write cases.jsonl: what was chosen to be edited, in order."""
     _write(folder / CASES, (case.to_dict() for case in cases))
+
+
+def check_cases(folder: Path, cases: Sequence[Case]) -> None:
+    """Raises SettingsError where the run in a folder was begun with other cases, as another version may choose them."""
+    if (folder / CASES).is_file() and read_lines(folder / CASES) != json.loads(json.dumps([case.to_dict() for case in cases])):
+        raise SettingsError(f"{folder} holds edits that another version chose: go on with that version, or give another --out.")
 
 
 def read_cases(folder: Path) -> list[Case]:

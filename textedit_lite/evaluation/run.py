@@ -24,7 +24,7 @@ from ..memory import give_back
 from ..models import Models, best_device, load_models, split_lcm
 from . import rows
 from .cases import Case, check_tasks, choose_cases
-from .editors import Request, Way, attempt, check_editor, make_editor, trouble_named, warm
+from .editors import CHOOSERS, Request, Way, attempt, check_editor, make_editor, trouble_named, warm
 from .manifest import MANIFEST, begin, rival_of, weights_of
 from .measure import make_rows, request_of
 from .sets import Folder, World, open_set
@@ -73,6 +73,7 @@ def evaluate(
     where = data if data in ("world", "coco") else str(Path(data).resolve())
     begin(folder, settings, {}, write=False)  # another run is refused before an hour is spent on choosing
     cases = choose_cases(source, tasks, images, seed)
+    rows.check_cases(folder, cases)
     if rank == 0:
         begin(folder, settings, {"source": where, "processes": world_size})
         rows.write_cases(folder, cases)
@@ -83,6 +84,7 @@ def evaluate(
     done = rows.read_parts(folder)
     todo = [some for some in mine if any(case.key not in done for case in some)]
     if todo:
+        (folder / rows.DISTANCES).unlink(missing_ok=True)  # those of other edits, from here on
         warm(models, [case.category for case in cases])
         way = make_editor(editor, models, ablate)
         words = None if editor == "copy" else models.known_words
@@ -91,7 +93,7 @@ def evaluate(
         part = rows.part_file(folder, rank)
         with trouble_named(), rows.open_lines(part) as file, _alive(part), bar:
             for some in todo:
-                made = _block(source, some, way, words, models, folder, done)
+                made = _block(source, some, way, words, models, editor in CHOOSERS, folder, done)
                 for row in made:
                     if row["key"] not in done:
                         rows.append(file, row)
@@ -108,11 +110,11 @@ def evaluate(
 
 
 def _block(
-    source: Folder | World, cases: Sequence[Case], way: Way, words, models: Models, folder: Path, done
+    source: Folder | World, cases: Sequence[Case], way: Way, words, models: Models, chooses: bool, folder: Path, done
 ) -> list[dict[str, Any]]:
     """The rows of one block; each picture is on disk before its row is, and none is written twice."""
     requests, results = _attempted(source, cases, way, words)
-    made = make_rows(source, cases, requests, results, models)
+    made = make_rows(source, cases, requests, results, models, chooses)
     for case, result in zip(cases, results, strict=True):
         if result.image is not None and case.key not in done:
             text = json.dumps(vars(result.settings)) if result.settings else "{}"

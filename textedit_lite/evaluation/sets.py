@@ -8,6 +8,7 @@ import json
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from operator import index
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +54,9 @@ class Picture:
 
 
 class Folder:
-    """A COCO-format folder: `images/` and `instances.json`, or `val2017/` and `annotations/` as COCO ships them.
+    """A COCO-format folder: `images/` and `instances.json`, or as COCO ships them, `val2017/` and `annotations/instances_val2017.json`.
 
+    Any other name may stand for val2017; of several sets in one folder val2017 is taken.
     A folder that `textedit-lite scenes` wrote says in recipe.json how it was made: its scenes are known.
     Raises SettingsError for a folder that is none. Taught in notebook 06.
     """
@@ -62,13 +64,9 @@ class Folder:
     def __init__(self, folder: Path | str):
         self.path = Path(folder)
         self.name = self.path.resolve().name
-        places = [("instances.json", "images"), ("annotations/instances_val2017.json", "val2017")]
-        names = next((pair for pair in places if (self.path / pair[0]).is_file() and (self.path / pair[1]).is_dir()), None)
-        if names is None:
-            raise SettingsError(f"{self.path} is no COCO set: give a folder with images/ and instances.json, or world, or coco.")
-        self._images = self.path / names[1]
+        annotated, self._images = _places(self.path)
         try:
-            text = (self.path / names[0]).read_bytes()
+            text = annotated.read_bytes()
             self.pictures = _pictures(json.loads(text))
             recipe = self.path / "recipe.json"
             self._recipe = json.loads(recipe.read_text(encoding="utf-8")) if recipe.is_file() else None
@@ -86,8 +84,11 @@ class Folder:
 
     def open(self, picture: Picture) -> Image.Image:
         """The pixels, RGB; raises ImageError, also where they have another size than the annotations say."""
-        image = open_image(self._images / picture.file_name)
-        if image.size != (picture.width, picture.height):
+        path, size = self._images / picture.file_name, (picture.width, picture.height)
+        image = open_image(path)
+        if image.size != size and image.size[::-1] == size:  # annotated as it is stored, not as EXIF would have it seen
+            image = open_image(path, upright=False)
+        if image.size != size:
             raise ImageError(f"{picture.file_name} is {image.width}x{image.height} pixels, its annotation says "
                                 f"{picture.width}x{picture.height}: fetch the picture again.")  # fmt: skip
         return image
@@ -96,8 +97,11 @@ class Folder:
         """The scene that the picture was drawn from, where the set is of the small world, else None."""
         if self._recipe is None:
             return None
-        scene = make_scene(picture.id - 1, self._recipe["split"], self._recipe["seed"], tuple(self._recipe["size"]))
-        drawn = [scene.objects[thing.attributes["order"]] for thing in picture.objects]
+        try:
+            scene = make_scene(picture.id - 1, self._recipe["split"], self._recipe["seed"], tuple(self._recipe["size"]))
+            drawn = [scene.objects[thing.attributes["order"]] for thing in picture.objects]
+        except (LookupError, TypeError, ValueError):
+            drawn = []
         if [(thing.category, thing.colour) for thing in picture.objects] != [(thing.category, thing.colour) for thing in drawn]:
             raise SettingsError(f"{self.path} was drawn by another version: draw it again with `textedit-lite scenes`.")
         return scene
@@ -110,8 +114,9 @@ class World:
 
     def __init__(self, seed: int):
         self.seed = seed
-        self.sha256 = hashlib.sha256(f"test scenes of seed {seed}".encode()).hexdigest()
         self._known: OrderedDict[int, tuple[Scene, Picture]] = OrderedDict()
+        first = self.open(self.picture(1))  # a world that is drawn otherwise is another set
+        self.sha256 = hashlib.sha256(f"test scenes of seed {seed}".encode() + first.tobytes()).hexdigest()
 
     def order(self, seed: int) -> Iterator[int]:
         """1, 2, 3, ...: scenes are random as they are, and there is no end of them."""
@@ -152,18 +157,44 @@ def open_set(data: str, seed: int = 0, yes: bool = False, fetch: bool = True) ->
 
 
 def object_mask(picture: Picture, thing: Thing) -> np.ndarray:
-    """The annotated pixels of one object: bool [height, width]; polygons, RLE and compressed RLE are read alike."""
+    """The annotated pixels of one object: bool [height, width]; polygons, RLE and compressed RLE are read alike.
+
+    Of an object that has none, as in sets for detectors alone, those of its box. Raises ImageError for an outline that cannot be
+    read, or is of a picture of another size.
+    """
     from pycocotools import mask as coco_mask
 
-    given = thing.segmentation
-    if isinstance(given, list):
-        given = coco_mask.merge(coco_mask.frPyObjects(given, picture.height, picture.width))
-    elif isinstance(given["counts"], list):
-        given = coco_mask.frPyObjects(given, picture.height, picture.width)
-    return coco_mask.decode(given).astype(bool)
+    height, width, given = picture.height, picture.width, thing.segmentation
+    if isinstance(given, list):  # three points enclose something
+        given = [polygon for polygon in given if isinstance(polygon, list) and len(polygon) >= 6]
+    if not given:
+        x0, y0, x1, y1 = thing.box
+        given = [[x0, y0, x1, y0, x1, y1, x0, y1]]
+    try:
+        if isinstance(given, list):
+            given = coco_mask.merge(coco_mask.frPyObjects(given, height, width))
+        elif isinstance(given["counts"], list):
+            given = coco_mask.frPyObjects(given, height, width)
+        if list(given["size"]) != [height, width]:
+            raise ValueError(f"of {given['size']} pixels, not {[height, width]}")
+        return coco_mask.decode(given).astype(bool)
+    except Exception as error:  # pycocotools raises whatever comes, down to Exception itself
+        raise ImageError(f"The outline of object {thing.id} of {picture.file_name} cannot be read ({error}): annotate it "
+                         "again.") from error  # fmt: skip
 
 
 # --- records -----------------------------------------------------------------------------------------------------
+
+
+def _places(folder: Path) -> tuple[Path, Path]:
+    """The file of annotations and the folder of pictures of a COCO set; raises SettingsError where there are none."""
+    found = {file.stem.removeprefix("instances_"): file for file in sorted(folder.glob("annotations/instances_*.json"))}
+    pairs = {name: (file, folder / name) for name, file in found.items()} | {"images": (folder / "instances.json", folder / "images")}
+    pairs = {name: pair for name, pair in pairs.items() if pair[0].is_file() and pair[1].is_dir()}
+    if not pairs:
+        raise SettingsError(f"{folder} is no COCO set: give a folder with images/ and instances.json, or world, or coco.")
+    name = next((name for name in ("images", "val2017") if name in pairs), min(pairs))
+    return pairs[name]
 
 
 def _pictures(instances: dict) -> dict[int, Picture]:
@@ -177,11 +208,12 @@ def _pictures(instances: dict) -> dict[int, Picture]:
 def _picture(image: dict, rows: list[dict], names: dict[int, str]) -> Picture:
     things = []
     for row in rows:
-        x, y, w, h = row["bbox"]
+        x, y, w, h = map(float, row["bbox"])
+        attributes = row.get("attributes")
         things.append(
             Thing(
-                row["id"], names[row["category_id"]], (x, y, x + w, y + h), float(row["area"]), bool(row.get("iscrowd")),
-                row["segmentation"], row.get("attributes") or {},
+                row["id"], names[row["category_id"]], (x, y, x + w, y + h), float(row.get("area", w * h)), bool(row.get("iscrowd")),
+                row.get("segmentation"), attributes if isinstance(attributes, dict) else {},
             )
         )  # fmt: skip
-    return Picture(image["id"], image["file_name"], image["width"], image["height"], tuple(things))
+    return Picture(index(image["id"]), image["file_name"], index(image["width"]), index(image["height"]), tuple(things))

@@ -18,10 +18,9 @@ from .distances import clip_features_of, cmmd, distance_caption, frechet_distanc
 from .editors import trouble_named
 from .fetch import inception_file
 from .manifest import read_manifest
-from .rows import edit_file, read_rows
+from .rows import DISTANCES, edit_file, read_rows
 from .sets import Folder, World, open_set
 
-FILE = "distances.json"
 LEAST = 10  # pictures under which a distance of sets is not worth printing
 
 Load = Callable[[str, str], Models]  # of a CLIP alone, by weights and device
@@ -41,7 +40,7 @@ def set_measures(folder: Path | str, models: Models | None = None, load: Load = 
     groups = {name: [key for key in tasks if tasks[key] == name] for name in settings["tasks"]} | {"all": list(tasks)}
     groups = {name: keys for name, keys in groups.items() if len(keys) >= LEAST}
     device = models.device if models else _device(settings["device"])
-    path, found = folder / FILE, {}
+    path, found = folder / DISTANCES, {}
     kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"edits": None}
     if kept["edits"] == len(tasks):
         found = kept["tasks"]
@@ -115,7 +114,7 @@ def set_of(folder: Path | str) -> Folder | World:
 
 
 def _distances(edits: np.ndarray, before: np.ndarray, features: str) -> dict[str, Any]:
-    mean, deviation = kid(edits, before)
+    mean, deviation = kid(edits, before, paired=True)
     values = {
         "frechet_clip": frechet_distance(edits, before), "kid_clip": mean, "kid_clip_deviation": deviation,
         "cmmd_clip": cmmd(edits, before), "n": len(edits),

@@ -128,14 +128,14 @@ def as_latex(cells: Sequence[Sequence[str]], caption: str) -> str:
 
 
 def as_csv(lines: Sequence[tuple[str, str, dict[str, Any]]]) -> str:
-    """All figures of all tables as CSV: a line a task and editor, with the ends of each interval."""
+    """All figures of all tables as CSV: a line a task and editor, with the ends of each interval; n: edits, back: those that came back."""
     columns = [column for columns in TABLES.values() for column in columns]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["task", "editor", "n", *(f"{c.key}{end}" for c in columns for end in ("", "_low", "_high"))])
+    writer.writerow(["task", "editor", "n", "back", *(f"{c.key}{end}" for c in columns for end in ("", "_low", "_high"))])
     for task, editor, found in lines:
         values = [v for column in columns for v in found.get(column.key, (math.nan,) * 3)]
-        writer.writerow([task, editor, found["n"], *("" if math.isnan(v) else f"{v:.6g}" for v in values)])
+        writer.writerow([task, editor, found["n"], found["back"], *("" if math.isnan(v) else f"{v:.6g}" for v in values)])
     return text.getvalue()
 
 

@@ -31,15 +31,15 @@ from .rows import append, open_lines, read_lines
 
 # In the order in which they are tried. The number of steps is a matter of patience, not of luck, and stays.
 TRIED: dict[str, dict[str, tuple[float, ...]]] = {
-    "sdedit": {"strength": (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9), "guidance": (1.5, 3.0, 5.0, 7.5)},
+    "sdedit": {"strength": (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9), "guidance": (1.5, 3.0, 5.0, 7.5, 12.0)},
     "diffedit": {
-        "threshold": (1.0, 1.5, 2.0, 3.0), "noise": (0.3, 0.5, 0.7), "strength": (0.6, 0.8, 1.0), "guidance": (1.5, 3.0, 5.0, 7.5),
+        "threshold": (1.0, 1.5, 2.0, 3.0), "noise": (0.2, 0.3, 0.5, 0.7), "strength": (0.6, 0.8, 1.0), "guidance": (1.5, 3.0, 5.0, 7.5),
     },
     "instruct-pix2pix": {
-        "guidance": (1.5, 3.0, 5.0, 7.5), "image_guidance": (1.0, 1.2, 1.5, 2.0), "temperature": (0.0, 0.3, 0.6, 1.0),
+        "guidance": (1.0, 1.5, 2.0, 3.0, 5.0), "image_guidance": (1.0, 1.2, 1.5, 2.0), "temperature": (0.0, 0.3, 0.6, 1.0),
     },
 }  # fmt: skip
-FEW = 32  # combinations, up to which all are tried: an editor that never succeeds shows no setting the way to the next one
+FEW = 40  # combinations, up to which all are tried: an editor that never succeeds shows no setting the way to the next one
 MOST = 2  # rounds through all settings
 BATCH = 8
 

@@ -13,6 +13,7 @@ from ..inpaint import BLACK
 from ..vocabulary import COLOURS, describe
 from ..world.oracle import Judgement, judge, palette_shares
 from ..world.scenes import Scene, ideal_edit
+from .cases import SHOWN
 
 MATCHED = 0.5  # IoU from which a box is the object's
 STILL_THERE = 0.3  # IoU from which the detector sees the object where it was: it may have been turned
@@ -101,7 +102,7 @@ def by_models(
     mask: the object's annotated pixels, bool [H, W]; places: the boxes where it may be now, [N, 4]; seen: what DETR
     finds in the edited picture; direction: `clip_measures`'s. Success is all of: the picture is not black; DETR finds
     the category there still (IoU over 0.3); CLIP's features moved the way of the words (direction over 0); and for a
-    colour, it is the one of the palette that most of the object's pixels show.
+    colour, it is the one of the palette's eight that most of the object's pixels show, and at least 15 % of them.
 
     That is weaker than the oracle: for a turn or a new view it asks no more than the direction. And where the editor
     uses the same DETR and CLIP, it has been chosen by its own judges. Taught in notebook 06.
@@ -112,6 +113,7 @@ def by_models(
     coloured = True
     if "colour" in change:
         pixels = np.asarray(edited, np.float32).transpose(2, 0, 1) / 255
-        coloured = COLOURS[int(palette_shares(pixels, mask.astype(float))[:-1].argmax())] == change["colour"]
+        shares = palette_shares(pixels, mask.astype(float))[:-1]
+        coloured = COLOURS[int(shares.argmax())] == change["colour"] and bool(shares.max() >= SHOWN)
     success = there and coloured and direction > 0 and not is_black(edited)
     return {"still_there": there, "coloured": coloured, "success_by_models": success}

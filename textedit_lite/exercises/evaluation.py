@@ -63,7 +63,7 @@ def _rows(rng: np.random.Generator):
     """No edit, all well, none came back, one of each; and random ones."""
     well, refused, wrong = (True, True, True), (False, False, None), (True, False, False)
     yield from (((),), ((well,),), ((refused, refused),), ((well, refused, wrong, (True, True, None), (True, False, True)),))
-    yield ((refused, (True, True, True), refused, (False, None, None)),)
+    yield ((refused, (True, True, True), refused, (False, False, None)),)
     for count in (5, 12, 30):
         rows = []
         for _ in range(count):

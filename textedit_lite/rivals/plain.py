@@ -47,7 +47,8 @@ def plain_edit(
         check_words(wish, models.known_words)
     image = open_image(image)
     settings = Settings(
-        prompt, int(seed), int(steps), float(guidance), float(threshold), rounds=1, weights=models.name, editor="plain"
+        prompt, int(seed), int(steps), float(guidance), float(threshold), rounds=1, weights=models.name, editor="plain",
+        rival={"strength": float(strength)}, device=models.device.split(":")[0],
     )  # fmt: skip
     timings: dict[str, float] = {}
 

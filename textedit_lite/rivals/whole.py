@@ -71,7 +71,7 @@ def edit_whole(
     def asked(i: int) -> Settings:
         return Settings(
             prompts[i], int(seeds[i]), int(settings["steps"]), settings["guidance"], rounds=1, weights=models.name,
-            editor=rival,
+            editor=rival, rival=dict(settings), device=models.device.split(":")[0],
         )  # fmt: skip
 
     def painted(some: Sequence[int]) -> list[EditResult]:

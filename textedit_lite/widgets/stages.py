@@ -146,6 +146,8 @@ def said(chosen: Match, source: str) -> tuple[str, str]:
     labels = sorted({candidate.label for candidate in chosen.candidates})
     if chosen.status == "ambiguous":
         fits = sum(candidate.fits for candidate in chosen.candidates)
+        if chosen.no_middle:
+            return "unsure", f'None of the {fits} that fit "{source}" is in the middle, as their number is even: choose one, or say which.'
         return "unsure", f'{fits} objects fit "{source}" about equally well: choose one, or say which, as in "the left {source}".'
     if chosen.status == "not_found" and (fits := sum(candidate.fits for candidate in chosen.candidates)):  # "the third car", of two
         return "unsure", f'Only {fits} of "{source}" can be found in the picture: count again, or choose one.'
