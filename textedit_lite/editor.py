@@ -19,7 +19,7 @@ from PIL import Image
 from .boxes import iou
 from .checksums import sha256_of
 from .detect import Detections, detect_batch, reduced
-from .errors import ImageError, PromptError, SettingsError
+from .errors import ImageError, SettingsError
 from .images import open_image, read_metadata, result_files, save_png, write_text
 from .inpaint import Painting, inpaint_batch
 from .mask import check_mask
@@ -295,10 +295,7 @@ class Editor:
     def parse(self, text: str, own_mask: bool = False) -> EditPrompt:
         """A prompt as `prompt.parse` reads it; raises UnknownWordError and PromptError for what these models cannot paint."""
         prompt = parse(text, own_mask)
-        if self.models.known_words is not None:
-            check_words(prompt, self.models.known_words)
-            if "text" in prompt.changes:
-                raise PromptError(f'These models cannot paint "{prompt.target}": ask for one colour, view or pose that they know.')
+        check_words(prompt, self.models.known_words)
         return prompt
 
     # --- driving the algorithm -----------------------------------------------------------------------------------

@@ -454,12 +454,19 @@ def mentions(named: EditPrompt | Mention) -> list[Mention]:
     return [found for relation in named.relations for found in (relation.anchor, *mentions(relation.anchor))]
 
 
-def check_words(prompt: EditPrompt, known_words: Iterable[str]) -> None:
-    """Raises UnknownWordError, which says which words are unknown and what is known. Taught in notebook 02."""
+def check_words(prompt: EditPrompt, known_words: Iterable[str] | None) -> None:
+    """Raises UnknownWordError, which says which words are unknown and what is known, or PromptError for a change that is none of these.
+
+    known_words: all that the models know, None for any. Taught in notebook 02.
+    """
+    if known_words is None:
+        return
     known = list(known_words)
     if missing := unknown_words(prompt, known):
         words = ", ".join(f'"{word}"' for word in missing)
         raise UnknownWordError(f"These models have never seen {words}: use what they know, {'; '.join(_sorted_out(known))}.")
+    if "text" in prompt.changes:
+        raise PromptError(f'These models cannot paint "{prompt.target}": ask for one colour, view or pose that they know.')
 
 
 def _sorted_out(known: Iterable[str]) -> list[str]:

@@ -495,7 +495,7 @@ print(sets["ours"]["captions"]["frechet_clip"])
 print_table(sets, ["frechet_clip", "kid_clip", "cmmd_clip"])
 
 # %% [markdown]
-# The copy wins: it is at 0 from the originals in all three. (KID's I is Inception's, too: here the name says whose features they are, `kid_clip`. And as every edit has its own original, no picture is compared with itself in it, `paired`: else a copy would come out below 0, the further the fewer pictures there are.) Against the originals, **a distance can only get worse by editing**, and the perfect edit would lose to the editor that does nothing. In a drawn world there is a better reference: the *ideal edits*.
+# The copy is at 0 from the originals in all three. (KID's I is Inception's, too: here the name says whose features they are, `kid_clip`. It is unbiased, so that of others it may come out a little below 0. And as every edit has its own original, no picture is compared with itself in it, `paired`: else the copy would be below 0, too, the further the fewer pictures there are.) Against the originals, **a distance can only get worse by editing**, and the perfect edit would lose to the editor that does nothing. In a drawn world there is a better reference: the *ideal edits*.
 
 # %%
 from textedit_lite.evaluation.distances import clip_features_of, cmmd, frechet_distance

@@ -191,8 +191,7 @@ def _asked(some: Sequence[Request]) -> tuple[list, list, list]:
 def _refused(request: Request, words: Sequence[str] | None) -> EditResult | None:
     try:
         wish = parse(request.prompt)
-        if words is not None:
-            check_words(wish, words)
+        check_words(wish, words)
     except TextEditError as error:
         return EditResult("failed", str(error), source=request.image)
     return None

@@ -43,8 +43,7 @@ def plain_edit(
     check_threshold(threshold)
     check_seed(seed)
     wish = parse(prompt)
-    if models.known_words is not None:
-        check_words(wish, models.known_words)
+    check_words(wish, models.known_words)
     image = open_image(image)
     settings = Settings(
         prompt, int(seed), int(steps), float(guidance), float(threshold), rounds=1, weights=models.name, editor="plain",

@@ -122,8 +122,7 @@ class MatchPanel(Panel):
         self.table.value = ""
         self.show(numbered(self.image, self.found.boxes, self.found.labels), numbered_words(self.found.labels))
         words = parse(self.prompt.value)
-        if self.models.known_words is not None:
-            check_words(words, self.models.known_words)
+        check_words(words, self.models.known_words)
         self._features = candidate_features(self.image, self.found.boxes, self.models) if len(self.found) else None
         self.words = words
         self._choose()
