@@ -18,18 +18,8 @@ from .data import sample_files
 from .files import whole
 from .inpaint import caption_states
 from .settings import check_settings
-from .text2image import (
-    BATCH,
-    NATIVE,
-    PART,
-    build,
-    encode,
-    fit,
-    load_vae,
-    save,
-    shrink,
-    timesteps,
-)
+from .text2image import BATCH, NATIVE, PART, build, encode, fit, save, shrink, timesteps
+from .vae import load_vae
 
 TRIPLES = 24_000
 ASKED_ELSE = 0.2  # how often a triple makes another change than the paper's four tasks: any view or pose, or two at once
@@ -136,7 +126,7 @@ def change_weights(before, after):
 
 
 def batch_maker(before, after, words, scaling: float):
-    """A function (step, generator) -> one batch, as `text2image.velocity_loss` takes it.
+    """A function (step, generator) -> one batch, as `inpaint.velocity_loss` takes it.
 
     before, after: latents, float16 [N, 4, h, h]; words: indices of the instructions, int [N], where 0 is the empty one;
     scaling: the autoencoder's factor, without which the pipeline hands the picture's latents to the UNet.
