@@ -245,7 +245,7 @@ def test_what_is_trained_edits_in_the_steps_that_its_folder_says(tmp_path, uncom
     from textedit_lite.evaluation.manifest import weights_of
     from textedit_lite.models import load_models
     from textedit_lite.training import inpaint
-    from textedit_lite.training.score_editor import cases
+    from textedit_lite.training.score_editor import scene_cases
     from textedit_lite.world.scenes import render
 
     monkeypatch.setattr(inpaint, "PART", 4)
@@ -272,7 +272,7 @@ def test_what_is_trained_edits_in_the_steps_that_its_folder_says(tmp_path, uncom
     taken = []
     models.painter.unet.register_forward_hook(lambda unet, given, found: taken.append(len(found[0])))
     for task, passes in ("front", [1] * 4), ("color", [1]):  # of UNet, by how many pictures: no second one without words
-        (case,) = cases(1, 0, task)
+        (case,) = scene_cases(1, 0, task)
         result = Editor(models).edit(render(case.scene), case.prompt, rounds=1)
         assert isinstance(result.image, Image.Image) and result.settings.steps == 4
         assert taken == passes, "four steps from noise, and a single one from a sketch"

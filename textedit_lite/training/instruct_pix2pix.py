@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import TextEditError
-from ..evaluation.cases import name_of
+from ..evaluation.cases import naming
 from ..prompt import parse
 from ..rivals.words import instruction
 from ..vocabulary import COLOURS, POSES, TASKS, VIEWS, describe
@@ -45,7 +45,7 @@ def ask(scene: Scene, index: int, change: dict[str, str]) -> Triple | None:
     """The triple of an edit, worded as an edit prompt is; None where no words tell the object from the others."""
     thing = scene.objects[index]
     alike = sorted((other.x, i) for i, other in enumerate(scene.objects) if other.category == thing.category)
-    if named := name_of(scene, index):
+    if named := naming(scene, index):
         category, colour = named
         source = " ".join(word for word in (colour, category) if word)
     elif index in (alike[0][1], alike[-1][1]):
