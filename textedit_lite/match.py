@@ -164,10 +164,10 @@ def contrast(images: np.ndarray, captions: Sequence[str], models) -> np.ndarray:
 # --- the views of a candidate ------------------------------------------------------------------------------------
 
 
-def inside_crop(box: Sequence[float], factor: float = CLIP_SIDE) -> tuple[float, float, float, float]:
+def inside_crop(box: Sequence[float]) -> tuple[float, float, float, float]:
     """Where a box lies in its `square_crop`, xyxy as fractions of the crop's side. Taught in notebook 07."""
     sides = np.array([box[2] - box[0], box[3] - box[1]], float)
-    half = sides / max(sides.max(), 1e-6) / factor / 2
+    half = sides / max(sides.max(), 1e-6) / CLIP_SIDE / 2
     return tuple(float(v) for v in (*(0.5 - half), *(0.5 + half)))
 
 

@@ -244,14 +244,6 @@ def minutes_spent(out: str | Path) -> float:
     return math.nextafter(seconds / 60, 0.0)  # down, so that 60 times as many seconds are no more than these
 
 
-def load_weights(model: nn.Module, out: str | Path) -> nn.Module:
-    """Put the newest averaged weights under `out` into `model`: a look at a run that may still be under way."""
-    tensors, _ = _read(Path(out) / CHECKPOINT)
-    prefix = "ema." if any(key.startswith("ema.") for key in tensors) else "model."
-    model.load_state_dict({key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)})
-    return model.eval()
-
-
 def _optimizer(model, lr, lr_scale, weight_decay, betas, fused):
     """AdamW with a group for each factor of the rate; vectors (biases, norms) are not decayed."""
     groups: dict[tuple[float, bool], list[nn.Parameter]] = defaultdict(list)
