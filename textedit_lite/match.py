@@ -403,7 +403,7 @@ def choose(candidates: Sequence[Candidate], select: str | int | None = None, ran
     if select in SELECTORS and index is not None:
         fitting = sorted(np.flatnonzero(fits).tolist(), key=lambda i: -scores[i])
         boxes = np.array([candidates[i].box for i in fitting], np.float32)
-        chosen = pick(boxes, select) if rank == 1 and select != "middle" else _selected(boxes, select, rank)
+        chosen = _selected(boxes, select, rank)
         if chosen is None:  # an even number has no middle, or there are fewer
             return Match(candidates, None, "ambiguous" if select == "middle" else "not_found", 0.0)
         index = fitting[chosen]
@@ -411,7 +411,9 @@ def choose(candidates: Sequence[Candidate], select: str | int | None = None, ran
 
 
 def _selected(boxes: np.ndarray, selector: str, rank: int) -> int | None:
-    return middle(boxes) if selector == "middle" else ordinal(boxes, selector, rank)
+    if selector == "middle":
+        return middle(boxes)
+    return pick(boxes, selector) if rank == 1 else ordinal(boxes, selector, rank)
 
 
 def verdict(scores: np.ndarray, fits: np.ndarray, bar: float = AMBIGUOUS) -> tuple[int | None, str, float]:
