@@ -12,6 +12,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib import import_module
 from importlib.metadata import version as installed
 from importlib.util import find_spec
@@ -260,19 +261,10 @@ def release(args: argparse.Namespace) -> int:
 
 
 def fetch(args: argparse.Namespace) -> int:
-    from textedit_lite.evaluation.fetch import fetch_inception
+    from textedit_lite.evaluation.fetch import agreed, fetch_inception
     from textedit_lite.models import fetch_weights
 
-    def agree(question: str) -> bool:
-        if args.yes:
-            return True
-        if not sys.stdin.isatty():
-            raise SettingsError(f"{question} Give --yes to agree.")
-        try:
-            return input(f"{question} Go on? [y/N] ").strip().lower() in ("y", "yes")
-        except EOFError:  # Ctrl-D
-            return False
-
+    agree = partial(agreed, yes=args.yes)
     there = fetch_inception(agree) if args.weights == "inception" else fetch_weights(args.weights, agree)
     return 0 if there else complain("Nothing was downloaded.", 1)
 
