@@ -42,7 +42,7 @@ from textedit_lite.models import Models, load_models
 from textedit_lite.prompt import task_prompt
 from textedit_lite.rivals import plain_edit
 from textedit_lite.training.card import machine
-from textedit_lite.training.score_editor import cases
+from textedit_lite.training.score_editor import scene_cases
 from textedit_lite.vocabulary import COLOURS, TASKS
 from textedit_lite.world.scenes import Scene, make_scene, render
 
@@ -68,7 +68,7 @@ class Edit:
 
 def edits(count: int, size: tuple[int, int] | int = 256) -> list[Edit]:
     """So many edits of unseen scenes, the four tasks in turn, drawn at a size (width, height)."""
-    found = [case for four in zip(*(cases(-(-count // len(TASKS)), 0, task) for task in TASKS)) for case in four][:count]
+    found = [case for four in zip(*(scene_cases(-(-count // len(TASKS)), 0, task) for task in TASKS)) for case in four][:count]
     width, height = (size, size) if isinstance(size, int) else size
     scenes = [replace(case.scene, width=width, height=height) for case in found]
     return [Edit(render(scene), case.prompt, case.seed, case.task != "front") for scene, case in zip(scenes, found)]

@@ -24,14 +24,14 @@ from textedit_lite.evaluation.verdict import background_share
 from textedit_lite.models import load_models
 from textedit_lite.rivals import plain_edit
 from textedit_lite.training.card import machine
-from textedit_lite.training.score_editor import Case, cases, measure
+from textedit_lite.training.score_editor import SceneCase, measure, scene_cases
 from textedit_lite.vocabulary import TASKS
 from textedit_lite.world.scenes import render
 
 WAYS = {"ours": "our editor", "plain": "the plain way"}
 
 
-def edited(way: str, case: Case, image, models) -> tuple[Any, float]:
+def edited(way: str, case: SceneCase, image, models) -> tuple[Any, float]:
     """One edit from nothing, and the seconds that it took; a new editor each time, so that none is remembered."""
     began = time.perf_counter()
     if way == "ours":
@@ -41,7 +41,7 @@ def edited(way: str, case: Case, image, models) -> tuple[Any, float]:
     return result, time.perf_counter() - began
 
 
-def one_row(way: str, case: Case, models) -> dict[str, Any]:
+def one_row(way: str, case: SceneCase, models) -> dict[str, Any]:
     """What one edit came to, by the oracle and by counting pixels."""
     image = render(case.scene)
     result, seconds = edited(way, case, image, models)
@@ -75,7 +75,7 @@ def compare(count: int, seed: int, weights: str, device: str | None = None) -> d
     from tqdm import tqdm
 
     models = load_models(weights, device)
-    todo = [case for four in zip(*(cases(count, seed, task) for task in TASKS), strict=True) for case in four]
+    todo = [case for four in zip(*(scene_cases(count, seed, task) for task in TASKS), strict=True) for case in four]
     for way in WAYS:  # the first call of everything is slower
         edited(way, todo[0], render(todo[0].scene), models)
     rows = []

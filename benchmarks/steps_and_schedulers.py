@@ -33,7 +33,7 @@ from textedit_lite.images import write_text
 from textedit_lite.models import LCM, Models, load_models
 from textedit_lite.plots import panels, save
 from textedit_lite.training.card import machine
-from textedit_lite.training.score_editor import Case, cases, measure
+from textedit_lite.training.score_editor import SceneCase, measure, scene_cases
 from textedit_lite.vocabulary import TASKS
 from textedit_lite.world.scenes import render
 
@@ -96,7 +96,7 @@ def sweep(ways: list[Way], models: dict[str, Models], count: int, seed: int, out
     return [rows[place(way, case)] for way, some in todo for case in some]
 
 
-def edits(way: Way, some: list[Case], models: Models) -> list[dict[str, Any]]:
+def edits(way: Way, some: list[SceneCase], models: Models) -> list[dict[str, Any]]:
     """The rows of some edits, made in one batch by a new editor, so that nothing is remembered from another way."""
     images = [render(case.scene) for case in some]
     results = Editor(models).edit_batch(
@@ -110,13 +110,13 @@ def edits(way: Way, some: list[Case], models: Models) -> list[dict[str, Any]]:
     return rows
 
 
-def together(count: int, seed: int) -> list[list[Case]]:
+def together(count: int, seed: int) -> list[list[SceneCase]]:
     """The cases that are edited in one batch: SCENES_AT_ONCE of each task."""
-    by_task = [cases(count, seed, task) for task in TASKS]
+    by_task = [scene_cases(count, seed, task) for task in TASKS]
     return [[case for one in by_task for case in one[at : at + SCENES_AT_ONCE]] for at in range(0, count, SCENES_AT_ONCE)]
 
 
-def place(way: Way, case: Case) -> tuple:
+def place(way: Way, case: SceneCase) -> tuple:
     return *way, case.task, case.scene.index
 
 

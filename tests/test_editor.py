@@ -43,7 +43,7 @@ from textedit_lite.rivals import plain_edit
 from textedit_lite.rivals.settings import DEFAULTS
 from textedit_lite.segment import dilate
 from textedit_lite.settings import Settings, make_settings
-from textedit_lite.training.score_editor import cases, measure
+from textedit_lite.training.score_editor import measure, scene_cases
 from textedit_lite.vocabulary import PHOTOGRAPHED, TASKS
 from textedit_lite.wish import make_wish
 from textedit_lite.world.backgrounds import Background
@@ -85,7 +85,7 @@ def differs(result, image) -> np.ndarray:
 
 
 def test_a_dozen_edits_are_mostly_right_and_the_editor_knows_which(models):
-    todo = [case for task in TASKS for case in cases(3, DOZEN_SEED, task)]
+    todo = [case for task in TASKS for case in scene_cases(3, DOZEN_SEED, task)]
     images = [render(case.scene) for case in todo]
     results = Editor(models).edit_batch(images, [case.prompt for case in todo], [case.seed for case in todo], rounds=1)
     rows = [measure(case, image, result) for case, image, result in zip(todo, images, results, strict=True)]

@@ -151,7 +151,7 @@ def test_a_file_in_the_archives_place_is_looked_at_before_it_is_believed(server,
 
 def test_who_says_no_has_declined(archives, server, monkeypatch):
     monkeypatch.setattr(fetch.sys.stdin, "isatty", lambda: True, raising=False)
-    monkeypatch.setattr(fetch, "_agreed", lambda question: False)
+    monkeypatch.setattr("builtins.input", lambda question: "")
     with pytest.raises(DeclinedError) as no:
         coco_folder(archives=archives)
     assert no.value.exit_code == 1 and server.asked == []
@@ -161,8 +161,11 @@ def test_nothing_is_fetched_without_a_yes(archives, server, monkeypatch):
     with pytest.raises(SettingsError, match="--yes"):
         coco_folder(archives=archives)
     assert server.asked == []
+    assert fetch.agreed("?", yes=True)
     monkeypatch.setattr(fetch.sys.stdin, "isatty", lambda: True, raising=False)
-    assert fetch._agreed("?", lambda question: "y") and not fetch._agreed("?", lambda question: "")
+    for said in ("y", "Yes ", "", "no"):
+        monkeypatch.setattr("builtins.input", lambda question, said=said: said)
+        assert fetch.agreed("?") == said.lower().startswith("y")
 
 
 def test_a_server_that_is_not_there_is_one_sentence(tmp_path, monkeypatch):

@@ -4,7 +4,7 @@ Minutes and gigabytes, so only on `make test-full`. They are laid out as the Hub
 own loads them by their ids, with no network; what random numbers cannot show, `pytest -m hub` does with the real ones.
 
 Measured on one busy core of an AMD EPYC: 8.4 minutes, of which 189 s to build, 72 s to load, 216 s for two steps and the
-rest of the edit; 3.52 GB of disk; 8.12 GB of memory at the peak, where `memory.plan` computes 8.40.
+rest of the edit; 3.52 GB of disk; 8.12 GB of memory at the peak, where `memory.holding` computes 8.40.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def test_an_edit_of_a_photograph_by_full_size_models(tmp_path, request):
 def edit_offline(folder: Path) -> dict:
     """What the process of its own does: load by id, ask for what is not there, then edit under a mask; figures of all that."""
     from textedit_lite import Editor, hub, load_models
-    from textedit_lite.memory import plan
+    from textedit_lite.memory import holding
     from textedit_lite.models import FULL, FULL_FINDERS, FULL_PAINTER
 
     start = time.perf_counter()
@@ -90,7 +90,7 @@ def edit_offline(folder: Path) -> dict:
         "finders": sum(finders) + norms, "painter": parts, "stated": [FULL_FINDERS, FULL_PAINTER],
         "without_mask": nowhere.status, "without_mask_image": nowhere.image is not None, "status": result.status,
         "stages": sorted(result.timings_ms), "loaded_s": round(loaded), "edit_s": round(sum(result.timings_ms.values()) / 1000),
-        "computed_gb": round(plan("cpu", FULL_FINDERS, FULL_PAINTER, 512, low=False).need / 1e9, 2),
+        "computed_gb": round(holding("cpu", FULL_FINDERS, FULL_PAINTER, 512, low=False).need / 1e9, 2),
         "headers": sum(hub.parameters(folders[part]) for part in ("detr", "clip")),
         "peak_gb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9, 2),
     }  # fmt: skip

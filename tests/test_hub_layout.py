@@ -424,7 +424,7 @@ def test_what_is_offloaded_is_never_there_in_larger_number_than_planned(full, mo
     from PIL import Image
 
     from textedit_lite.inpaint import inpaint
-    from textedit_lite.memory import plan
+    from textedit_lite.memory import holding
 
     parts = {part: getattr(full.painter, part) for part in hub.MODELS_OF_A_PAINTER}
     numbers = {part: sum(one.numel() for one in model.parameters()) for part, model in parts.items()}
@@ -447,7 +447,7 @@ def test_what_is_offloaded_is_never_there_in_larger_number_than_planned(full, mo
     finally:
         full.painter.remove_all_hooks()
         full.painter._all_hooks = []
-    assert 2 * max(most) == plan("cuda", 0, numbers, 64, low=True).weights
+    assert 2 * max(most) == holding("cuda", 0, numbers, 64, low=True).weights
 
 
 # --- weights files -----------------------------------------------------------------------------------------------

@@ -264,22 +264,22 @@ def test_a_copy_in_another_folder_is_loaded_under_its_own_name(copied, models):
 
 def test_the_plan_is_its_formula():
     """4 F + b sum P + k b (2 h t^2 + 4 * 256 s^2), by hand, for 256 pixels: t = 1024; offloaded, without the text encoder."""
-    from textedit_lite.memory import CUDA_OWN, plan
+    from textedit_lite.memory import CUDA_OWN, holding
 
     painter = {"unet": 900, "vae": 100, "text_encoder": 60, "safety_checker": 40}
     tokens, map_ = 2 * 8 * 1024**2, 4 * 256 * 256**2
-    assert plan("cpu", 10, painter, 256, low=False).need == 4 * 10 + 4 * 1100 + 4 * (tokens + map_)
-    assert plan("cuda", 10, painter, 256, low=False).need == 4 * 10 + 2 * 1100 + 4 * 2 * (tokens + map_) + CUDA_OWN
-    assert plan("cuda", 10, painter, 256, low=True).need == 4 * 10 + 2 * 1040 + 2 * (tokens // 2 + map_) + CUDA_OWN
-    assert plan("cpu", 10, painter, 256, low=True).weights == 4 * 10 + 2 * 1100
+    assert holding("cpu", 10, painter, 256, low=False).need == 4 * 10 + 4 * 1100 + 4 * (tokens + map_)
+    assert holding("cuda", 10, painter, 256, low=False).need == 4 * 10 + 2 * 1100 + 4 * 2 * (tokens + map_) + CUDA_OWN
+    assert holding("cuda", 10, painter, 256, low=True).need == 4 * 10 + 2 * 1040 + 2 * (tokens // 2 + map_) + CUDA_OWN
+    assert holding("cpu", 10, painter, 256, low=True).weights == 4 * 10 + 2 * 1100
 
 
 def test_what_the_docstring_and_the_readme_say_of_memory_is_what_is_computed():
-    from textedit_lite.memory import plan
+    from textedit_lite.memory import holding
     from textedit_lite.models import FULL_FINDERS, FULL_PAINTER
 
     readme = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
-    needs = {(kind, low): plan(kind, FULL_FINDERS, FULL_PAINTER, 512, low).need for kind in ("cuda", "cpu") for low in (False, True)}
+    needs = {(kind, low): holding(kind, FULL_FINDERS, FULL_PAINTER, 512, low).need for kind in ("cuda", "cpu") for low in (False, True)}
     assert {key: f"{need / 1e9:.1f}" for key, need in needs.items()} == {
         ("cuda", False): "8.3", ("cuda", True): "4.6", ("cpu", False): "8.4", ("cpu", True): "4.3"}  # fmt: skip
     assert "8.3 GB of a GPU" in load_models.__doc__ and "4.6 GB in low" in load_models.__doc__ and "8.4 and 4.3 GB" in load_models.__doc__

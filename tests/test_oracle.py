@@ -11,9 +11,9 @@ import pytest
 from PIL import Image, ImageFilter
 
 from textedit_lite.errors import SettingsError
-from textedit_lite.evaluation.cases import asked_change, name_of, targets
+from textedit_lite.evaluation.cases import asked_change, naming, targets
 from textedit_lite.evaluation.verdict import gradient_energy
-from textedit_lite.training.score_editor import Case, cases, contact_sheet, interval, measure, score_editor, summary
+from textedit_lite.training.score_editor import SceneCase, contact_sheet, interval, measure, scene_cases, score_editor, summary
 from textedit_lite.training.score_oracle import as_text, confusion
 from textedit_lite.training.spoil import EMPTY, SPOILED
 from textedit_lite.vocabulary import COLOUR_RGB, COLOURS, TASKS
@@ -182,15 +182,15 @@ def test_targets_can_be_judged():
 
 def test_names_are_unique():
     other = replace(CAR, x=0.2, colour="blue")
-    assert name_of(scene_of(CAR), 0) == ("car", None)
-    assert name_of(scene_of(CAR, other), 0) == ("car", "red")
-    assert name_of(scene_of(CAR, other, replace(other, x=0.8)), 1) is None
+    assert naming(scene_of(CAR), 0) == ("car", None)
+    assert naming(scene_of(CAR, other), 0) == ("car", "red")
+    assert naming(scene_of(CAR, other, replace(other, x=0.8)), 1) is None
 
 
 @pytest.mark.parametrize("task", TASKS)
 def test_cases_are_what_the_task_asks(task):
-    found = cases(12, 3, task)
-    assert found == cases(12, 3, task) and len({case.scene.index for case in found}) == 12
+    found = scene_cases(12, 3, task)
+    assert found == scene_cases(12, 3, task) and len({case.scene.index for case in found}) == 12
     for case in found:
         assert case.index in targets(case.scene, task) and case.scene.split == "test"
         thing = case.scene.objects[case.index]
@@ -207,7 +207,7 @@ def test_cases_are_what_the_task_asks(task):
 # --- how an edit is measured -------------------------------------------------------------------------------------
 
 
-def edited(case: Case, image: Image.Image | None, **changes) -> SimpleNamespace:
+def edited(case: SceneCase, image: Image.Image | None, **changes) -> SimpleNamespace:
     """The result of an editor that made `image`."""
     x0, y0, x1, y1 = mask_box(full_mask(case.scene, case.index))
     mask = Image.new("L", (case.scene.width, case.scene.height))
@@ -219,7 +219,7 @@ def edited(case: Case, image: Image.Image | None, **changes) -> SimpleNamespace:
 @pytest.fixture(scope="module")
 def case():
     scene = scene_of(CAR, SceneObject("cup", "blue", "front", "upright", 0.15, 0.15, 0.25))
-    return Case("tilt", scene, 0, {"pose": "tilted"}, "the car changes to a car tilted slightly to the left", 0)
+    return SceneCase("tilt", scene, 0, {"pose": "tilted"}, "the car changes to a car tilted slightly to the left", 0)
 
 
 def test_a_perfect_edit_measures_perfectly(case):

@@ -64,7 +64,7 @@ def test_a_row_that_was_cut_short_is_made_again(tmp_path):
 def test_a_sweep_goes_on_and_keeps_to_its_settings(tmp_path, capsys):
     arguments = ["--count", "1", "--schedulers", "ddim", "--steps", "1", "--guidance", "1", "--out", str(tmp_path)]
     # All but one of the edits are there already: of the usual way, and of the one that is asked for.
-    places = [(task, case.scene.index) for task in SWEEP["TASKS"] for case in SWEEP["cases"](1, 0, task)]
+    places = [(task, case.scene.index) for task in SWEEP["TASKS"] for case in SWEEP["scene_cases"](1, 0, task)]
     rows = [row(way, *at, True, 1.0) for way in (USUAL, Way("ddim", 1, 1.0)) for at in places][:-1]
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rows))
     assert SWEEP["main"](arguments) == 0

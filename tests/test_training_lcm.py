@@ -13,6 +13,7 @@ from textedit_lite import data_path
 from textedit_lite.errors import SettingsError, WeightsError
 from textedit_lite.training import lcm
 from textedit_lite.training.inpaint import NATIVE, batch_maker, caption_states, every_caption, noise_schedule, sample_window
+from textedit_lite.training.vae import load_vae
 from textedit_lite.world.scenes import boxes, make_scene
 
 LITE = data_path("models", "lite")
@@ -90,9 +91,8 @@ def few_samples(count: int):
     """Samples as the trainer encodes them, of the first scenes."""
     import torch
     import torch.nn.functional as F
-    from diffusers import AutoencoderTiny
 
-    vae = AutoencoderTiny.from_pretrained(PARTS["vae"], torch_dtype=torch.float32).eval()
+    vae = load_vae(PARTS["vae"])
     rows = []
     for number in range(count):
         scene = make_scene(number, "train", 1)
@@ -152,8 +152,8 @@ def test_a_batch_is_the_painter_s_with_times_and_noise_of_the_path(samples):
     plain = batch_maker(samples, SHORTER)(3, torch.Generator().manual_seed(3))
     batch = lcm.batch_maker(samples, SHORTER)(3, torch.Generator().manual_seed(3))
     again = lcm.batch_maker(samples, SHORTER)(3, torch.Generator().manual_seed(3))
-    target, masked, mask, caption, t, noise = batch
-    for own, other in zip((target, masked, mask, caption), plain[:4]):
+    *rest, t, noise = batch
+    for own, other in zip(rest, plain[:4], strict=True):
         assert torch.equal(own, other)
     assert 0 <= t.min() and t.max() <= 999
     starts = (t + 1) % 250 == 0
@@ -171,7 +171,8 @@ def test_a_batch_may_lie_on_another_device_than_the_schedule(teacher, states, un
     import torch
 
     latents, away = torch.zeros(2, 4, NATIVE // 4, NATIVE // 4), torch.device("meta")
-    batch = latents, latents, latents[:, :1], torch.zeros(2, dtype=torch.long), torch.full((2,), 300), latents
+    around, captions = torch.cat([latents[:, :1], latents], 1), torch.zeros(2, dtype=torch.long)
+    batch = latents, around, latents[:, :1], captions, torch.full((2,), 300), latents
     loss = lcm.distillation_loss(noise_schedule(), copy.deepcopy(teacher), states)
     total, _ = loss(lcm.pair(lcm.student_of(teacher)).to(away), [part.to(away) for part in batch])
     assert total.device == away and total.shape == ()
@@ -244,7 +245,7 @@ def test_what_is_trained_edits_in_the_steps_that_its_folder_says(tmp_path, uncom
     from textedit_lite.evaluation.manifest import weights_of
     from textedit_lite.models import load_models
     from textedit_lite.training import inpaint
-    from textedit_lite.training.score_editor import cases
+    from textedit_lite.training.score_editor import scene_cases
     from textedit_lite.world.scenes import render
 
     monkeypatch.setattr(inpaint, "PART", 4)
@@ -271,7 +272,7 @@ def test_what_is_trained_edits_in_the_steps_that_its_folder_says(tmp_path, uncom
     taken = []
     models.painter.unet.register_forward_hook(lambda unet, given, found: taken.append(len(found[0])))
     for task, passes in ("front", [1] * 4), ("color", [1]):  # of UNet, by how many pictures: no second one without words
-        (case,) = cases(1, 0, task)
+        (case,) = scene_cases(1, 0, task)
         result = Editor(models).edit(render(case.scene), case.prompt, rounds=1)
         assert isinstance(result.image, Image.Image) and result.settings.steps == 4
         assert taken == passes, "four steps from noise, and a single one from a sketch"

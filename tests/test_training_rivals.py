@@ -12,6 +12,7 @@ from textedit_lite.errors import SettingsError
 from textedit_lite.hub import Source
 from textedit_lite.prompt import parse
 from textedit_lite.training import instruct_pix2pix, text2image
+from textedit_lite.training.vae import load_vae
 from textedit_lite.world.scenes import changed, make_scene
 
 LITE = data_path("models", "lite")
@@ -110,7 +111,7 @@ def test_the_latents_of_another_autoencoder_are_others(tmp_path):
 
     path = tmp_path / "text2image-0-000.npz"
     np.savez(path, pictures=np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8))
-    vae = text2image.load_vae(PARTS["vae"])
+    vae = load_vae(PARTS["vae"])
     torch.manual_seed(0)
     mine, other = (text2image.encode([path], ["pictures"], one)["pictures"] for one in (vae, AutoencoderTiny.from_config(vae.config)))
     assert mine.shape == other.shape and not np.allclose(mine, other)

@@ -55,18 +55,16 @@ def ring(mask: np.ndarray, width: int = 2) -> np.ndarray:
     return binary_dilation(mask, iterations=width) & ~mask
 
 
-def refine_boundary(
-    original: np.ndarray, painted: np.ndarray, mask: np.ndarray, depth: float | None = None
-) -> np.ndarray:
+def refine_boundary(original: np.ndarray, painted: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Take the seam out of a painted crop: float32 [H, W, 3] in 0..255.
 
     Just outside of the mask the painted crop should equal the original. Where it differs by a small step, the
-    painter missed the shade of the background, and the difference is carried inwards and faded out over `depth` pixels:
+    painter missed the shade of the background, and the difference is carried inwards and faded out over SEAM_DEPTH short sides:
 
         f(p) = painted(p) + w(p) * r(q),   r = original - painted on the ring outside of the mask,
 
     with q the ring pixels near p (averaged by a Gaussian) and w falling from 1 to 0. That is the membrane of Poisson
-    image editing (Perez et al., 2003), solved by normalised convolution and cut off at `depth`. Steps above 40 of 255
+    image editing (Perez et al., 2003), solved by normalised convolution and cut off at that depth. Steps above 40 of 255
     are left alone: they belong to an object that the mask cuts. original, painted: [H, W, 3]; mask: bool [H, W].
     Taught in notebook 03.
     """
@@ -78,7 +76,7 @@ def refine_boundary(
     if not near.any():
         return painted
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    depth = depth or max(2.0, SEAM_DEPTH * min(len(rows), len(columns)))
+    depth = max(2.0, SEAM_DEPTH * min(len(rows), len(columns)))
     residual = original - painted
     trusted = near & (np.abs(residual).max(-1) < SEAM_LIMIT)
     weight = gaussian_filter(trusted.astype(np.float32), depth / 2)

@@ -12,6 +12,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib import import_module
 from importlib.metadata import version as installed
 from importlib.util import find_spec
@@ -25,6 +26,10 @@ INTERRUPTED, UNREAD = 130, 141  # 128 + SIGINT, 128 + SIGPIPE, as shells report 
 WHOLE = "Interrupted: nothing half-written is left."
 GOES_ON = "Stopped: the same command goes on from here."
 AGAIN = "Interrupted: give the same command again."
+
+WEIGHTS = ("lite (default), full, a folder with detr/, clip/ and inpaint/, or a .toml or .json file that names them; "
+           "lite+lcm and full+lcm paint in four steps, without guidance")  # fmt: skip
+AddCommand = Callable[..., argparse.ArgumentParser]  # adds the parser of a command: see `build_parser`
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -71,6 +76,38 @@ def complain(sentence: str, status: int) -> int:
 
 
 # ------------------------------------------------------------------------------------------------------- commands
+# Before each stands what it takes.
+
+
+def _edit_arguments(command: AddCommand) -> None:
+    parser = command(edit, "Change one object of a picture and nothing else.", WHOLE,
+                     epilog='Example: textedit-lite edit street.png "the left car changes to a red car"')  # fmt: skip
+    parser.add_argument("image", metavar="IMAGE", type=Path, help="the picture")
+    parser.add_argument("prompt", metavar="PROMPT", help='e.g. "make the cup blue", "turn the bus upside down"')
+    parser.add_argument("--out", metavar="FILE", type=Path, help="the PNG to write (default: IMAGE-edited.png here)")
+    parser.add_argument("--weights", metavar="lite|full|DIR", default="lite", help=WEIGHTS)
+    parser.add_argument("--device", metavar="cpu|cuda|mps", help="what computes (default: the best that is there, for lite the CPU)")
+    parser.add_argument("--low-memory", action="store_true", default=None,
+                        help="paint slower, in half precision and one picture at a time (default: where nothing else would "
+                        "fit)")  # fmt: skip
+    parser.add_argument("--seed", metavar="N", type=int, default=0, help="another seed paints it another way (default: 0)")
+    parser.add_argument("--select", metavar="WHICH", type=lambda text: int(text) if text.isdecimal() else text,
+                        help="which of several: best, left, right, top, bottom, largest, smallest, middle, all, or the index "
+                        "of a candidate (default: as the prompt says, and a question if it does not)")  # fmt: skip
+    parser.add_argument("--mask", metavar="box|sam|mask2former|detr|FILE", type=mask,
+                        help="how the mask is made: the box (default), or the object's shape by a segmenter; or your own, white "
+                        "where to repaint (a file that is called as one of these: ./sam)")  # fmt: skip
+    parser.add_argument("--match", metavar="HOW", help="what CLIP looks at: crop (default), one view of each object, or patches, "
+                        "several views and their patches")  # fmt: skip
+    parser.add_argument("--steps", metavar="N", type=int, help="denoising steps (default: by model)")
+    parser.add_argument("--guidance", metavar="G", type=float, help="how closely to follow the words, in halves (default: by model)")
+    parser.add_argument("--threshold", metavar="T", type=float, help="detection threshold, 0 to 1 (default: by picture)")
+    parser.add_argument("--rounds", metavar="N", type=int, default=3, help="paint at most so often, until the change is seen (default: 3)")
+    parser.add_argument("--grow", metavar="G", type=float, help="how far the mask reaches beyond the box, in its longest sides "
+                        "(default: 0.08)")  # fmt: skip
+    parser.add_argument("--feather", metavar="F", type=float, help="how wide its edge fades in, in its short sides (default: 0.04)")
+    parser.add_argument("--figure", metavar="FILE", type=Path, help="also draw input, candidates, mask and result")
+    parser.add_argument("--json", action="store_true", help="print one JSON object with all that is known of the edit")
 
 
 def edit(args: argparse.Namespace) -> int:
@@ -154,6 +191,16 @@ def _settings(path: Path) -> dict[str, Any]:
     return settings if isinstance(settings, dict) else {}
 
 
+def _replay_arguments(command: AddCommand) -> None:
+    parser = command(replay, "Make an edit again from the settings in its PNG, bit for bit.", WHOLE)
+    parser.add_argument("image", metavar="OUT.png", type=Path, help="a picture that `edit` wrote")
+    parser.add_argument("--out", metavar="FILE", type=Path, help="the PNG to write (default: only compare)")
+    parser.add_argument("--weights", metavar="lite|full|DIR", help="the weights (default: those of the settings)")
+    parser.add_argument("--device", metavar="cpu|cuda|mps", help="what computes (default: what did, if it is there)")
+    parser.add_argument("--low-memory", action="store_true", default=None,
+                        help="paint as `edit --low-memory` does (default: as it was painted)")  # fmt: skip
+
+
 def replay(args: argparse.Namespace) -> int:
     from PIL import ImageChops
 
@@ -181,6 +228,15 @@ def replay(args: argparse.Namespace) -> int:
     return 0
 
 
+def _scenes_arguments(command: AddCommand) -> None:
+    parser = command(scenes, "Draw scenes of the small world as a COCO data set.", GOES_ON)
+    parser.add_argument("--count", metavar="N", type=int, default=100, help="how many (default: 100)")
+    parser.add_argument("--seed", metavar="S", type=int, default=0, help="another seed, other scenes (default: 0)")
+    parser.add_argument("--size", metavar="PIXELS", type=int, default=256, help="side of a scene (default: 256)")
+    parser.add_argument("--split", choices=("train", "validation", "test"), default="test", help="(default: test)")
+    parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder for images/ and the annotations")
+
+
 def scenes(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
@@ -197,6 +253,23 @@ def scenes(args: argparse.Namespace) -> int:
 TRAINING_OPTIONS = ("seed", "scenes", "count", "init", "vae", "clip")
 
 
+def _train_arguments(command: AddCommand) -> None:
+    parser = command(train, "Train one of the lite models; stopped, the same command goes on.", GOES_ON)
+    parser.add_argument("model", choices=("detr", "clip", "vae", "inpaint", "lcm", "sam", "mask2former", "text2image", "instruct-pix2pix"),
+                        help="which model")  # fmt: skip
+    parser.add_argument("--minutes", metavar="M", type=float, required=True, help="how long, in all")
+    parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder for checkpoints and the model")
+    parser.add_argument("--seed", metavar="S", type=int, help="of the weights and batches (default: 0)")
+    parser.add_argument("--scenes", metavar="DIR", type=Path, help="folder of drawn scenes, to share between trainings")
+    parser.add_argument("--count", metavar="N", type=int, help="how many scenes to draw and train on")
+    parser.add_argument("--init", metavar="DIR", type=Path, help="a trained model to go on from (detr, vae, inpaint, "
+                        "mask2former, the rivals'), or to learn from (lcm)")  # fmt: skip
+    parser.add_argument("--vae", metavar="DIR", type=Path, help="the autoencoder to paint through (inpaint, lcm, the rivals'; "
+                        "default: lite's)")  # fmt: skip
+    parser.add_argument("--clip", metavar="DIR", type=Path, help="the CLIP to read captions with (inpaint, lcm, the rivals'; "
+                        "default: lite's)")  # fmt: skip
+
+
 def train(args: argparse.Namespace) -> int:
     function = import_module(f"textedit_lite.training.{args.model.replace('-', '_')}").train
     takes = inspect.signature(function).parameters
@@ -209,6 +282,16 @@ def train(args: argparse.Namespace) -> int:
     figures = function(args.out, args.minutes, **{**needed, **given})
     show(figures, as_json=False)
     return 0
+
+
+def _score_arguments(command: AddCommand) -> None:
+    parser = command(score, "Measure a lite model, the matching, or the whole editor, on test scenes.")
+    parser.add_argument("model", choices=("detr", "clip", "vae", "editor", "oracle", "matching", "masks", "text2image"),
+                        help="what to measure")  # fmt: skip
+    parser.add_argument("--count", metavar="N", type=int, default=1000, help="how many scenes, or pictures to draw (default: 1000)")
+    parser.add_argument("--seed", metavar="S", type=int, default=0, help="of the test scenes (default: 0)")
+    parser.add_argument("--weights", metavar="lite|DIR", default="lite", help="what to measure (default: lite)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def score(args: argparse.Namespace) -> int:
@@ -224,6 +307,14 @@ def score(args: argparse.Namespace) -> int:
     return 0
 
 
+def _stamp_arguments(command: AddCommand) -> None:
+    parser = command(stamp, "Set the repository that the notebooks' badges and first cells lead to, for a fork.",
+                     AGAIN)  # fmt: skip
+    parser.add_argument("--repo", metavar="OWNER/NAME", help="on GitHub (default: as pyproject.toml has it)")
+    parser.add_argument("--ref", metavar="TAG", help="a tag or branch of it (default: as pyproject.toml has it)")
+    parser.add_argument("--root", metavar="DIR", type=Path, default=Path(), help="the checkout (default: here)")
+
+
 def stamp(args: argparse.Namespace) -> int:
     from textedit_lite.stamp import address
     from textedit_lite.stamp import stamp as write
@@ -232,6 +323,18 @@ def stamp(args: argparse.Namespace) -> int:
     now = address(args.root)
     print(f"The course is at {now.repo}, {now.ref}: {len(changed)} file{'s' * (len(changed) != 1)} changed.")
     return 0
+
+
+def _grade_arguments(command: AddCommand) -> None:
+    parser = command(grade, "Grade students' notebooks: points, reasons, a page for each; stopped, the same command goes on.",
+                     GOES_ON)  # fmt: skip
+    parser.add_argument("submissions", metavar="SUBMISSION", type=Path, nargs="+", help="notebooks, or folders of them")
+    parser.add_argument("--out", metavar="FILE", type=Path, default=Path("grades.csv"), help="the table (default: grades.csv)")
+    parser.add_argument("--html", metavar="DIR", type=Path, help="also write a page for each student")
+    parser.add_argument("--jobs", metavar="N", type=int, help="how many at a time (default: one a core)")
+    parser.add_argument("--time", metavar="SECONDS", type=float, default=300, help="for one notebook (default: 300)")
+    parser.add_argument("--memory", metavar="SIZE", type=size, default="4G", help="for one notebook, as 4G or 800M (default: 4G)")
+    parser.add_argument("--full", action="store_true", help="run all of the course's notebook, not its exercises alone")
 
 
 def grade(args: argparse.Namespace) -> int:
@@ -257,6 +360,11 @@ def grade(args: argparse.Namespace) -> int:
     return 0
 
 
+def _release_arguments(command: AddCommand) -> None:
+    parser = command(release, "Write the notebooks as students get them: nothing solved, nothing run.", WHOLE)
+    parser.add_argument("out", metavar="DIR", type=Path, help="a new folder")
+
+
 def release(args: argparse.Namespace) -> int:
     from textedit_lite.grading.course import release as hand_out
 
@@ -265,22 +373,26 @@ def release(args: argparse.Namespace) -> int:
     return 0
 
 
+def _fetch_arguments(command: AddCommand) -> None:
+    parser = command(fetch, "Download the full-size weights ahead of time, and check that they are whole.", GOES_ON)
+    parser.add_argument("weights", metavar="full|NAME|FILE",
+                        help="full, what it loads when asked for (sam, text2image, ...), inception, which an FID needs, or a .toml or "
+                        ".json file that names other models")  # fmt: skip
+    parser.add_argument("--yes", action="store_true", help="download without asking")
+
+
 def fetch(args: argparse.Namespace) -> int:
-    from textedit_lite.evaluation.fetch import fetch_inception
+    from textedit_lite.evaluation.fetch import agreed, fetch_inception
     from textedit_lite.models import fetch_weights
 
-    def agree(question: str) -> bool:
-        if args.yes:
-            return True
-        if not sys.stdin.isatty():
-            raise SettingsError(f"{question} Give --yes to agree.")
-        try:
-            return input(f"{question} Go on? [y/N] ").strip().lower() in ("y", "yes")
-        except EOFError:  # Ctrl-D
-            return False
-
+    agree = partial(agreed, yes=args.yes)
     there = fetch_inception(agree) if args.weights == "inception" else fetch_weights(args.weights, agree)
     return 0 if there else complain("Nothing was downloaded.", 1)
+
+
+def _doctor_arguments(command: AddCommand) -> None:
+    parser = command(doctor, "Say what of this machine is well, doubtful or wrong, and how to mend it.")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def doctor(args: argparse.Namespace) -> int:
@@ -291,6 +403,27 @@ def doctor(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(found))
     return 0 if found["ok"] else 1
+
+
+def _evaluate_arguments(command: AddCommand) -> None:
+    parser = command(evaluate, "Edit a COCO-format set, grade every edit, and make the table; stopped, the same command goes on.",
+                     GOES_ON,
+                     epilog="Several processes: torchrun --nproc_per_node N -m textedit_lite evaluate ..., or accelerate launch "
+                     "--multi_gpu --num_processes N -m textedit_lite evaluate ..., with or without GPUs.")  # fmt: skip
+    parser.add_argument("--data", metavar="DIR|world|coco", default="world",
+                        help="a folder with images/ and instances.json, the small world (default), or COCO val2017")  # fmt: skip
+    parser.add_argument("--editor", metavar="NAME", default="ours", help="ours (default), copy, oracle-mask, plain, sdedit, diffedit, "
+                        "instruct-pix2pix")  # fmt: skip
+    parser.add_argument("--tasks", metavar="NAME,...", default="color,tilt,front,updown", help="(default: %(default)s)")
+    parser.add_argument("--images", metavar="N", type=int, default=1000, help="of each task (default: 1000)")
+    parser.add_argument("--seed", metavar="S", type=int, default=0, help="of the choice of edits and of the noise (default: 0)")
+    parser.add_argument("--weights", metavar="lite|full|DIR", default="lite", help=WEIGHTS)
+    parser.add_argument("--out", metavar="RUN", type=Path, required=True, help="folder for rows, pictures and table")
+    parser.add_argument("--ablate", metavar="NAME", help="do without fusion, crop, refine, guidance, steps, temperature, straighten, "
+                        "silhouette, threshold, rounds or sketch")  # fmt: skip
+    parser.add_argument("--block", metavar="N", type=int, default=8, help="edits at a time (default: 8)")
+    parser.add_argument("--device", metavar="cpu|cuda|mps", help="(default: the best that is there, for lite the CPU)")
+    parser.add_argument("--yes", action="store_true", help="download val2017 without asking")
 
 
 def evaluate(args: argparse.Namespace) -> int:
@@ -309,6 +442,15 @@ def evaluate(args: argparse.Namespace) -> int:
     return 0
 
 
+def _tune_arguments(command: AddCommand) -> None:
+    parser = command(tune, "Search a rival's settings on validation scenes; stopped, the same command goes on.", GOES_ON)
+    parser.add_argument("rival", choices=("sdedit", "diffedit", "instruct-pix2pix"))
+    parser.add_argument("--images", metavar="N", type=int, default=16, help="of each task (default: 16)")
+    parser.add_argument("--seed", metavar="S", type=int, default=0, help="of the scenes and of the noise (default: 0)")
+    parser.add_argument("--weights", metavar="lite|DIR", default="lite", help="lite (default), or other models of the small world")
+    parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder for the rows and the table")
+
+
 def tune(args: argparse.Namespace) -> int:
     from textedit_lite.evaluation.tune import tune as search
     from textedit_lite.models import load_models
@@ -317,11 +459,22 @@ def tune(args: argparse.Namespace) -> int:
     return 0
 
 
+def _report_arguments(command: AddCommand) -> None:
+    parser = command(report, "Put runs of `evaluate` side by side: tables in Markdown, CSV and LaTeX, and figures.",
+                     AGAIN)  # fmt: skip
+    parser.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="a folder that `evaluate` wrote")
+    parser.add_argument("--out", metavar="DIR", type=Path, help="folder for it (default: report/ in the first RUN)")
+
+
 def report(args: argparse.Namespace) -> int:
     from textedit_lite.evaluation.report import report as put_together
 
     print(put_together(args.runs, args.out or args.runs[0] / "report"))
     return 0
+
+
+def _version_arguments(command: AddCommand) -> None:
+    command(version, "Print the versions that are installed.")
 
 
 def version(args: argparse.Namespace) -> int:
@@ -379,133 +532,11 @@ def build_parser() -> argparse.ArgumentParser:
         added.set_defaults(run=run, stopped=stopped)
         return added
 
-    weights = ("lite (default), full, a folder with detr/, clip/ and inpaint/, or a .toml or .json file that names them; "
-               "lite+lcm and full+lcm paint in four steps, without guidance")  # fmt: skip
-
-    one = command(edit, "Change one object of a picture and nothing else.", WHOLE,
-                  epilog='Example: textedit-lite edit street.png "the left car changes to a red car"')  # fmt: skip
-    one.add_argument("image", metavar="IMAGE", type=Path, help="the picture")
-    one.add_argument("prompt", metavar="PROMPT", help='e.g. "make the cup blue", "turn the bus upside down"')
-    one.add_argument("--out", metavar="FILE", type=Path, help="the PNG to write (default: IMAGE-edited.png here)")
-    one.add_argument("--weights", metavar="lite|full|DIR", default="lite", help=weights)
-    one.add_argument("--device", metavar="cpu|cuda|mps", help="what computes (default: the best that is there, for lite the CPU)")
-    one.add_argument("--low-memory", action="store_true", default=None,
-                     help="paint slower, in half precision and one picture at a time (default: where nothing else would fit)")  # fmt: skip
-    one.add_argument("--seed", metavar="N", type=int, default=0, help="another seed paints it another way (default: 0)")
-    one.add_argument("--select", metavar="WHICH", type=lambda text: int(text) if text.isdecimal() else text,
-                     help="which of several: best, left, right, top, bottom, largest, smallest, middle, all, or the index "
-                     "of a candidate (default: as the prompt says, and a question if it does not)")  # fmt: skip
-    one.add_argument("--mask", metavar="box|sam|mask2former|detr|FILE", type=mask,
-                     help="how the mask is made: the box (default), or the object's shape by a segmenter; or your own, white "
-                     "where to repaint (a file that is called as one of these: ./sam)")  # fmt: skip
-    one.add_argument("--match", metavar="HOW", help="what CLIP looks at: crop (default), one view of each object, or patches, "
-                     "several views and their patches")  # fmt: skip
-    one.add_argument("--steps", metavar="N", type=int, help="denoising steps (default: by model)")
-    one.add_argument("--guidance", metavar="G", type=float, help="how closely to follow the words, in halves (default: by model)")
-    one.add_argument("--threshold", metavar="T", type=float, help="detection threshold, 0 to 1 (default: by picture)")
-    one.add_argument("--rounds", metavar="N", type=int, default=3, help="paint at most so often, until the change is seen (default: 3)")
-    one.add_argument("--grow", metavar="G", type=float, help="how far the mask reaches beyond the box, in its longest sides "
-                     "(default: 0.08)")  # fmt: skip
-    one.add_argument("--feather", metavar="F", type=float, help="how wide its edge fades in, in its short sides (default: 0.04)")
-    one.add_argument("--figure", metavar="FILE", type=Path, help="also draw input, candidates, mask and result")
-    one.add_argument("--json", action="store_true", help="print one JSON object with all that is known of the edit")
-
-    again = command(replay, "Make an edit again from the settings in its PNG, bit for bit.", WHOLE)
-    again.add_argument("image", metavar="OUT.png", type=Path, help="a picture that `edit` wrote")
-    again.add_argument("--out", metavar="FILE", type=Path, help="the PNG to write (default: only compare)")
-    again.add_argument("--weights", metavar="lite|full|DIR", help="the weights (default: those of the settings)")
-    again.add_argument("--device", metavar="cpu|cuda|mps", help="what computes (default: what did, if it is there)")
-    again.add_argument("--low-memory", action="store_true", default=None,
-                       help="paint as `edit --low-memory` does (default: as it was painted)")  # fmt: skip
-
-    drawn = command(scenes, "Draw scenes of the small world as a COCO data set.", GOES_ON)
-    drawn.add_argument("--count", metavar="N", type=int, default=100, help="how many (default: 100)")
-    drawn.add_argument("--seed", metavar="S", type=int, default=0, help="another seed, other scenes (default: 0)")
-    drawn.add_argument("--size", metavar="PIXELS", type=int, default=256, help="side of a scene (default: 256)")
-    drawn.add_argument("--split", choices=("train", "validation", "test"), default="test", help="(default: test)")
-    drawn.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder for images/ and the annotations")
-
-    taught = command(train, "Train one of the lite models; stopped, the same command goes on.", GOES_ON)
-    taught.add_argument("model", choices=("detr", "clip", "vae", "inpaint", "lcm", "sam", "mask2former", "text2image", "instruct-pix2pix"),
-                        help="which model")  # fmt: skip
-    taught.add_argument("--minutes", metavar="M", type=float, required=True, help="how long, in all")
-    taught.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder for checkpoints and the model")
-    taught.add_argument("--seed", metavar="S", type=int, help="of the weights and batches (default: 0)")
-    taught.add_argument("--scenes", metavar="DIR", type=Path, help="folder of drawn scenes, to share between trainings")
-    taught.add_argument("--count", metavar="N", type=int, help="how many scenes to draw and train on")
-    taught.add_argument("--init", metavar="DIR", type=Path, help="a trained model to go on from (detr, vae, inpaint, "
-                        "mask2former, the rivals'), or to learn from (lcm)")  # fmt: skip
-    taught.add_argument("--vae", metavar="DIR", type=Path, help="the autoencoder to paint through (inpaint, lcm, the rivals'; "
-                        "default: lite's)")  # fmt: skip
-    taught.add_argument("--clip", metavar="DIR", type=Path, help="the CLIP to read captions with (inpaint, lcm, the rivals'; "
-                        "default: lite's)")  # fmt: skip
-
-    measured = command(score, "Measure a lite model, the matching, or the whole editor, on test scenes.")
-    measured.add_argument("model", choices=("detr", "clip", "vae", "editor", "oracle", "matching", "masks", "text2image"),
-                          help="what to measure")  # fmt: skip
-    measured.add_argument("--count", metavar="N", type=int, default=1000, help="how many scenes, or pictures to draw (default: 1000)")
-    measured.add_argument("--seed", metavar="S", type=int, default=0, help="of the test scenes (default: 0)")
-    measured.add_argument("--weights", metavar="lite|DIR", default="lite", help="what to measure (default: lite)")
-    measured.add_argument("--json", action="store_true", help="print one JSON object")
-
-    stamped = command(stamp, "Set the repository that the notebooks' badges and first cells lead to, for a fork.",
-                      AGAIN)  # fmt: skip
-    stamped.add_argument("--repo", metavar="OWNER/NAME", help="on GitHub (default: as pyproject.toml has it)")
-    stamped.add_argument("--ref", metavar="TAG", help="a tag or branch of it (default: as pyproject.toml has it)")
-    stamped.add_argument("--root", metavar="DIR", type=Path, default=Path(), help="the checkout (default: here)")
-
-    graded = command(grade, "Grade students' notebooks: points, reasons, a page for each; stopped, the same command goes on.",
-                     GOES_ON)  # fmt: skip
-    graded.add_argument("submissions", metavar="SUBMISSION", type=Path, nargs="+", help="notebooks, or folders of them")
-    graded.add_argument("--out", metavar="FILE", type=Path, default=Path("grades.csv"), help="the table (default: grades.csv)")
-    graded.add_argument("--html", metavar="DIR", type=Path, help="also write a page for each student")
-    graded.add_argument("--jobs", metavar="N", type=int, help="how many at a time (default: one a core)")
-    graded.add_argument("--time", metavar="SECONDS", type=float, default=300, help="for one notebook (default: 300)")
-    graded.add_argument("--memory", metavar="SIZE", type=size, default="4G", help="for one notebook, as 4G or 800M (default: 4G)")
-    graded.add_argument("--full", action="store_true", help="run all of the course's notebook, not its exercises alone")
-
-    handed = command(release, "Write the notebooks as students get them: nothing solved, nothing run.", WHOLE)
-    handed.add_argument("out", metavar="DIR", type=Path, help="a new folder")
-
-    brought = command(fetch, "Download the full-size weights ahead of time, and check that they are whole.", GOES_ON)
-    brought.add_argument("weights", metavar="full|NAME|FILE",
-                         help="full, what it loads when asked for (sam, text2image, ...), inception, which an FID needs, or a .toml or "
-                         ".json file that names other models")  # fmt: skip
-    brought.add_argument("--yes", action="store_true", help="download without asking")
-
-    looked = command(doctor, "Say what of this machine is well, doubtful or wrong, and how to mend it.")
-    looked.add_argument("--json", action="store_true", help="print one JSON object")
-
-    judged = command(evaluate, "Edit a COCO-format set, grade every edit, and make the table; stopped, the same command goes on.",
-                     GOES_ON,
-                     epilog="Several processes: torchrun --nproc_per_node N -m textedit_lite evaluate ..., or accelerate launch "
-                     "--multi_gpu --num_processes N -m textedit_lite evaluate ..., with or without GPUs.")  # fmt: skip
-    judged.add_argument("--data", metavar="DIR|world|coco", default="world",
-                        help="a folder with images/ and instances.json, the small world (default), or COCO val2017")  # fmt: skip
-    judged.add_argument("--editor", metavar="NAME", default="ours", help="ours (default), copy, oracle-mask, plain, sdedit, diffedit, "
-                        "instruct-pix2pix")  # fmt: skip
-    judged.add_argument("--tasks", metavar="NAME,...", default="color,tilt,front,updown", help="(default: %(default)s)")
-    judged.add_argument("--images", metavar="N", type=int, default=1000, help="of each task (default: 1000)")
-    judged.add_argument("--seed", metavar="S", type=int, default=0, help="of the choice of edits and of the noise (default: 0)")
-    judged.add_argument("--weights", metavar="lite|full|DIR", default="lite", help=weights)
-    judged.add_argument("--out", metavar="RUN", type=Path, required=True, help="folder for rows, pictures and table")
-    judged.add_argument("--ablate", metavar="NAME", help="do without fusion, crop, refine, guidance, steps, temperature, straighten, "
-                        "silhouette, threshold, rounds or sketch")  # fmt: skip
-    judged.add_argument("--block", metavar="N", type=int, default=8, help="edits at a time (default: 8)")
-    judged.add_argument("--device", metavar="cpu|cuda|mps", help="(default: the best that is there, for lite the CPU)")
-    judged.add_argument("--yes", action="store_true", help="download val2017 without asking")
-
-    tuned = command(tune, "Search a rival's settings on validation scenes; stopped, the same command goes on.", GOES_ON)
-    tuned.add_argument("rival", choices=("sdedit", "diffedit", "instruct-pix2pix"))
-    tuned.add_argument("--images", metavar="N", type=int, default=16, help="of each task (default: 16)")
-    tuned.add_argument("--seed", metavar="S", type=int, default=0, help="of the scenes and of the noise (default: 0)")
-    tuned.add_argument("--weights", metavar="lite|DIR", default="lite", help="lite (default), or other models of the small world")
-    tuned.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder for the rows and the table")
-
-    table = command(report, "Put runs of `evaluate` side by side: tables in Markdown, CSV and LaTeX, and figures.",
-                    AGAIN)  # fmt: skip
-    table.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="a folder that `evaluate` wrote")
-    table.add_argument("--out", metavar="DIR", type=Path, help="folder for it (default: report/ in the first RUN)")
-
-    command(version, "Print the versions that are installed.")
+    every = (
+        _edit_arguments, _replay_arguments, _scenes_arguments, _train_arguments, _score_arguments,
+        _stamp_arguments, _grade_arguments, _release_arguments, _fetch_arguments, _doctor_arguments,
+        _evaluate_arguments, _tune_arguments, _report_arguments, _version_arguments,
+    )  # fmt: skip
+    for add_arguments in every:
+        add_arguments(command)
     return parser

@@ -16,7 +16,7 @@ from . import hub
 from .checksums import check_sums
 from .errors import WeightsError
 from .hub import gigabytes
-from .memory import free_memory, plan, total_memory
+from .memory import free_memory, holding, total_memory
 from .models import FULL, FULL_BYTES, FULL_FINDERS, FULL_PAINTER, OPTIONAL, best_device
 from .resources import data_path
 
@@ -145,7 +145,7 @@ def _device() -> Iterator[Check]:
     free, total = free_memory(device), total_memory(device)
     name = torch.cuda.get_device_name(device) if device == "cuda" else device
     there = f"torch {torch.__version__} on {name}, {gigabytes(free)} of {gigabytes(total)} free"
-    needs = [plan(device, FULL_FINDERS, FULL_PAINTER, 512, low).need for low in (False, True)]
+    needs = [holding(device, FULL_FINDERS, FULL_PAINTER, 512, low).need for low in (False, True)]
     takes = f"full takes {gigabytes(needs[0])}, or {gigabytes(needs[1])} in low memory (computed, not measured)"
     if free < 500_000_000:
         yield Check("device", WARN, f"{there}: even lite needs half a gigabyte to work in, close other programs.")

@@ -165,10 +165,10 @@ def contrast(images: np.ndarray, captions: Sequence[str], models) -> np.ndarray:
 # --- the views of a candidate ------------------------------------------------------------------------------------
 
 
-def inside_crop(box: Sequence[float], factor: float = CLIP_SIDE) -> tuple[float, float, float, float]:
+def inside_crop(box: Sequence[float]) -> tuple[float, float, float, float]:
     """Where a box lies in its `square_crop`, xyxy as fractions of the crop's side. Taught in notebook 07."""
     sides = np.array([box[2] - box[0], box[3] - box[1]], float)
-    half = sides / max(sides.max(), 1e-6) / factor / 2
+    half = sides / max(sides.max(), 1e-6) / CLIP_SIDE / 2
     return tuple(float(v) for v in (*(0.5 - half), *(0.5 + half)))
 
 
@@ -404,7 +404,7 @@ def choose(candidates: Sequence[Candidate], select: str | int | None = None, ran
     if select in SELECTORS and index is not None:
         fitting = sorted(np.flatnonzero(fits).tolist(), key=lambda i: -scores[i])
         boxes = np.array([candidates[i].box for i in fitting], np.float32)
-        chosen = pick(boxes, select) if rank == 1 and select != "middle" else _selected(boxes, select, rank)
+        chosen = _selected(boxes, select, rank)
         if chosen is None:  # an even number has no middle, or there are fewer
             return Match(candidates, None, "ambiguous" if select == "middle" else "not_found", 0.0, no_middle=select == "middle")
         index = fitting[chosen]
@@ -412,7 +412,9 @@ def choose(candidates: Sequence[Candidate], select: str | int | None = None, ran
 
 
 def _selected(boxes: np.ndarray, selector: str, rank: int) -> int | None:
-    return middle(boxes) if selector == "middle" else ordinal(boxes, selector, rank)
+    if selector == "middle":
+        return middle(boxes)
+    return pick(boxes, selector) if rank == 1 else ordinal(boxes, selector, rank)
 
 
 def verdict(scores: np.ndarray, fits: np.ndarray, bar: float = AMBIGUOUS) -> tuple[int | None, str, float]:

@@ -21,7 +21,7 @@ SLICES = 2  # into which attention is cut in low memory
 
 
 @dataclass(frozen=True)
-class Plan:
+class Holding:
     """How a set of models is to be held: the painter's numbers in half precision or not, offloaded part by part or
     not, and how many pictures are painted in one call. need, weights: bytes at the peak, and of the weights alone.
     """
@@ -34,7 +34,7 @@ class Plan:
     need: int
 
 
-def plan(kind: str, finders: int, painter: dict[str, int], side: int, low: bool) -> Plan:
+def holding(kind: str, finders: int, painter: dict[str, int], side: int, low: bool) -> Holding:
     """How to hold models on a kind of device ("cuda", "mps", "cpu"), and what that takes at the peak.
 
     With F numbers in DETR and CLIP, P_i in the painter's parts, b bytes a number, k pictures at once of s x s pixels
@@ -57,7 +57,7 @@ def plan(kind: str, finders: int, painter: dict[str, int], side: int, low: bool)
     weights = CLIP_AND_DETR * finders + width * held
     tokens = (side // 8) ** 2
     working = at_once * width * (2 * HEADS * tokens**2 // (SLICES if low else 1) + WIDEST * side**2)
-    return Plan(low, half, offload, at_once, weights, weights + working + (CUDA_OWN if kind == "cuda" else 0))
+    return Holding(low, half, offload, at_once, weights, weights + working + (CUDA_OWN if kind == "cuda" else 0))
 
 
 def free_memory(device: str) -> int:

@@ -17,7 +17,7 @@ from .checkpoints import dtype_argument, image_processor, loading, whole_model, 
 from .checksums import CHECKSUMS, check_sums
 from .errors import SettingsError, WeightsError
 from .hub import Source, gigabytes
-from .memory import ROOM, Plan, free_memory, is_out_of_memory, plan, total_memory
+from .memory import ROOM, Holding, free_memory, holding, is_out_of_memory, total_memory
 from .resources import data_path
 from .vocabulary import COLOURS, PHOTOGRAPHED, POSES, VIEWS
 
@@ -148,7 +148,7 @@ def load_models(weights: str | Path = "lite", device: str | None = None, low_mem
     The painter computes in float16 on CUDA, in float32 elsewhere; DETR and CLIP always in float32. low_memory: half
     precision everywhere, sliced attention and autoencoder, one picture at a time, and on CUDA the painter's large
     parts on the GPU only while they work; None: where the device's memory would not do otherwise. Computed, not
-    measured, by `memory.plan`, the full-size models take 8.3 GB of a GPU (of the 16 GB of a T4) and 4.6 GB in low
+    measured, by `memory.holding`, the full-size models take 8.3 GB of a GPU (of the 16 GB of a T4) and 4.6 GB in low
     memory (of 8 GB); on a CPU 8.4 and 4.3 GB.
 
     Raises WeightsError where weights are missing, damaged, out of reach, or larger than the memory. Taught in notebook 01.
@@ -282,7 +282,7 @@ def check_device(device: str) -> str:
         kind, index = (asked := torch.device(device)).type, asked.index or 0
     except RuntimeError:
         kind = None
-    if kind not in ("cpu", "cuda", "mps"):  # of others `plan` does not know what they hold
+    if kind not in ("cpu", "cuda", "mps"):  # of others `holding` does not know what they hold
         raise SettingsError(f"There is no device {device!r}: give cpu, cuda or mps.")
     if kind == "cpu":
         return kind  # there is one, whatever its number
@@ -520,7 +520,7 @@ def _variant(folder: Path, source: Source) -> str | None:
     return source.variant
 
 
-def _planned(name: str, folders: dict[str, Path], variant: str | None, device: str, low_memory: bool | None) -> Plan:
+def _planned(name: str, folders: dict[str, Path], variant: str | None, device: str, low_memory: bool | None) -> Holding:
     """How to hold the models: as asked, else in low memory if the device could never hold them otherwise.
 
     Its memory in all decides, not what is free just now, so that the same machine always gives the same pictures. Raises
@@ -531,9 +531,9 @@ def _planned(name: str, folders: dict[str, Path], variant: str | None, device: s
     unet, vae = (_config(folders["inpaint"] / part) for part in ("unet", "vae"))
     side = unet.get("sample_size", 64) * 2 ** (len(vae.get("block_out_channels", ())) - 1 or 3)
     kind = device.split(":")[0]
-    chosen = plan(kind, finders, painter, side, bool(low_memory))
+    chosen = holding(kind, finders, painter, side, bool(low_memory))
     if low_memory is None and chosen.need > ROOM * total_memory(device):
-        chosen = plan(kind, finders, painter, side, low=True)
+        chosen = holding(kind, finders, painter, side, low=True)
     if chosen.weights > free_memory(device):
         raise WeightsError(_too_large(name, chosen, device))
     return chosen
@@ -546,7 +546,7 @@ def _config(folder: Path) -> dict[str, Any]:
         return {}  # the library will say so, in its own words
 
 
-def _too_large(name: str, chosen: Plan, device: str) -> str:
+def _too_large(name: str, chosen: Holding, device: str) -> str:
     """A sentence with both numbers."""
     low = ("" if chosen.low else "ask for low_memory=True (`edit --low-memory`), ") + "close other programs, or use lite"
     needed = f"{gigabytes(chosen.weights)} for the weights and {gigabytes(chosen.need)} to paint"

@@ -20,8 +20,8 @@ from .sketch import emptied, sketch
 from .straighten import Straight, straighten
 from .wish import Wish, leaning
 
-COLD_STEPS = 1 / 3  # of the steps, where a painting starts from cold noise, which has less to be smoothed out,
-FEW_STEPS = 4  # but no fewer than these; a painter that is made for so few takes them all
+COLD_STEPS = 1 / 3  # share of the steps that a painting from cold noise takes, as there is less to be smoothed out
+FEW_STEPS = 4  # that share is never fewer steps than these; a painter that is made for so few takes them all
 SEEDS = (1, 2, 4)  # paintings a round: the first try alone, then several at once
 STRENGTHS = (0.1, 0.3, 0.5)  # how much of a sketch each round paints over; without a sketch it is 1, all of it
 

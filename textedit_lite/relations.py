@@ -27,20 +27,20 @@ def left_of(boxes: np.ndarray, sharp: float = SHARP) -> np.ndarray:
     return _without_itself(_sigmoid(sharp * (x[None] - x[:, None]) / mean))
 
 
-def larger_than(boxes: np.ndarray, sharp: float = SHARP) -> np.ndarray:
+def larger_than(boxes: np.ndarray) -> np.ndarray:
     """How likely each of N boxes is the larger one of two: float32 [N, 4] -> [N, N], 0 on the diagonal.
 
-    With the areas A: r_ij = 1 / (1 + exp(-sharp ln(A_i / A_j))). Taught in notebook 07.
+    With the areas A: r_ij = 1 / (1 + exp(-SHARP ln(A_i / A_j))). Taught in notebook 07.
     """
     size = np.log(np.maximum(area(boxes), 1e-6))
-    return _without_itself(_sigmoid(sharp * (size[:, None] - size[None])))
+    return _without_itself(_sigmoid(SHARP * (size[:, None] - size[None])))
 
 
-def next_to(boxes: np.ndarray, among: np.ndarray | None = None, near: float = NEAR) -> np.ndarray:
+def next_to(boxes: np.ndarray, among: np.ndarray | None = None) -> np.ndarray:
     """How likely each of N boxes is the one next to each: float32 [N, 4] -> [N, N], 0 on the diagonal.
 
     With the centres c and the areas A, the distance in mean sides of the two is d_ij = |c_i - c_j| / ((sqrt A_i +
-    sqrt A_j) / 2), and r_ij = exp(-(d_ij - min_k d_kj) / near): the nearest is next to it, be it ever so far.
+    sqrt A_j) / 2), and r_ij = exp(-(d_ij - min_k d_kj) / NEAR): the nearest is next to it, be it ever so far.
     among: bool [N], which k compete to be the nearest (default: all); never j itself. Taught in notebook 07.
     """
     centres, side = xyxy_to_cxcywh(boxes)[:, :2], np.sqrt(np.maximum(area(boxes), 1e-6))
@@ -49,7 +49,7 @@ def next_to(boxes: np.ndarray, among: np.ndarray | None = None, near: float = NE
     if among is not None:
         competing &= np.asarray(among, bool)[:, None]
     nearest = np.min(np.where(competing, distance, np.inf), 0, initial=np.inf)
-    return _without_itself(np.exp(-np.clip(distance - nearest, 0, None) / near))
+    return _without_itself(np.exp(-np.clip(distance - nearest, 0, None) / NEAR))
 
 
 def _sigmoid(values: np.ndarray) -> np.ndarray:

@@ -26,8 +26,7 @@ GREY = (8.0, 14.0)  # chroma (largest less least of red, green, blue) up to whic
 # How light the parts of a white and of a black object are, and which shares of its body's colour those of one with a hue.
 TONES = {"white": {"ink": 36.0, "line": 92.0, "body": 240.0, "light": 255.0}, "black": {"ink": 16.0, "body": 46.0, "line": 112.0}}
 SHADES = {"ink": 0.15, "line": 0.38, "body": 1.0, "light": 1.4}
-# Side of a square as large as the region up to which an object is told from its background as it is, and what is kept of a larger
-# one; what changes is changed in full.
+# Regions above LARGE^2 pixels are analysed at a reduced size of at most ENOUGH^2 pixels; the change itself is made at full size.
 LARGE, ENOUGH = 707, 354
 EDGE = 2  # pixels by which what is known of the background keeps away from other objects, whose edges are blurred
 MARGIN = 0.06  # how far an object may reach beyond the detector's box, in longest sides of it

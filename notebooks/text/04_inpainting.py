@@ -593,7 +593,7 @@ edit_figure(edited)
 # | [`blend.py`](../textedit_lite/blend.py) | `paste_back`, `keep_start` |
 # | [`boxes.py`](../textedit_lite/boxes.py) | `context_window`, `zoom` |
 # | [`inpaint.py`](../textedit_lite/inpaint.py) | `step_schedule`, `guidance_scale`, `inpaint`, `inpaint_batch`, `noise`, `round_trip`, `denoising` |
-# | [`memory.py`](../textedit_lite/memory.py) | `plan` |
+# | [`memory.py`](../textedit_lite/memory.py) | `holding` |
 # | [`models.py`](../textedit_lite/models.py) | `native_side` |
 # | [`plots.py`](../textedit_lite/plots.py) | `difference_map`, `denoising_strip` |
 # | [`sketch.py`](../textedit_lite/sketch.py) | `sketch`, `fill_in`, `recolour` |

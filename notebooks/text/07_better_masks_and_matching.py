@@ -167,7 +167,7 @@ figure
 #
 # With the truth that the renderer has: `shape_maps` says of each pixel which object it shows, `jittered` moves the box's edges, `batch_maker` cuts the windows, half of them mirrored. The `loss` has SAM's three parts. With the target $t$ and the answer $p = \sigma(\text{logit})$ of each pixel,
 #
-# $$ L_{\text{focal}} = \operatorname{mean}\; |t - p|^\gamma \, \big( -t \log p - (1 - t) \log (1 - p) \big), \qquad L_{\text{dice}} = 1 - \frac{2 \sum p\,t}{\sum p^2 + \sum t^2} $$
+# $$ L_{\text{focal}} = \operatorname{mean}\; |t - p| \, \big( -t \log p - (1 - t) \log (1 - p) \big), \qquad L_{\text{dice}} = 1 - \frac{2 \sum p\,t}{\sum p^2 + \sum t^2} $$
 #
 # `focal` looks at the pixels that are wrong, and in a shape that is nearly right those are at its edge; `dice` counts a small shape as much as a large one. The third part is modesty: SAM also says how good it believes its mask to be, and is told how good it was. `build` and `train` are in [`training/sam.py`](../textedit_lite/training/sam.py); `textedit-lite train sam --minutes 50 --out DIR` runs them.
 

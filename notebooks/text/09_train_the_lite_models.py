@@ -660,5 +660,5 @@ figure
 # | [`training/lcm.py`](../textedit_lite/training/lcm.py) | `jump`, `piece_end`, `student_of`, `distillation_loss`, `follow`, `batch_maker`, `painted`, `nearness`, `train` |
 # | [`training/loop.py`](../textedit_lite/training/loop.py) | `learning_rate`, `run` |
 # | [`training/score.py`](../textedit_lite/training/score.py) | `score` |
-# | [`training/text2image.py`](../textedit_lite/training/text2image.py) | `build`, `velocity_loss`, `batch_maker`, `train` |
+# | [`training/text2image.py`](../textedit_lite/training/text2image.py) | `build`, `batch_maker`, `train` |
 # | [`training/vae.py`](../textedit_lite/training/vae.py) | `build`, `crops`, `loss`, `train` |

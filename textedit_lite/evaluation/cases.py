@@ -76,7 +76,7 @@ def asked_change(task: str, thing, rng: np.random.Generator, shown: Sequence[str
     return {attribute: value or str(rng.choice(free))}
 
 
-def name_of(picture: Scene | Picture, index: int) -> tuple[str, str | None] | None:
+def naming(picture: Scene | Picture, index: int) -> tuple[str, str | None] | None:
     """(category, None) if an object alone is of its category, (category, colour) if that tells it apart, else None."""
     thing = picture.objects[index]
     alike = [other for other in picture.objects if other.category == thing.category]
@@ -99,7 +99,7 @@ def candidates(data: Folder | World, picture: Picture, task: str) -> list[int]:
         inside = min(x0, y0) >= BORDER and x1 <= picture.width - BORDER and y1 <= picture.height - BORDER
         sized = SMALLEST <= thing.area / (picture.width * picture.height) <= LARGEST
         shows = value is not None and thing.attributes.get(attribute) == value
-        if inside and sized and not thing.crowd and not shows and name_of(picture, i):
+        if inside and sized and not thing.crowd and not shows and naming(picture, i):
             found.append(i)
     scene = data.scene(picture) if found else None
     if scene is None:
@@ -139,11 +139,11 @@ def scene_edits(task: str, split: str, seed: int) -> Iterator[tuple[Scene, int, 
     """
     for number in itertools.count():
         scene = make_scene(number, split, seed)
-        named = [i for i in targets(scene, task) if name_of(scene, i)]
+        named = [i for i in targets(scene, task) if naming(scene, i)]
         if named:
             rng = np.random.default_rng([seed, number, list(TASKS).index(task)])
             index = int(rng.choice(named))
-            category, colour = name_of(scene, index)
+            category, colour = naming(scene, index)
             change = asked_change(task, scene.objects[index], rng)
             yield scene, index, change, task_prompt(task, category, change.get("colour"), colour), rng
 
@@ -161,7 +161,7 @@ def task_cases(data: Folder | World, task: str, count: int, seed: int) -> Iterat
         rng = np.random.default_rng([seed, image_id, list(TASKS).index(task)])
         index = int(rng.choice(possible))
         thing = picture.objects[index]
-        category, colour = name_of(picture, index)
+        category, colour = naming(picture, index)
         change = asked_change(task, thing, rng, colours_of(data, picture, thing) if task == "color" else ())
         prompt = task_prompt(task, category, change.get("colour"), colour)
         yield Case(f"{task}-{image_id:012d}", task, image_id, thing.id, index, category, change, prompt, int(rng.integers(2**31)))

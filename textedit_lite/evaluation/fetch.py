@@ -57,6 +57,21 @@ def cache_folder() -> Path:
     return Path(os.environ.get("TEXTEDIT_CACHE") or Path(base) / "textedit-lite")
 
 
+def agreed(sentence: str, yes: bool = False) -> bool:
+    """Whether a person at a terminal agrees to what a sentence says will be done; yes: has agreed already.
+
+    Raises SettingsError where nobody can answer.
+    """
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        raise SettingsError(f"{sentence} Give --yes to agree.")
+    try:
+        return input(f"{sentence} Go on? [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:  # Ctrl-D
+        return False
+
+
 def coco_folder(yes: bool = False, fetch: bool = True, archives: tuple[Archive, ...] = COCO) -> Path:
     """The folder with val2017/ and annotations/, fetched if it is not there yet.
 
@@ -70,10 +85,8 @@ def coco_folder(yes: bool = False, fetch: bool = True, archives: tuple[Archive, 
     if not fetch:
         raise SettingsError("COCO val2017 is not in the cache yet: fetch it with one process first.")
     size = sum(archive.size for archive in todo)
-    if not yes and not _agreed(f"COCO val2017 is a download of {size / 1e9:.2f} GB into {folder}. Fetch it? [y/N] "):
-        kind = DeclinedError if sys.stdin.isatty() else SettingsError
-        advice = "agree with --yes, or give a folder that has it"
-        raise kind(f"COCO val2017 ({size / 1e9:.2f} GB) was not fetched: {advice}.")
+    if not agreed(f"This downloads {gigabytes(size)} (COCO val2017) into {folder}.", yes):
+        raise DeclinedError("COCO val2017 was not fetched: agree, or give a folder that has it.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for archive in todo:
@@ -186,14 +199,6 @@ def _bar(archive: Archive, have: int):
 
     name = Path(archive.url).name
     return tqdm(desc=name, total=archive.size, initial=have, unit="B", unit_scale=True, disable=None)
-
-
-def _agreed(question: str, ask: Callable[[str], str] = input) -> bool:
-    """Whether a person at a terminal says yes; where nobody can answer, it is no."""
-    try:
-        return sys.stdin.isatty() and ask(question).strip().lower() in ("y", "yes")
-    except EOFError:
-        return False
 
 
 def _marker(folder: Path, archive: Archive) -> Path:

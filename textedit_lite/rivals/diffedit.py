@@ -18,7 +18,7 @@ from PIL import Image
 from ..editor import EditResult
 from ..models import Models
 from .settings import settings_of
-from .whole import Job, Outcome, edit_whole, generators, outcomes
+from .whole import Outcome, WholeJob, edit_whole, generators, outcomes
 from .words import captions
 
 
@@ -41,7 +41,7 @@ def diffedit_batch(
     chosen = settings_of("diffedit", models, **settings)
     pipeline = models.rival("text2image")
 
-    def paint(jobs: Sequence[Job]) -> list[Outcome]:
+    def paint(jobs: Sequence[WholeJob]) -> list[Outcome]:
         words = [captions(job.wish, models.captions) for job in jobs]
         with torch.inference_mode():
             latents = encode([job.picture for job in jobs], pipeline)

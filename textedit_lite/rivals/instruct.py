@@ -8,7 +8,7 @@ from ..editor import EditResult
 from ..inpaint import noise
 from ..models import Models
 from .settings import settings_of
-from .whole import Job, Outcome, edit_whole, generators, outcomes
+from .whole import Outcome, WholeJob, edit_whole, generators, outcomes
 from .words import instruction
 
 
@@ -29,7 +29,7 @@ def instruct_pix2pix_batch(
     chosen = settings_of("instruct-pix2pix", models, **settings)
     pipeline = models.rival("instruct-pix2pix")
 
-    def paint(jobs: Sequence[Job]) -> list[Outcome]:
+    def paint(jobs: Sequence[WholeJob]) -> list[Outcome]:
         import torch
 
         seeded = generators(jobs)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ..editor import EditResult
 from ..models import Models
 from .settings import settings_of
-from .whole import Job, Outcome, edit_whole, generators, outcomes
+from .whole import Outcome, WholeJob, edit_whole, generators, outcomes
 from .words import captions
 
 
@@ -28,7 +28,7 @@ def sdedit_batch(
     chosen = settings_of("sdedit", models, **settings)
     pipeline = models.rival("text2image")
 
-    def paint(jobs: Sequence[Job]) -> list[Outcome]:
+    def paint(jobs: Sequence[WholeJob]) -> list[Outcome]:
         output = pipeline(
             prompt=[captions(job.wish, models.captions)[1] for job in jobs], image=[job.picture for job in jobs],
             strength=chosen["strength"], num_inference_steps=chosen["steps"], guidance_scale=chosen["guidance"],

@@ -21,7 +21,7 @@ from ..settings import Settings
 
 
 @dataclass(frozen=True)
-class Job:
+class WholeJob:
     """One picture at the model's own size, what is wished of it, and the seed of its noise."""
 
     picture: Image.Image
@@ -38,7 +38,7 @@ class Outcome:
     refused: str = ""  # why the picture is none, a sentence
 
 
-Paint = Callable[[Sequence[Job]], list[Outcome]]
+Paint = Callable[[Sequence[WholeJob]], list[Outcome]]
 
 
 def working_size(size: tuple[int, int], pipeline: Any) -> tuple[int, int]:
@@ -77,7 +77,7 @@ def edit_whole(
     def painted(some: Sequence[int]) -> list[EditResult]:
         start = time.perf_counter()
         size = working_size(sources[some[0]].size, pipeline)
-        jobs = [Job(sources[i].resize(size, Image.Resampling.LANCZOS), wishes[i], int(seeds[i])) for i in some]
+        jobs = [WholeJob(sources[i].resize(size, Image.Resampling.LANCZOS), wishes[i], int(seeds[i])) for i in some]
         with PAINTING:
             outcomes = paint(jobs)
         spent = 1000 * (time.perf_counter() - start) / len(some)
@@ -101,7 +101,7 @@ def _result(source: Image.Image, wish: EditPrompt, outcome: Outcome, settings: S
     )  # fmt: skip
 
 
-def generators(jobs: Sequence[Job]) -> list:
+def generators(jobs: Sequence[WholeJob]) -> list:
     """The noise of each job, drawn on the CPU, so that it does not depend on the device."""
     import torch
 

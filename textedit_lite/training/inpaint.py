@@ -17,7 +17,7 @@ from .data import sample_files
 from .files import whole
 from .loop import compiled, half_precision, run
 from .settings import check_settings, fingerprint, origins
-from .vae import drop_needless_keys
+from .vae import drop_needless_keys, load_vae
 
 NATIVE = 112  # pixels a side of the crop that the painter works on
 SAMPLES = 40_000
@@ -201,30 +201,32 @@ def timesteps(count: int, generator):
 
 
 def velocity_loss(schedule, states):
-    """The loss of a batch: mean squared error of the velocity (Salimans & Ho, 2022), ten times heavier inside of the mask.
+    """The loss of a batch: mean squared error of the velocity (Salimans & Ho, 2022), weighted by place.
 
-    Taught in notebook 09.
+    A batch: latents [B, 4, h, h]; what the UNet sees beside the noise [B, c, h, h], here the mask and the masked latents;
+    weights [B, 1, h, h]; the captions' indices into `states` [B]; times [B]; noise like the latents. Taught in notebook 09.
     """
     import torch
 
     call = compiled()
 
     def loss(model, batch):
-        target, masked, mask, caption, t, noise = batch
+        target, beside, weight, caption, t, noise = batch
         noisy = schedule.add_noise(target, noise, t)
         velocity = schedule.get_velocity(target, noise, t)
-        words = states.to(target.device)[caption]
-        predicted = call(model, torch.cat([noisy, mask, masked], 1), t, words, return_dict=False)[0].float()
-        error = (predicted - velocity).square()
-        weight = 0.1 + 0.9 * mask
-        inside = (error * weight).sum() / (weight.sum() * error.shape[1])
-        return inside, {}
+        words = states.to(target.device)[caption].float()
+        predicted = call(model, torch.cat([noisy, beside], 1), t, words, return_dict=False)[0].float()
+        error = ((predicted - velocity).square() * weight).sum()
+        return error / (weight.sum() * velocity.shape[1]), {}
 
     return loss
 
 
 def batch_maker(samples: Samples, shorter: np.ndarray):
-    """A function (step, generator) -> one batch, as `velocity_loss` takes it. Taught in notebook 09."""
+    """A function (step, generator) -> one batch, as `velocity_loss` takes it: ten times heavier inside of the mask.
+
+    Taught in notebook 09.
+    """
     import torch
 
     shorter = torch.from_numpy(shorter)
@@ -235,9 +237,10 @@ def batch_maker(samples: Samples, shorter: np.ndarray):
         lot = torch.rand(BATCH, generator=generator)
         some = shorter[caption, torch.randint(8, (BATCH,), generator=generator)]
         caption = torch.where(lot < WORDS_DROPPED + WORDS_SHORTENED, some, caption).masked_fill(lot < WORDS_DROPPED, 0)
-        target = samples.target[rows].float()
+        target, mask = samples.target[rows].float(), samples.mask[rows].float()
         noise = torch.randn(target.shape, generator=generator)
-        return target, samples.masked[rows].float(), samples.mask[rows].float(), caption, timesteps(BATCH, generator), noise
+        beside = torch.cat([mask, samples.masked[rows].float()], 1)
+        return target, beside, 0.1 + 0.9 * mask, caption, timesteps(BATCH, generator), noise
 
     return batches
 
@@ -277,13 +280,13 @@ def train(out: Path | str, minutes: float, *, vae: Path | str, clip: Path | str,
     Taught in notebook 09.
     """
     import torch
-    from diffusers import AutoencoderTiny, UNet2DConditionModel
+    from diffusers import UNet2DConditionModel
     from diffusers.models.attention_processor import AttnProcessor
 
     check_settings(minutes, count, seed)
     out = Path(out)
     captions, shorter = every_caption()
-    autoencoder = AutoencoderTiny.from_pretrained(vae, torch_dtype=torch.float32).eval()
+    autoencoder = load_vae(vae)
     samples = Samples(draw_samples(Path(scenes or out / "samples"), count, seed), autoencoder, {text: i for i, text in enumerate(captions)})
     states = caption_states(clip, captions)
     torch.manual_seed(seed)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import TextEditError
-from ..evaluation.cases import name_of
+from ..evaluation.cases import naming
 from ..prompt import parse
 from ..rivals.words import instruction
 from ..vocabulary import COLOURS, POSES, TASKS, VIEWS, describe
@@ -18,18 +18,8 @@ from .data import sample_files
 from .files import whole
 from .inpaint import caption_states
 from .settings import check_settings
-from .text2image import (
-    BATCH,
-    NATIVE,
-    PART,
-    build,
-    encode,
-    fit,
-    load_vae,
-    save,
-    shrink,
-    timesteps,
-)
+from .text2image import BATCH, NATIVE, PART, build, encode, fit, save, shrink, timesteps
+from .vae import load_vae
 
 TRIPLES = 24_000
 ASKED_ELSE = 0.2  # how often a triple makes another change than the paper's four tasks: any view or pose, or two at once
@@ -55,7 +45,7 @@ def ask(scene: Scene, index: int, change: dict[str, str]) -> Triple | None:
     """The triple of an edit, worded as an edit prompt is; None where no words tell the object from the others."""
     thing = scene.objects[index]
     alike = sorted((other.x, i) for i, other in enumerate(scene.objects) if other.category == thing.category)
-    if named := name_of(scene, index):
+    if named := naming(scene, index):
         category, colour = named
         source = " ".join(word for word in (colour, category) if word)
     elif index in (alike[0][1], alike[-1][1]):
@@ -136,7 +126,7 @@ def change_weights(before, after):
 
 
 def batch_maker(before, after, words, scaling: float):
-    """A function (step, generator) -> one batch, as `text2image.velocity_loss` takes it.
+    """A function (step, generator) -> one batch, as `inpaint.velocity_loss` takes it.
 
     before, after: latents, float16 [N, 4, h, h]; words: indices of the instructions, int [N], where 0 is the empty one;
     scaling: the autoencoder's factor, without which the pipeline hands the picture's latents to the UNet.

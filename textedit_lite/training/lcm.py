@@ -22,6 +22,7 @@ from .inpaint import BATCH, NATIVE, SAMPLES, Samples, caption_states, draw_sampl
 from .inpaint import batch_maker as samples_by_lot
 from .loop import compiled, run
 from .settings import check_settings, origins
+from .vae import load_vae
 
 STEPS = 4  # of the student, and pieces of the schedule
 SKIP = 125  # k of the paper: the teacher leads at most that far with one step of DDIM, as when it paints in 8 steps itself
@@ -121,7 +122,7 @@ def distillation_loss(schedule, teacher, states, pieces: int = STEPS):
 
     x_t is noised data. The teacher, guided by g = GUIDANCE, v = v_0 + g (v_c - v_0), leads it back to x_n, by SKIP times or
     to the end of the piece; then f(x_t) of the student should be f(x_n) of the target, and is measured by pseudo-Huber,
-    sqrt(d^2 + c^2) - c, ten times heavier inside of the mask. f jumps to the end of the piece (Luo et al., 2023, eq. 14
+    sqrt(d^2 + c^2) - c, weighted by place. f jumps to the end of the piece (Luo et al., 2023, eq. 14
     to 17). Strides are long, so that no target hangs on more than one guess of the target network's.
     Taught in notebook 09.
     """
@@ -130,9 +131,8 @@ def distillation_loss(schedule, teacher, states, pieces: int = STEPS):
     call = compiled()
 
     def loss(models, batch):
-        target, masked, mask, caption, t, noise = batch
+        target, seen, weight, caption, t, noise = batch
         words = states.to(target.device)
-        seen = torch.cat([mask, masked], 1)
 
         def velocity(name, latents, at):
             return call(models[name], torch.cat([latents, seen], 1), at.clamp(min=0), words[caption], return_dict=False)[0].float()
@@ -148,7 +148,6 @@ def distillation_loss(schedule, teacher, states, pieces: int = STEPS):
             wanted = jump(nearer, velocity("target", nearer, before), before, end, schedule)
         error = jump(noisy, velocity("student", noisy, t), t, end, schedule) - wanted
         error = (error.square() + HUBER**2).sqrt() - HUBER
-        weight = 0.1 + 0.9 * mask
         return (error * weight).sum() / (weight.sum() * error.shape[1]), {}
 
     return loss
@@ -239,7 +238,7 @@ def train(out: Path | str, minutes: float, *, vae: Path | str, clip: Path | str,
     for, `painting.json` in it says. Raises SettingsError where the teacher cannot be read. Taught in notebook 09.
     """
     import torch
-    from diffusers import AutoencoderTiny, StableDiffusionInpaintPipeline
+    from diffusers import StableDiffusionInpaintPipeline
     from diffusers.models.attention_processor import AttnProcessor
     from torch import nn
 
@@ -247,7 +246,7 @@ def train(out: Path | str, minutes: float, *, vae: Path | str, clip: Path | str,
     out = Path(out)
     teacher = read_teacher(data_path("models", "lite", "inpaint") if init is None else init)
     captions, shorter = every_caption()
-    autoencoder = AutoencoderTiny.from_pretrained(vae, torch_dtype=torch.float32).eval()
+    autoencoder = load_vae(vae)
     samples = Samples(draw_samples(Path(scenes or out / "samples"), count, seed), autoencoder, {text: i for i, text in enumerate(captions)})
     states = caption_states(clip, captions)
     torch.manual_seed(seed)

@@ -186,20 +186,7 @@ def run(
         while seconds < budget and not interrupted:
             for group in optimizer.param_groups:
                 group["lr"] = group["scale"] * learning_rate(lr, step, seconds / budget, warmup, hold)
-            torch.manual_seed(_mix(seed, step))
-            batch = _to(batches(step, torch.Generator().manual_seed(_mix(seed, step) + 1)), where)
-            with half_precision(where, bf16):
-                total, parts = loss(model, batch)
-            parts = {"loss": total, **parts}
-            parts = {key: float(torch.as_tensor(value).detach()) for key, value in parts.items()}
-            if not math.isfinite(parts["loss"]):
-                raise SettingsError(f"The loss is {parts['loss']} at step {step}: try a learning rate below {lr}.")
-            total.backward()
-            parts["gradient"] = float(nn.utils.clip_grad_norm_(model.parameters(), clip))
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-            if average is not None:
-                _follow(average, model.state_dict(), min(ema, (1 + step) / (10 + step)))
+            parts = _step(step, model, average, optimizer, batches, loss, settings)
             step += 1
 
             now = time.monotonic()
@@ -221,7 +208,7 @@ def run(
             _save(out, model, average, optimizer, step, seconds, losses, settings)
     if interrupted:
         # A notebook keeps this frame with the traceback until its next error, and what lies on a GPU would lie there as long.
-        optimizer = average = batch = total = None
+        optimizer = average = None
         model.to(home)
         raise KeyboardInterrupt(
             f"Stopped at step {step} after {seconds / 60:.1f} of {minutes:g} minutes; "
@@ -230,6 +217,25 @@ def run(
     if average is not None:
         model.load_state_dict(average)
     return Run(model.to(home).eval(), step, seconds / 60, settings, losses)
+
+
+def _step(step, model, average, optimizer, batches, loss, settings) -> dict[str, float]:
+    """One step: its batch, forward, backward and the average; the loss, its parts, and the gradient's norm before it was cut."""
+    where, seed = device(), _mix(settings["seed"], step)
+    torch.manual_seed(seed)
+    batch = _to(batches(step, torch.Generator().manual_seed(seed + 1)), where)
+    with half_precision(where, settings["bf16"]):
+        total, parts = loss(model, batch)
+    parts = {key: float(torch.as_tensor(value).detach()) for key, value in {"loss": total, **parts}.items()}
+    if not math.isfinite(parts["loss"]):
+        raise SettingsError(f"The loss is {parts['loss']} at step {step}: try a learning rate below {settings['lr']}.")
+    total.backward()
+    parts["gradient"] = float(nn.utils.clip_grad_norm_(model.parameters(), settings["clip"]))
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    if average is not None:
+        _follow(average, model.state_dict(), min(settings["ema"], (1 + step) / (10 + step)))
+    return parts
 
 
 def minutes_spent(out: str | Path) -> float:
@@ -242,14 +248,6 @@ def minutes_spent(out: str | Path) -> float:
     with safe_open(path, "pt") as file:
         seconds = json.loads(file.metadata()["run"])["seconds"]
     return math.nextafter(seconds / 60, 0.0)  # down, so that 60 times as many seconds are no more than these
-
-
-def load_weights(model: nn.Module, out: str | Path) -> nn.Module:
-    """Put the newest averaged weights under `out` into `model`: a look at a run that may still be under way."""
-    tensors, _ = _read(Path(out) / CHECKPOINT)
-    prefix = "ema." if any(key.startswith("ema.") for key in tensors) else "model."
-    model.load_state_dict({key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)})
-    return model.eval()
 
 
 def _optimizer(model, lr, lr_scale, weight_decay, betas, fused):

@@ -135,14 +135,14 @@ def batch_maker(images: np.ndarray, maps: np.ndarray, objects: np.ndarray):
 # --- the loss ----------------------------------------------------------------------------------------------------
 
 
-def focal(logits, truth, gamma: float = 1.0):
-    """Cross-entropy weighted by how wrong each pixel is: mean of |t - p|^gamma (-t log p - (1 - t) log(1 - p)).
+def focal(logits, truth):
+    """Cross-entropy weighted by how wrong each pixel is: mean of |t - p| (-t log p - (1 - t) log(1 - p)).
 
-    For hard t it is the focal loss of Lin et al., 2017; t may also be a share of a pixel. Taught in notebook 07.
+    For hard t it is the focal loss of Lin et al., 2017, with a gamma of 1; t may also be a share of a pixel. Taught in notebook 07.
     """
     import torch.nn.functional as F
 
-    wrong = (truth - logits.sigmoid()).abs().detach() ** gamma
+    wrong = (truth - logits.sigmoid()).abs().detach()
     return (wrong * F.binary_cross_entropy_with_logits(logits, truth, reduction="none")).mean()
 
 

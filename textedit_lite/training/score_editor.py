@@ -25,7 +25,7 @@ SHOWN = 24  # edits on the contact sheet
 
 
 @dataclass(frozen=True)
-class Case:
+class SceneCase:
     """One edit to make: object `index` of `scene` is to show `change`, as `prompt` says; `seed` is the painter's."""
 
     task: str
@@ -39,16 +39,16 @@ class Case:
 # --- what is edited ----------------------------------------------------------------------------------------------
 
 
-def cases(count: int, seed: int, task: str) -> list[Case]:
+def scene_cases(count: int, seed: int, task: str) -> list[SceneCase]:
     """One edit in each of the first `count` test scenes that have an object for `task` which words can name."""
     chosen = islice(scene_edits(task, "test", seed), count)
-    return [Case(task, scene, index, change, prompt, scene.index) for scene, index, change, prompt, _ in chosen]
+    return [SceneCase(task, scene, index, change, prompt, scene.index) for scene, index, change, prompt, _ in chosen]
 
 
 # --- how an edit is measured -------------------------------------------------------------------------------------
 
 
-def measure(case: Case, image: Image.Image, result: Any) -> dict[str, Any]:
+def measure(case: SceneCase, image: Image.Image, result: Any) -> dict[str, Any]:
     """What one edit came to; `result` is the editor's EditResult for the rendered scene `image`.
 
     target: `hits`, whether the chosen box is the object's. success, kept and sharpness: `by_oracle`.
@@ -100,9 +100,9 @@ def score_editor(
         raise SettingsError("Score at least 1 scene in batches of at least 1, as in --count 100.")
     folder = None if out is None else make_folder(out)
     editor = Editor(models)
-    todo = [case for four in zip(*(cases(count, seed, task) for task in TASKS), strict=True) for case in four]
+    todo = [case for four in zip(*(scene_cases(count, seed, task) for task in TASKS), strict=True) for case in four]
     rows: list[dict[str, Any]] = []
-    shown: list[tuple[Case, Image.Image, dict]] = []
+    shown: list[tuple[SceneCase, Image.Image, dict]] = []
     seconds = 0.0
     with tqdm(total=len(todo), desc="scoring the editor", unit="edit", disable=not progress) as bar:
         for start in range(0, len(todo), batch):
@@ -148,7 +148,7 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
 # --- the contact sheet -------------------------------------------------------------------------------------------
 
 
-def contact_sheet(shown: list[tuple[Case, Image.Image, dict]], columns: int = 3, side: int = 192) -> Image.Image:
+def contact_sheet(shown: list[tuple[SceneCase, Image.Image, dict]], columns: int = 3, side: int = 192) -> Image.Image:
     """Input, result and ideal edit of each case side by side, with prompt and verdict underneath: PIL RGB."""
     from PIL import ImageDraw
 

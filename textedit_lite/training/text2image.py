@@ -18,9 +18,10 @@ from .card import write_card
 from .clip import text_encoder
 from .data import sample_files
 from .files import whole
-from .inpaint import caption_states, every_caption, noise_schedule
-from .loop import compiled, half_precision, run
+from .inpaint import caption_states, every_caption, noise_schedule, velocity_loss
+from .loop import half_precision, run
 from .settings import check_settings, fingerprint, origins
+from .vae import load_vae
 
 NATIVE = 128  # pixels a side of a whole scene: ideal edits that went through it and the autoencoder are all still read rightly
 SAMPLES = 20_000
@@ -82,28 +83,6 @@ def timesteps(count: int, generator):
     return (drawn * 1000).long().clamp_(0, 999)
 
 
-def velocity_loss(schedule, states):
-    """The loss of a batch: mean squared error of the velocity (Salimans & Ho, 2022), weighted by place.
-
-    A batch: latents [B, 4, h, h]; what the UNet sees beside the noise [B, 0 or 4, h, h]; weights [B, 1, h, h]; the
-    captions' indices into `states` [B]; times [B]; noise like the latents. Taught in notebook 09.
-    """
-    import torch
-
-    call = compiled()
-
-    def loss(model, batch):
-        target, beside, weight, caption, t, noise = batch
-        noisy = schedule.add_noise(target, noise, t)
-        velocity = schedule.get_velocity(target, noise, t)
-        words = states.to(target.device)[caption].float()
-        predicted = call(model, torch.cat([noisy, beside], 1), t, words, return_dict=False)[0].float()
-        error = ((predicted - velocity).square() * weight).sum()
-        return error / (weight.sum() * velocity.shape[1]), {}
-
-    return loss
-
-
 def encode(paths: list[Path], names: list[str], vae) -> dict:
     """The latents of the pictures `names` of all parts, float16 [N, 4, h, h], kept beside them; and all else, as it is."""
     import torch
@@ -148,14 +127,6 @@ def save(unet, pipeline: str, folder: Path | str) -> None:
         "unet": ["diffusers", "UNet2DConditionModel"], "vae": ["diffusers", "AutoencoderTiny"],
     }  # fmt: skip
     (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
-
-
-def load_vae(folder: Path | str):
-    """The trained autoencoder, in float32."""
-    import torch
-    from diffusers import AutoencoderTiny
-
-    return AutoencoderTiny.from_pretrained(folder, torch_dtype=torch.float32).eval()
 
 
 def fit(unet, batches, states, out: Path, name: str, minutes: float, *, vae, clip, count: int, init, seed: int, progress: bool):
@@ -219,7 +190,7 @@ def place_weights(places, side: int):
 
 
 def batch_maker(latents, captions, places, shorter: np.ndarray):
-    """A function (step, generator) -> one batch, as `velocity_loss` takes it: of each scene, one object is named.
+    """A function (step, generator) -> one batch, as `inpaint.velocity_loss` takes it: of each scene, one object is named.
 
     latents: float16 [N, 4, h, h]; captions: indices, int [N, MOST], 0 for no object; places: float [N, MOST, 4].
     Taught in notebook 09.

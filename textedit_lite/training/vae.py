@@ -111,9 +111,7 @@ def train(out: Path | str, minutes: float, *, seed: int = 0, scenes: Path | str 
     if init is None:
         model = build()
     else:
-        from diffusers import AutoencoderTiny
-
-        model = AutoencoderTiny.from_pretrained(init, torch_dtype=torch.float32)
+        model = load_vae(init)
         model.encoder.requires_grad_(False)
     done = run(
         model.to(memory_format=torch.channels_last), lambda step, generator: crops(images, centres, generator), loss, out / "training",
@@ -137,6 +135,14 @@ def train(out: Path | str, minutes: float, *, seed: int = 0, scenes: Path | str 
         limits="It has seen drawn scenes only; photographs come back with their fine texture and their rarer colours changed.",
     )  # fmt: skip
     return results
+
+
+def load_vae(folder: Path | str):
+    """A trained autoencoder, in float32 and in eval mode."""
+    import torch
+    from diffusers import AutoencoderTiny
+
+    return AutoencoderTiny.from_pretrained(folder, torch_dtype=torch.float32).eval()
 
 
 def save(model, folder: Path) -> None:

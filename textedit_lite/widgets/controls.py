@@ -14,6 +14,8 @@ from typing import Any
 import ipywidgets as widgets
 import traitlets
 
+from ..blend import FEATHER
+from ..boxes import GROW
 from ..errors import SettingsError, TextEditError
 from .pictures import SIDE, png_bytes
 
@@ -44,6 +46,27 @@ def labelled(kind: type, description: str, hint: str = "", **options) -> widgets
             setattr(control, name, hint)
             break
     return control
+
+
+def wipe_slider(label: str) -> widgets.FloatSlider:
+    """How far from the left a picture is shown as it was (`pictures.wiped`)."""
+    return labelled(widgets.FloatSlider, label, "Left of the line the picture as it was.",
+                    value=0.0, min=0, max=1, step=0.01, readout_format=".0%")  # fmt: skip
+
+
+def threshold_controls(value: float, low: float, high: float, **options) -> tuple[widgets.Checkbox, widgets.FloatSlider]:
+    """The tick of a dynamic detection threshold, and the slider of a fixed one."""
+    dynamic = labelled(widgets.Checkbox, "dynamic", "Let the threshold fall into the widest gap of the scores.", value=True, indent=True)
+    return dynamic, labelled(widgets.FloatSlider, "threshold", "Boxes with a lower score are dropped.",
+                             value=value, min=low, max=high, step=0.01, **options)  # fmt: skip
+
+
+def mask_sliders(before: str = "") -> tuple[widgets.FloatSlider, widgets.FloatSlider]:
+    """How far a mask grows, and how wide it fades in; before: what their labels begin with."""
+    grow = labelled(widgets.FloatSlider, f"{before}grow", "Beyond the box, in longest sides of the box.",
+                    value=GROW, min=0, max=0.6, step=0.01)  # fmt: skip
+    return grow, labelled(widgets.FloatSlider, f"{before}feather", "Width of the fade, in short sides of the mask.",
+                          value=FEATHER, min=0, max=0.5, step=0.01)  # fmt: skip
 
 
 def on_step(value: float) -> float:

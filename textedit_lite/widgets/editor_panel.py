@@ -10,8 +10,6 @@ from typing import Any
 import ipywidgets as widgets
 from PIL import Image, ImageChops
 
-from ..blend import FEATHER
-from ..boxes import GROW
 from ..checksums import sha256_of
 from ..detect import Detections
 from ..editor import Editor, EditResult
@@ -24,7 +22,7 @@ from ..prompt import EditPrompt
 from ..resources import data_path
 from ..straighten import straighten
 from ..wish import Wish, leaning, make_wish
-from .controls import LABEL, button, heading, labelled, on_step, row, told, uploaded
+from .controls import LABEL, button, heading, labelled, mask_sliders, on_step, row, threshold_controls, told, uploaded, wipe_slider
 from .history import History, how_many
 from .painting import PaintingPanel
 from .pictures import TINTED, numbered, numbered_words, scaled, tinted, wiped, wiped_words
@@ -76,19 +74,12 @@ class EditorPanel(PaintingPanel):
         self.upload.layout = {"width": "auto", "flex": "1 1 auto"}
         self._forget_upload()
         self.prompt = labelled(widgets.Text, "prompt", "What to change, and into what.", value=prompt, continuous_update=False)
-        self.dynamic = labelled(widgets.Checkbox, "dynamic", "Let the threshold fall into the widest gap of the scores.",
-                                value=True, indent=True)  # fmt: skip
-        self.threshold = labelled(widgets.FloatSlider, "threshold", "Boxes with a lower score are dropped.",
-                                  value=0.5, min=0.05, max=0.95, step=0.01, continuous_update=False)  # fmt: skip
+        self.dynamic, self.threshold = threshold_controls(0.5, 0.05, 0.95, continuous_update=False)
         self.choice = widgets.ToggleButtons(options=[], description="number", style={"description_width": LABEL, "button_width": "auto"})
-        self.grow = labelled(widgets.FloatSlider, "mask grow", "Beyond the box, in longest sides of the box.",
-                             value=GROW, min=0, max=0.6, step=0.01)  # fmt: skip
-        self.feather = labelled(widgets.FloatSlider, "mask feather", "Width of the fade, in short sides of the mask.",
-                                value=FEATHER, min=0, max=0.5, step=0.01)  # fmt: skip
+        self.grow, self.feather = mask_sliders("mask ")
         self.view = widgets.ToggleButtons(options=VIEWS, description="show",
                                           style={"description_width": "44px", "button_width": "auto"})  # fmt: skip
-        self.wipe = labelled(widgets.FloatSlider, "wipe", "Left of the line the picture as it was.",
-                             value=0.0, min=0, max=1, step=0.01, readout_format=".0%")  # fmt: skip
+        self.wipe = wipe_slider("wipe")
         self.wipe.style.description_width = "44px"
         self.undo_button = button("Undo", "The picture before the last painting", self.undo, icon="undo")
         self.redo_button = button("Redo", "What was undone", self.redo, icon="repeat")

@@ -12,7 +12,7 @@ from ..editor import EditResult
 from ..models import load_models
 from ..rivals import diffedit, instruct_pix2pix, sdedit
 from ..rivals.settings import settings_of
-from .controls import Panel, heading, labelled, on_step, told
+from .controls import Panel, heading, labelled, on_step, told, wipe_slider
 from .history import how_many
 from .pictures import differing, scaled, tinted, wiped, wiped_words
 
@@ -54,8 +54,7 @@ class RivalPanel(Panel):
         self.strength, self.guidance, self.image_guidance, self.temperature, self.threshold = self.sliders.values()
         self.seed = labelled(widgets.IntSlider, "seed", "Another seed, another painting.", value=0, min=0, max=99, continuous_update=False)
         self.shown = labelled(widgets.Dropdown, "show", "What is shown on the right.", options=SHOWN)
-        self.wipe = labelled(widgets.FloatSlider, "before | after", "Left of the line the picture as it was.",
-                             value=0.0, min=0, max=1, step=0.01, readout_format=".0%")  # fmt: skip
+        self.wipe = wipe_slider("before | after")
         self._on(self.rival, self._chosen)
         for control in (self.prompt, self.seed, *self.sliders.values()):
             self._on(control, self._edit)

@@ -8,8 +8,7 @@ import ipywidgets as widgets
 import numpy as np
 from PIL import Image
 
-from ..blend import FEATHER, feather
-from ..boxes import GROW
+from ..blend import feather
 from ..detect import HIGHEST, LOWEST, Detections, detect
 from ..inpaint import inpaint
 from ..mask import build_mask
@@ -18,7 +17,7 @@ from ..models import load_models
 from ..plots import CHOSEN, LARGEST, OTHER
 from ..prompt import SELECTORS, EditPrompt, check_words, parse
 from ..vocabulary import VIEWS
-from .controls import Panel, heading, labelled, on_step, told
+from .controls import Panel, heading, labelled, mask_sliders, on_step, threshold_controls, told, wipe_slider
 from .painting import PaintingPanel
 from .pictures import TINTED, numbered, numbered_words, scaled, tinted, wiped, wiped_words
 
@@ -36,10 +35,7 @@ class DetectPanel(Panel):
         # Best first, and one a label and place: a higher threshold leaves the first of them.
         self.everything = detect(image, models.detr, models.detr_processor, threshold=0)
         self.dynamic_threshold = detect(image, models.detr, models.detr_processor).threshold
-        self.dynamic = labelled(widgets.Checkbox, "dynamic", "Let the threshold fall into the widest gap of the scores.",
-                                value=True, indent=True)  # fmt: skip
-        self.threshold = labelled(widgets.FloatSlider, "threshold", "Boxes with a lower score are dropped.",
-                                  value=on_step(self.dynamic_threshold), min=0, max=1, step=0.01)  # fmt: skip
+        self.dynamic, self.threshold = threshold_controls(on_step(self.dynamic_threshold), 0, 1)
         self.scores = widgets.HTML()
         self._on(self.dynamic, self._back, debounced=False)
         self._on(self.threshold, self._fixed)  # at once, or a draw that was put off would undo a tick made since
@@ -179,10 +175,7 @@ class MaskPanel(Panel):
     def __init__(self, image: Image.Image, box, strict: bool = False):
         super().__init__(strict)
         self.image, self.box, self.mask = image, box, None
-        self.grow = labelled(widgets.FloatSlider, "grow", "Beyond the box, in longest sides of the box.",
-                             value=GROW, min=0, max=0.6, step=0.01)  # fmt: skip
-        self.feather = labelled(widgets.FloatSlider, "feather", "Width of the fade, in short sides of the mask.",
-                                value=FEATHER, min=0, max=0.5, step=0.01)  # fmt: skip
+        self.grow, self.feather = mask_sliders()
         # "" and not None: a dropdown takes None for "nothing is chosen" and shows no words.
         poses = [("as it stands", ""), ("tilted", "tilted"), ("upside down", "upside down")]
         self.pose = labelled(widgets.Dropdown, "it becomes", "The pose that the object changes to.", options=poses)
@@ -232,8 +225,7 @@ class PaintPanel(PaintingPanel):
         self.description = labelled(widgets.Text, "caption", "What is to be seen there.", value=description, continuous_update=False)
         self.temperature = labelled(widgets.FloatSlider, "temperature", "Of the noise: the colder, the less do seeds differ.",
                                     value=1.0, min=0, max=1, step=0.05, continuous_update=False)  # fmt: skip
-        self.wipe = labelled(widgets.FloatSlider, "before | after", "Left of the line the picture as it was.",
-                             value=0.0, min=0, max=1, step=0.01, readout_format=".0%")  # fmt: skip
+        self.wipe = wipe_slider("before | after")
         self._free = [self.wipe]
         self._on(self.wipe, self._draw, debounced=True)
         noise = [self.guidance, self.steps, self.seed, self.temperature]
