@@ -12,6 +12,7 @@ from ..boxes import square_crop
 from ..detect import Detections, detect_batch
 from ..editor import EditResult
 from ..models import Models
+from ..segment import shape_iou
 from ..vocabulary import describe
 from ..world.scenes import ideal_edit
 from .cases import Case
@@ -98,8 +99,7 @@ def _on_sight(
 
 def mask_iou(mask: Image.Image, pixels: np.ndarray) -> float:
     """Intersection over union of a mask and an object's pixels (bool [H, W]). Taught in notebook 06."""
-    where = np.asarray(mask) >= 128
-    return float((where & pixels).sum() / max((where | pixels).sum(), 1))
+    return shape_iou(np.asarray(mask) >= 128, pixels)
 
 
 def _rounded(value: Any) -> Any:
