@@ -3,7 +3,7 @@
 #
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/textedit-lite/textedit-lite/blob/v0.1.0/notebooks/01_detr_detection.ipynb)
 #
-# **Time:** 40 minutes; to run: 8 seconds of one core, 0.8 GB. **Next:** [02, CLIP matching](02_clip_matching.ipynb). **Code:** [`detect.py`](../textedit_lite/detect.py), [`boxes.py`](../textedit_lite/boxes.py).
+# **Time:** 40 minutes; to run: 13 seconds of one core, 0.8 GB. **Next:** [02, CLIP matching](02_clip_matching.ipynb). **Code:** [`detect.py`](../textedit_lite/detect.py), [`boxes.py`](../textedit_lite/boxes.py).
 #
 # You type *"the left bus changes to a red bus"*, and one place in a picture is repainted. Before anything can be painted, somebody has to say **where the buses are**. That is stage 1 of the four of *the paper*, here and in all notebooks the student paper that this course re-implements ([README](../README.md)); other papers have names, and stand in the [syllabus](README.md):
 #

@@ -3,7 +3,7 @@
 #
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/textedit-lite/textedit-lite/blob/v0.1.0/notebooks/02_clip_matching.ipynb)
 #
-# **Time:** 45 minutes; to run: 8 seconds of one core, 0.7 GB. **Before:** [01, DETR](01_detr_detection.ipynb). **Next:** [03, masks](03_mask_building.ipynb). **Code:** [`match.py`](../textedit_lite/match.py), [`vocabulary.py`](../textedit_lite/vocabulary.py).
+# **Time:** 45 minutes; to run: 11 seconds of one core, 0.7 GB. **Before:** [01, DETR](01_detr_detection.ipynb). **Next:** [03, masks](03_mask_building.ipynb). **Code:** [`match.py`](../textedit_lite/match.py), [`vocabulary.py`](../textedit_lite/vocabulary.py).
 #
 # DETR gave us boxes with labels. The prompt says *the blue bus*. Stage 2 asks CLIP which box these words fit best, and whether they fit any.
 #

@@ -3,7 +3,7 @@
 #
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/textedit-lite/textedit-lite/blob/v0.1.0/notebooks/03_mask_building.ipynb)
 #
-# **Time:** 40 minutes; to run: 8 seconds of one core, 0.7 GB. **Before:** [02, CLIP](02_clip_matching.ipynb). **Next:** [04, inpainting](04_inpainting.ipynb). **Code:** [`mask.py`](../textedit_lite/mask.py), [`blend.py`](../textedit_lite/blend.py), [`boxes.py`](../textedit_lite/boxes.py).
+# **Time:** 40 minutes; to run: 13 seconds of one core, 0.7 GB. **Before:** [02, CLIP](02_clip_matching.ipynb). **Next:** [04, inpainting](04_inpainting.ipynb). **Code:** [`mask.py`](../textedit_lite/mask.py), [`blend.py`](../textedit_lite/blend.py), [`boxes.py`](../textedit_lite/boxes.py).
 #
 # A mask is a grey picture of the input's size: **255 = repaint, 0 = keep**. It is a promise, too: where it is black, the result equals the input *exactly*. This notebook builds masks, and shows how a painted patch comes back without a seam and without breaking the promise.
 #

@@ -3,7 +3,7 @@
 #
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/textedit-lite/textedit-lite/blob/v0.1.0/notebooks/04_inpainting.ipynb)
 #
-# **Time:** 50 minutes; to run: 25 seconds of one core, 0.7 GB. **Before:** [03, masks](03_mask_building.ipynb). **Next:** [05, the whole pipeline](05_full_pipeline.ipynb). **Code:** [`inpaint.py`](../textedit_lite/inpaint.py), [`blend.py`](../textedit_lite/blend.py).
+# **Time:** 50 minutes; to run: 50 seconds of one core, 0.7 GB. **Before:** [03, masks](03_mask_building.ipynb). **Next:** [05, the whole pipeline](05_full_pipeline.ipynb). **Code:** [`inpaint.py`](../textedit_lite/inpaint.py), [`blend.py`](../textedit_lite/blend.py).
 #
 # We have a picture, a mask, and words. Stage 4 fills the hole so that the words are true there. This notebook opens the painter: what it gets to see, how a picture comes out of noise, what seeds, steps and guidance do, and why nothing outside of the mask changes.
 #

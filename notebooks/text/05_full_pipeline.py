@@ -3,7 +3,7 @@
 #
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/textedit-lite/textedit-lite/blob/v0.1.0/notebooks/05_full_pipeline.ipynb)
 #
-# **Time:** 45 minutes; to run: 12 seconds of one core, 0.8 GB. **Before:** [04, inpainting](04_inpainting.ipynb). **Next:** [06, evaluation](06_coco_evaluation.ipynb). **Code:** [`editor.py`](../textedit_lite/editor.py), [`world/oracle.py`](../textedit_lite/world/oracle.py).
+# **Time:** 45 minutes; to run: 20 seconds of one core, 0.9 GB. **Before:** [04, inpainting](04_inpainting.ipynb). **Next:** [06, evaluation](06_coco_evaluation.ipynb). **Code:** [`editor.py`](../textedit_lite/editor.py), [`world/oracle.py`](../textedit_lite/world/oracle.py).
 #
 # Four stages, one call. This notebook runs the editor, reads the paper's algorithm beside the code, makes it say no, lets it try again, and grades it against the truth.
 #

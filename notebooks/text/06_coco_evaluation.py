@@ -3,7 +3,7 @@
 #
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/textedit-lite/textedit-lite/blob/v0.1.0/notebooks/06_coco_evaluation.ipynb)
 #
-# **Time:** 60 minutes; to run: 110 seconds of one core, 1.2 GB. **Before:** [05, the whole pipeline](05_full_pipeline.ipynb). **Next:** [07, better masks and matching](07_better_masks_and_matching.ipynb). **Code:** [`evaluation/metrics.py`](../textedit_lite/evaluation/metrics.py), [`evaluation/distances.py`](../textedit_lite/evaluation/distances.py), [`evaluation/cases.py`](../textedit_lite/evaluation/cases.py).
+# **Time:** 60 minutes; to run: 80 seconds of one core, 1.2 GB. **Before:** [05, the whole pipeline](05_full_pipeline.ipynb). **Next:** [07, better masks and matching](07_better_masks_and_matching.ipynb). **Code:** [`evaluation/metrics.py`](../textedit_lite/evaluation/metrics.py), [`evaluation/distances.py`](../textedit_lite/evaluation/distances.py), [`evaluation/cases.py`](../textedit_lite/evaluation/cases.py).
 #
 # An edit must do two things that pull in opposite directions: change what was asked, and change nothing else. No single number sees both, and each number can be won by cheating. This notebook goes through them one by one, each with a picture of what it sees and of what it misses, and then lets four editors compete.
 #

@@ -3,7 +3,7 @@
 #
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/textedit-lite/textedit-lite/blob/v0.1.0/notebooks/07_better_masks_and_matching.ipynb)
 #
-# **Time:** 60 minutes; to run: 15 seconds of one core, 0.8 GB. **Before:** [06, evaluation](06_coco_evaluation.ipynb). **Next:** [08, the rivals](08_rival_editors.ipynb). **Code:** [`segment.py`](../textedit_lite/segment.py), [`relations.py`](../textedit_lite/relations.py), [`match.py`](../textedit_lite/match.py).
+# **Time:** 60 minutes; to run: 25 seconds of one core, 0.9 GB. **Before:** [06, evaluation](06_coco_evaluation.ipynb). **Next:** [08, the rivals](08_rival_editors.ipynb). **Code:** [`segment.py`](../textedit_lite/segment.py), [`relations.py`](../textedit_lite/relations.py), [`match.py`](../textedit_lite/match.py).
 #
 # Two stages of Algorithm 1 were built as plainly as they can be: the mask is the box, and CLIP looks once at each crop. Here both get better, and each time we measure by how much.
 #

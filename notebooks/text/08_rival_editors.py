@@ -3,7 +3,7 @@
 #
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/textedit-lite/textedit-lite/blob/v0.1.0/notebooks/08_rival_editors.ipynb)
 #
-# **Time:** 60 minutes; to run: 45 seconds of one core, 1.0 GB. **Before:** [07, better masks and matching](07_better_masks_and_matching.ipynb). **Next:** [09, train the lite models](09_train_the_lite_models.ipynb). **Code:** [`rivals/`](../textedit_lite/rivals), [`evaluation/tune.py`](../textedit_lite/evaluation/tune.py).
+# **Time:** 60 minutes; to run: 70 seconds of one core, 1.0 GB. **Before:** [07, better masks and matching](07_better_masks_and_matching.ipynb). **Next:** [09, train the lite models](09_train_the_lite_models.ipynb). **Code:** [`rivals/`](../textedit_lite/rivals), [`evaluation/tune.py`](../textedit_lite/evaluation/tune.py).
 #
 # Algorithm 1 looks before it paints: DETR and CLIP say *where*, and a mask keeps the rest. Three famous editors do without: **SDEdit** has no idea where, **DiffEdit** finds the place by itself, **InstructPix2Pix** was taught the whole matter. All of them are diffusion models of the same kind, with the same autoencoder and the same text encoder as ours; what differs is the UNet (what it sees beside the noise, and what it was trained for) and how it is asked.
 #

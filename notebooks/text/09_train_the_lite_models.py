@@ -3,7 +3,7 @@
 #
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/textedit-lite/textedit-lite/blob/v0.1.0/notebooks/09_train_the_lite_models.ipynb)
 #
-# **Time:** 60 minutes; to run: 60 seconds of one core, 1.2 GB. **Before:** [01](01_detr_detection.ipynb) to [05](05_full_pipeline.ipynb). **Code:** [`training/`](../textedit_lite/training/loop.py), one file a model.
+# **Time:** 60 minutes; to run: 100 seconds of one core, 1.2 GB. **Before:** [01](01_detr_detection.ipynb) to [05](05_full_pipeline.ipynb). **Code:** [`training/`](../textedit_lite/training/loop.py), one file a model.
 #
 # The four models that you have used most were trained by this project, in about nine hours of one core. In this notebook you train all four again, small and for seconds instead of minutes, with the very functions that made the stored ones. You will see what makes each of them learn, and what keeps it from learning.
 #
