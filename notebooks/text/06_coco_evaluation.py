@@ -124,7 +124,7 @@ for ax, name in zip(axes, ("ours", "plain", "ideal")):
 figure
 
 # %% [markdown]
-# White is 1. A second opinion: scikit-image has an SSIM as well. With these settings the two agree, with its own they do not, and a paper that prints "SSIM" alone may mean either.
+# White is 1. A second opinion: scikit-image has an SSIM as well. With these settings the two agree (but for the border, which scikit-image leaves out of its mean), with its own they do not, and a paper that prints "SSIM" alone may mean either.
 
 # %%
 # NBVAL_IGNORE_OUTPUT

@@ -53,7 +53,7 @@ models = load_models("lite")  # the stored ones, to compare with
 logging.disable_progress_bar()
 
 # %% [markdown]
-# As stored, every training runs for six seconds, which is enough to see a direction. **Raise `MINUTES` to 1 and run all again**: that takes seven minutes, and the pictures become worth looking at.
+# As stored, every training runs for six seconds, which is enough to see the direction of some, and of others (the autoencoder is still grey) hardly the start. **Raise `MINUTES` to 1 and run all again**: that takes seven minutes, and the pictures become worth looking at.
 #
 # ## 1. What a drawn world knows
 #
