@@ -40,7 +40,7 @@ help:
 	@echo "make ablations  our editor without one of its parts at a time (hours; stopped, it goes on)"
 	@echo "make ladder     what each step from the plain way to batches is worth on this processor, into docs/speed.md"
 	@echo "make ladder-gpu the same on a GPU, at full size, beside the least that its card needs"
-	@echo "make clean      remove .venv and everything that was made"
+	@echo "make clean      remove .venv and what was made, but for runs/"
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \

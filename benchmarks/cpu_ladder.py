@@ -258,7 +258,7 @@ def measured(args) -> dict[str, Any]:
             objects = by_objects(models, args.objects, turns, bar)
             by_batches = by_batch(models, batches, todo, args.edits, turns, bar)
         left = max(1.0, 60 * args.minutes - (time.perf_counter() - began))
-        where = machine()
+        where = machine("cpu")
         rows = climb([bench.rung(way) for way in ladder], "cpu", args.turns, left, progress=not args.quiet)
     base = ladder[1].name
     return {
@@ -331,7 +331,7 @@ def cores() -> int:
 
 def numbers(kind: Callable[[str], Any], allowed: Sequence[Any]) -> Callable[[str], tuple]:
     def parsed(text: str) -> tuple:
-        found = tuple(kind(part) for part in text.split(","))
+        found = tuple(sorted({kind(part) for part in text.split(",")}))
         if not set(found) <= set(allowed):
             raise argparse.ArgumentTypeError(f"choose from {', '.join(map(str, allowed))}")
         return found

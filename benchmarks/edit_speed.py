@@ -86,7 +86,7 @@ def compare(count: int, seed: int, weights: str, device: str | None = None) -> d
     return {
         **figures,
         "times_faster": figures["plain"]["seconds_median"] / figures["ours"]["seconds_median"],
-        "machine": machine(),
+        "machine": machine(models.device),
         "versions": {name: version(name) for name in ("textedit-lite", "torch", "transformers", "diffusers")}
         | {"python": platform.python_version()},
         "settings": {"count": count, "seed": seed, "weights": weights, "device": models.device},
@@ -123,7 +123,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--count", metavar="N", type=int, default=20, help="scenes for each of the four tasks (default: 20)")
     parser.add_argument("--seed", metavar="S", type=int, default=0, help="of the test scenes (default: 0)")
     parser.add_argument("--weights", metavar="lite|full|DIR", default="lite", help="(default: lite)")
-    parser.add_argument("--device", metavar="cpu|cuda|mps", help="(default: the best that is there)")
+    parser.add_argument("--device", metavar="cpu|cuda|mps", help="(default: the best that is there, for lite the CPU)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     args = parser.parse_args(argv)
     if args.count < 1:

@@ -3,7 +3,7 @@
     python benchmarks/gpu_ladder.py
 
 builds the full-size models with random numbers (they are as fast as trained ones), edits pictures of 512x512, and prints a
-table in under 10 minutes. The floor is what torch counts of floating-point operations in a run, over the rate at which this
+table, within 10 minutes. The floor is what torch counts of floating-point operations in a run, over the rate at which this
 card multiplies matrices. A rung that a card has no room for says so, and the others go on. Without a GPU,
 `--device cpu --weights tiny --steps 4 --batches 2,3` goes through the same code.
 """
@@ -405,7 +405,7 @@ def measured(args) -> dict[str, Any]:
     ]  # fmt: skip
     reached = torch.cuda.get_device_properties(args.device).total_memory if args.device.startswith("cuda") else None
     return {
-        "rows": rows, "base": base, "matrix_rate": rate, "half": name, "memory": reached, "machine": machine(),
+        "rows": rows, "base": base, "matrix_rate": rate, "half": name, "memory": reached, "machine": machine(args.device),
         "versions": versions(), "paper": paper(counted.of(ladder[1])), "aims": aims(rows), "compiles": builds,
         "settings": {key: getattr(args, key) for key in ("weights", "device", "side", "steps", "batches", "turns", "minutes", "compile")},
     }  # fmt: skip
@@ -468,7 +468,7 @@ def as_markdown(figures: dict[str, Any]) -> str:
 
 
 def numbers(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split(","))
+    return tuple(sorted({int(part) for part in text.split(",")}))
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from textedit_lite.errors import OutputError, SettingsError, TextEditError
-from textedit_lite.images import write_text
+from textedit_lite.images import make_folder, write_text
 from textedit_lite.memory import is_out_of_memory
 from textedit_lite.plots import save
 
@@ -262,7 +262,8 @@ def ladder_table(rows: Sequence[dict[str, Any]], base: str, floor: bool = False)
 def under(machine: str, rows: Sequence[dict[str, Any]]) -> list[str]:
     """What is to be said under a ladder: how it was measured, where, and what is odd about it."""
     turns = [row["turns"] for row in rows if row["turns"]]
-    lines = [f"Medians of {min(turns)} to {max(turns)} turns after a warm-up, all rungs in one run." if turns else "Nothing was measured."]
+    many = " to ".join(map(str, sorted({min(turns), max(turns)}))) if turns else ""
+    lines = [f"Medians of {many} turns after a warm-up, all rungs in one run." if turns else "Nothing was measured."]
     if black := sum(row.get("without", 0) for row in rows):
         lines.append(f"{black} edits brought no picture (black, or not a number): they were timed up to there.")
     return [*lines, f"{machine}; {', '.join(f'{name} {value}' for name, value in versions().items())}."]
@@ -316,12 +317,14 @@ def options(parser) -> None:
 
 def checked(args, name: str) -> None:
     """Raises SettingsError or OutputError, before anything is measured, for what would only be noticed after it."""
-    if args.turns < 1 or args.minutes <= 0:
+    if args.turns < 1 or not args.minutes > 0:
         raise SettingsError("A ladder needs at least one turn and some minutes: give --turns 1 or more, --minutes above 0.")
     if args.write and not args.write.is_file():
         raise SettingsError(f'There is no file "{args.write}": name one that has a place for the table, as docs/speed.md.')
     if args.write:
         around(args.write, name)
+    if args.out:
+        make_folder(args.out)
 
 
 def hand_over(args, name: str, figures: dict[str, Any], text: str, title: str) -> None:
@@ -330,7 +333,6 @@ def hand_over(args, name: str, figures: dict[str, Any], text: str, title: str) -
     if args.write:
         write_into(args.write, name, text)
     if args.out:
-        args.out.mkdir(parents=True, exist_ok=True)
         stem = name.replace(" ", "_")
         write_text(args.out / f"{stem}.md", text + "\n")
         write_text(args.out / f"{stem}.json", json.dumps(figures, indent=2) + "\n")

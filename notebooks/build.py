@@ -132,6 +132,8 @@ def main() -> None:
     parser.add_argument("--map", action="store_true", help="only list anew, at each text's end, what it teaches")
     parser.add_argument("--to-text", action="store_true", help="the other way round: take over a changed .ipynb")
     args = parser.parse_args()
+    if unknown := set(args.numbers) - {path.name[:2] for path in TEXT.glob("[0-9][0-9]_*.py")}:
+        parser.error(f"there is no notebook {', '.join(sorted(unknown))}: give 01, 02, ...")
     if args.to_text:
         for path in sorted(HERE.glob("[0-9][0-9]_*.ipynb")):
             if not args.numbers or path.name[:2] in args.numbers:

@@ -368,6 +368,8 @@ def test_scenes_writes_a_set_that_pycocotools_loads(tmp_path, capsys):
     (["score", "detr", "--count", "0"], "--count"),
     (["score", "detr", "--count", "1", "--weights", "nowhere"], "nowhere"),
     (["train", "clip", "--minutes", "1", "--out", "run", "--init", "x"], "--init"),
+    (["train", "detr", "--minutes", "1", "--out", "run", "--init", "runs/detrr"], "no folder runs/detrr"),
+    (["train", "inpaint", "--minutes", "1", "--out", "run", "--vae", "vaee"], "no folder vaee"),
     (["train", "detr", "--minutes", "-1", "--out", "run"], "minutes"),
     (["train", "vae", "--minutes", "1", "--out", "run", "--seed", "-1"], "seed"),
     *((["score", model, "--count", "1", "--seed", "-1"], "seed") for model in MEASURED),

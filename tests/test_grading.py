@@ -486,6 +486,10 @@ def test_a_changed_submission_gets_other_inputs(tmp_path, course):
     desk = Desk(tmp_path, {1: course}, PACKAGE, LIMITS, False)
     assert desk._seed("a") != desk._seed("b")
     assert desk._seed("a") == Desk(tmp_path, {1: course}, PACKAGE, LIMITS, False)._seed("a")
+    secret = tmp_path / "secret"
+    assert secret.stat().st_mode & 0o777 == 0o600
+    secret.write_text("")  # killed while it was written
+    assert len(Desk(tmp_path, {1: course}, PACKAGE, LIMITS, False).secret) == 32
 
 
 # ------------------------------------------------------------------------------------------- hand-out, command, nbgrader

@@ -470,7 +470,17 @@ def test_a_file_without_a_place_for_the_table_is_refused_at_once(tmp_path, capsy
     assert "has no one place" in capsys.readouterr().err and page.read_text() == "no place"
 
 
-@pytest.mark.parametrize("arguments", [["--turns", "0"], ["--minutes", "0"], ["--write", "no/such/file.md"]])
+@pytest.mark.parametrize("arguments", [["--turns", "0"], ["--minutes", "0"], ["--minutes", "nan"], ["--write", "no/such/file.md"]])
 def test_what_would_fail_at_the_end_fails_at_once(arguments, capsys):
     assert cpu_ladder.main(arguments) == 2
     assert capsys.readouterr().err.count(": give" if "--write" not in arguments else ": name") == 1
+
+
+def test_an_out_that_is_no_folder_is_refused_at_once(tmp_path, capsys):
+    (tmp_path / "taken").write_text("")
+    assert cpu_ladder.main(["--out", str(tmp_path / "taken")]) == 2
+    assert "choose another folder" in capsys.readouterr().err
+
+
+def test_sizes_and_batches_are_in_order_and_there_once():
+    assert cpu_ladder.numbers(float, (0.25, 3.0))("3,0.25,3") == (0.25, 3.0) and gpu_ladder.numbers("32,8,8") == (8, 32)

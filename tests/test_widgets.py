@@ -803,6 +803,26 @@ def test_undo_and_redo(panel, street):
     assert panel.step.image.tobytes() == street.tobytes()
 
 
+def test_the_way_back_is_open_after_a_reading_that_was_stopped(models, monkeypatch):
+    panel = EditorPanel(models)
+    first = panel.paint()
+    panel.seed.value = 8
+    panel.paint()
+
+    def interrupted(*args, **options):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(editor_panel, "make_wish", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            panel.prompt.value = "the left car becomes green"
+    assert panel.made["choose"] is not None and panel.made["read"] is None
+    for way in (panel.undo, panel.undo, panel.redo):
+        way()
+        assert "unforeseen" not in panel.status.text
+    assert panel.step.result.image.tobytes() == first.image.tobytes()
+
+
 def test_words_that_are_wrong_are_told_again_on_the_way_back(models):
     panel = EditorPanel(models)
     panel.paint()

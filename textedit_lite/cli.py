@@ -277,6 +277,9 @@ def train(args: argparse.Namespace) -> int:
     for name in given:
         if name not in takes:
             raise SettingsError(f"`train {args.model}` has no use for --{name}: leave it out.")
+    for name in {"init", "vae", "clip"} & given.keys():
+        if not given[name].is_dir():  # else the library takes it for an id on the Hub
+            raise SettingsError(f"There is no folder {given[name]}: give that of a trained model to --{name}.")
     shipped = {"vae": data_path("models", "lite", "inpaint", "vae"), "clip": data_path("models", "lite", "clip")}
     needed = {name: path for name, path in shipped.items() if name in takes}
     figures = function(args.out, args.minutes, **{**needed, **given})

@@ -188,7 +188,7 @@ def _optional() -> Iterator[Check]:
     broken = [part for part, source in OPTIONAL.items() if part not in brought and hub.snapshot(source)]
     told = f"lite has {', '.join(beside) or 'none'}; of full's, {', '.join(brought) or 'none'} in the cache"
     if broken:
-        bring = f"`textedit-lite fetch {broken[0]}` brings the rest"
+        bring = " and ".join(f"`textedit-lite fetch {part}`" for part in broken) + " brings the rest"
         yield Check("optional weights", WARN, f"{told}, and {', '.join(broken)} not wholly: {bring}.")
     else:
         yield Check("optional weights", OK, f"{told}; `textedit-lite fetch NAME` brings one of {', '.join(OPTIONAL)}.")

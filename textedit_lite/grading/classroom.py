@@ -16,7 +16,7 @@ from typing import Any
 
 from ..check import all_exercises
 from ..errors import SettingsError
-from ..images import check_output
+from ..images import check_output, make_folder
 from .course import Course, load_course
 from .marks import Mark, Result, mark
 from .sandbox import LIMITS, Limits, Package
@@ -42,11 +42,11 @@ def grade(paths: Iterable[Path | str], out: Path | str = "grades.csv", pages: Pa
     if not submissions:
         raise SettingsError("There is no notebook to grade: give .ipynb files, or folders that hold them.")
     out = Path(out).expanduser()
-    out.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(out.parent)
     check_output(out, ".csv")
     check_output(out.with_suffix(".json"), ".json")
     if pages:
-        Path(pages).mkdir(parents=True, exist_ok=True)
+        pages = make_folder(Path(pages).expanduser())
     desk = Desk(out.with_suffix(".parts"), course, package, limits, full)
     jobs = jobs or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else jobs or os.cpu_count() or 1
     results = desk.grade_all(submissions, max(1, jobs), progress or (lambda results, total: results))
@@ -120,9 +120,11 @@ class Desk:
 
     def _secret(self) -> str:
         path = self.folder / "secret"
-        if not path.exists():
-            path.write_text(secrets.token_hex(16))
-            path.chmod(0o600)
+        if not path.exists() or not path.read_text():
+            part = path.with_suffix(".part")
+            part.touch(mode=0o600)  # before there is anything to read in it
+            part.write_text(secrets.token_hex(16))
+            part.replace(path)
         return path.read_text()
 
     def _seed(self, digest: str) -> int:

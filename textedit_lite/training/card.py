@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 POINTS = 60  # of a training curve that are kept with the model
 
 
-def machine() -> str:
-    """The processor that trains here, how many threads of it torch uses, and torch's version."""
+def machine(device: str | None = None) -> str:
+    """What computes on a device (default: a GPU where there is one, as it trains), threads of a processor, and torch's version."""
     import torch
 
-    if torch.cuda.is_available():
+    if torch.cuda.is_available() and (device is None or device.startswith("cuda")):
         return f"{torch.cuda.get_device_name()}, torch {torch.__version__}"
     name = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")

@@ -229,7 +229,7 @@ class EditorPanel(PaintingPanel):
 
     def _tell(self) -> None:
         chosen = self.made["choose"]
-        if chosen is None:  # the words could not be read, and that has been said
+        if chosen is None or (chosen.index is not None and self.made["read"] is None):  # not to be read, and that has been said
             return
         prompt, _ = self.made["match"]
         if chosen.index is None:
