@@ -425,9 +425,11 @@ def _loaded(folders: dict[str, Path], variant: str | None, name: str, device: st
     # The safety checker's processor would else be the torchvision one, wherever torchvision is installed.
     own: dict[str, Any] = {"feature_extractor": image_processor(seen)} if (seen := inpaint / "feature_extractor").is_dir() else {}
     # The painter's own loading, too, would draw at random what the files of these two lack.
+    index = json.loads((inpaint / "model_index.json").read_text(encoding="utf-8"))
     for part, kind in (("text_encoder", CLIPTextModel), ("safety_checker", StableDiffusionSafetyChecker)):
-        if (inpaint / part).is_dir():
-            own[part] = whole_model(kind, inpaint / part, "cpu", dtype=painting, variant=variant)
+        if index.get(part, [None])[0]:
+            kept = variant if variant and hub.weights_files(inpaint / part, variant) else None
+            own[part] = whole_model(kind, inpaint / part, "cpu", dtype=painting, variant=kept)
     return Models(
         name=name,
         # "eager", as the fused attention does not return the weights that `attention_maps` shows
