@@ -52,7 +52,7 @@ plots.mask_overlay(image, mask).figure
 # %% [markdown]
 # ## 1. The window
 #
-# The painter was trained at one size, its **native** one: 512 pixels a side for Stable Diffusion 1.5, less for the lite one. Squeezing a whole photograph into that would turn a small bus into a few dozen pixels. So the painter sees a square **window** around the mask, and the mask fills three quarters of it. (What memory it takes to paint at a size is worked out by `plan`, in [`memory.py`](../textedit_lite/memory.py).)
+# The painter was trained at one size, its **native** one: 512 pixels a side for Stable Diffusion 1.5, less for the lite one. Squeezing a whole photograph into that would turn a small bus into a few dozen pixels. So the painter sees a square **window** around the mask, and the mask fills three quarters of it. (What memory it takes to paint at a size is worked out by `holding`, in [`memory.py`](../textedit_lite/memory.py).)
 #
 # $$ \text{side} = \tfrac{4}{3} \max(w_\text{mask}, h_\text{mask}) $$
 #
