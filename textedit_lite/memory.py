@@ -46,7 +46,7 @@ def holding(kind: str, finders: int, painter: dict[str, int], side: int, low: bo
     of text encoder and U-Net where parts wait on the CPU: only these two are never on the GPU at once, as diffusers keeps
     the safety checker there, and the autoencoder, which has encoded the picture, until the U-Net is done. The factor 2 is
     for guidance, which paints with the words and without them. An upper estimate: a fused attention never holds t^2 numbers.
-    The full-size test peaks at 8.1 GB on a CPU, where this says 8.4; on a GPU nothing was measured. Taught in notebook 04.
+    The full-size test peaks at 8.4 GB on a CPU, as this says; on a GPU nothing was measured. Taught in notebook 04.
     """
     half = kind == "cuda" or low
     offload = low and kind == "cuda"
