@@ -3,8 +3,8 @@
     python benchmarks/gpu_ladder.py
 
 builds the full-size models with random numbers (they are as fast as trained ones), edits pictures of 512x512, and prints a
-table, within 10 minutes. The floor is what torch counts of floating-point operations in a run, over the rate at which this
-card multiplies matrices. A rung that a card has no room for says so, and the others go on. Without a GPU,
+table; it stops measuring in time to end within 10 minutes. The floor is what torch counts of floating-point operations in a
+run, over the rate at which this card multiplies matrices. A rung that a card has no room for says so, and the others go on. Without a GPU,
 `--device cpu --weights tiny --steps 4 --batches 2,3` goes through the same code.
 """
 

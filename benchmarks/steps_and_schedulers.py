@@ -168,7 +168,7 @@ def fastest(figures: list[dict[str, Any]]) -> dict[str, Any]:
     return min((one for one in figures if one["loses"] <= LOSES_AT_MOST + 1e-9), key=lambda one: one["seconds"])
 
 
-def as_markdown(figures: list[dict[str, Any]], usual: Way, seed: int) -> str:
+def as_markdown(figures: list[dict[str, Any]], usual: Way, seed: int, device: str = "cpu") -> str:
     """The table, the fastest way that keeps the success, and the machine."""
     names = ("scheduler", "steps", "guidance", "success", *(task.upper() for task in TASKS), "verified", "loses", "seconds", "FRONT")
     lines = [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
@@ -188,7 +188,7 @@ def as_markdown(figures: list[dict[str, Any]], usual: Way, seed: int) -> str:
         f"{usual.scheduler} with {usual.steps} steps and guidance {usual.guidance:g}, on the same edits; seconds an edit, and of "
         "FRONT, which is painted from noise.",
         f"The fastest that loses at most {100 * LOSES_AT_MOST:.0f} points: {best['scheduler']}, {best['steps']} steps, guidance "
-        f"{best['guidance']:g}: {best['seconds']:.2f} s. {machine('cpu')}.",
+        f"{best['guidance']:g}: {best['seconds']:.2f} s. {machine(device)}.",
     ])  # fmt: skip
 
 
@@ -236,7 +236,7 @@ def run(args: argparse.Namespace) -> str:
         ways += [Way(STUDENT, steps, models[STUDENT].guidance) for steps in few]
     write_text(about, json.dumps(before | settings) + "\n")
     figures = summary(sweep(ways, models, args.count, args.seed, args.out), usual)
-    table = as_markdown(figures, usual, args.seed)
+    table = as_markdown(figures, usual, args.seed, models[names[0]].device)
     write_text(args.out / "table.md", table + "\n")
     save(draw(figures), args.out / "steps.png", dpi=150)
     return table

@@ -125,14 +125,6 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(some in str(error) for some in words)
 
 
-def is_fault(error: BaseException) -> bool:
-    """Whether a GPU has failed: what CUDA raises is raised by all that this process asks of it afterwards, too."""
-    import torch
-
-    kinds = getattr(torch, "AcceleratorError", ())  # since torch 2.8; before, and where a library asks by itself, in words
-    return isinstance(error, kinds) or any(some in str(error) for some in ("CUDA error", "CUBLAS_STATUS", "CUDNN_STATUS"))
-
-
 def _no_room(low: bool) -> str:
     """What to do where not even one picture can be painted."""
     advice = "use lite" if low else "load them in low memory (`edit --low-memory`, `load_models(low_memory=True)`)"

@@ -15,7 +15,7 @@ from ..editor import Editor, EditResult
 from ..errors import OutputError, SettingsError, TextEditError, WeightsError
 from ..mask import build_mask
 from ..match import ATTRIBUTES, read_attributes, read_categories, text_features
-from ..memory import is_fault, is_out_of_memory
+from ..memory import is_out_of_memory
 from ..models import Models
 from ..prompt import check_words, parse
 from ..rivals import diffedit_batch, instruct_pix2pix_batch, plain_edit, sdedit_batch
@@ -163,10 +163,18 @@ def trouble_named() -> Iterator[None]:
         if is_out_of_memory(error):
             raise WeightsError("The memory has no room for these edits: close other programs, and the same command goes on from "
                                "here.") from error  # fmt: skip
-        if is_fault(error):
+        if _is_fault(error):
             raise WeightsError(f"The GPU has failed ({str(error).splitlines()[0]}): the same command goes on from here, in a new "
                                "process.") from error  # fmt: skip
         raise
+
+
+def _is_fault(error: BaseException) -> bool:
+    """Whether a GPU has failed: what CUDA raises is raised by all that this process asks of it afterwards, too."""
+    import torch
+
+    kinds = getattr(torch, "AcceleratorError", ())  # since torch 2.8; before, and where a library asks by itself, in words
+    return isinstance(error, kinds) or any(some in str(error) for some in ("CUDA error", "CUBLAS_STATUS", "CUDNN_STATUS"))
 
 
 def warm(models: Models, categories: Sequence[str]) -> None:
