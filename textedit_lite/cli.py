@@ -86,28 +86,28 @@ def _edit_arguments(command: AddCommand) -> None:
     parser.add_argument("prompt", metavar="PROMPT", help='e.g. "make the cup blue", "turn the bus upside down"')
     parser.add_argument("--out", metavar="FILE", type=Path, help="the PNG to write (default: IMAGE-edited.png here)")
     parser.add_argument("--weights", metavar="lite|full|DIR", default="lite", help=WEIGHTS)
-    parser.add_argument("--device", metavar="cpu|cuda|mps", help="what computes (default: the best that is there, for lite the CPU)")
+    parser.add_argument("--device", metavar="cpu|cuda|mps", help="where to compute (default: the best device there is; for lite the CPU)")
     parser.add_argument("--low-memory", action="store_true", default=None,
                         help="paint slower, in half precision and one picture at a time (default: where nothing else would "
                         "fit)")  # fmt: skip
-    parser.add_argument("--seed", metavar="N", type=int, default=0, help="another seed paints it another way (default: 0)")
+    parser.add_argument("--seed", metavar="N", type=int, default=0, help="of the noise: another seed paints it differently (default: 0)")
     parser.add_argument("--select", metavar="WHICH", type=lambda text: int(text) if text.isdecimal() else text,
                         help="which of several: best, left, right, top, bottom, largest, smallest, middle, all, or the index "
                         "of a candidate (default: as the prompt says, and a question if it does not)")  # fmt: skip
     parser.add_argument("--mask", metavar="box|sam|mask2former|detr|FILE", type=mask,
-                        help="how the mask is made: the box (default), or the object's shape by a segmenter; or your own, white "
-                        "where to repaint (a file that is called as one of these: ./sam)")  # fmt: skip
+                        help="how the mask is made: the box (default), or the object's shape by a segmenter; or your own file, "
+                        "white where to repaint (write ./sam for a file named sam)")  # fmt: skip
     parser.add_argument("--match", metavar="HOW", help="what CLIP looks at: crop (default), one view of each object, or patches, "
                         "several views and their patches")  # fmt: skip
     parser.add_argument("--steps", metavar="N", type=int, help="denoising steps (default: by model)")
     parser.add_argument("--guidance", metavar="G", type=float, help="how closely to follow the words, in halves (default: by model)")
     parser.add_argument("--threshold", metavar="T", type=float, help="detection threshold, 0 to 1 (default: by picture)")
-    parser.add_argument("--rounds", metavar="N", type=int, default=3, help="paint at most so often, until the change is seen (default: 3)")
+    parser.add_argument("--rounds", metavar="N", type=int, default=3, help="paint at most N times, until the change is seen (default: 3)")
     parser.add_argument("--grow", metavar="G", type=float, help="how far the mask reaches beyond the box, in its longest sides "
                         "(default: 0.08)")  # fmt: skip
-    parser.add_argument("--feather", metavar="F", type=float, help="how wide its edge fades in, in its short sides (default: 0.04)")
+    parser.add_argument("--feather", metavar="F", type=float, help="how wide the mask's edge fades in, in its short sides (default: 0.04)")
     parser.add_argument("--figure", metavar="FILE", type=Path, help="also draw input, candidates, mask and result")
-    parser.add_argument("--json", action="store_true", help="print one JSON object with all that is known of the edit")
+    parser.add_argument("--json", action="store_true", help="print all that is known of the edit as one JSON object")
 
 
 def edit(args: argparse.Namespace) -> int:
@@ -196,7 +196,7 @@ def _replay_arguments(command: AddCommand) -> None:
     parser.add_argument("image", metavar="OUT.png", type=Path, help="a picture that `edit` wrote")
     parser.add_argument("--out", metavar="FILE", type=Path, help="the PNG to write (default: only compare)")
     parser.add_argument("--weights", metavar="lite|full|DIR", help="the weights (default: those of the settings)")
-    parser.add_argument("--device", metavar="cpu|cuda|mps", help="what computes (default: what did, if it is there)")
+    parser.add_argument("--device", metavar="cpu|cuda|mps", help="where to compute (default: as in the settings, if it is there)")
     parser.add_argument("--low-memory", action="store_true", default=None,
                         help="paint as `edit --low-memory` does (default: as it was painted)")  # fmt: skip
 
@@ -257,7 +257,7 @@ def _train_arguments(command: AddCommand) -> None:
     parser = command(train, "Train one of the lite models; stopped, the same command goes on.", GOES_ON)
     parser.add_argument("model", choices=("detr", "clip", "vae", "inpaint", "lcm", "sam", "mask2former", "text2image", "instruct-pix2pix"),
                         help="which model")  # fmt: skip
-    parser.add_argument("--minutes", metavar="M", type=float, required=True, help="how long, in all")
+    parser.add_argument("--minutes", metavar="M", type=float, required=True, help="how long to train, in all")
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder for checkpoints and the model")
     parser.add_argument("--seed", metavar="S", type=int, help="of the weights and batches (default: 0)")
     parser.add_argument("--scenes", metavar="DIR", type=Path, help="folder of drawn scenes, to share between trainings")
@@ -394,7 +394,7 @@ def fetch(args: argparse.Namespace) -> int:
 
 
 def _doctor_arguments(command: AddCommand) -> None:
-    parser = command(doctor, "Say what of this machine is well, doubtful or wrong, and how to mend it.")
+    parser = command(doctor, "Check this machine: what is fine, doubtful or wrong, and how to fix it.")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -425,7 +425,7 @@ def _evaluate_arguments(command: AddCommand) -> None:
     parser.add_argument("--ablate", metavar="NAME", help="do without fusion, crop, refine, guidance, steps, temperature, straighten, "
                         "silhouette, threshold, rounds or sketch")  # fmt: skip
     parser.add_argument("--block", metavar="N", type=int, default=8, help="edits at a time (default: 8)")
-    parser.add_argument("--device", metavar="cpu|cuda|mps", help="(default: the best that is there, for lite the CPU)")
+    parser.add_argument("--device", metavar="cpu|cuda|mps", help="where to compute (default: the best device there is; for lite the CPU)")
     parser.add_argument("--yes", action="store_true", help="download val2017 without asking")
 
 
