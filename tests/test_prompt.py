@@ -1147,6 +1147,14 @@ def test_two_places_at_once_are_an_error():
     check("make the leftmost car on the left red", selector="left", changes=RED)
 
 
+def test_a_size_beside_a_place_describes_and_alone_it_chooses():
+    check("make the little car on the left red", selector="left", changes=RED)
+    check("make the second big car from the right red", selector="right", rank=2, changes=RED)
+    check("make the little car red", selector="smallest", changes=RED)
+    with pytest.raises(PromptError, match='"left" and "smallest" at once'):
+        parse("make the smallest car on the left red")
+
+
 @pytest.mark.parametrize("prompt", ["make all cars red", "every car changes to red", "both cars -> red"])
 def test_several_objects_at_once_are_an_error_that_knows_the_way(prompt):
     with pytest.raises(PromptError, match="--select all"):

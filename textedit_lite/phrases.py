@@ -89,6 +89,7 @@ _SELECTORS = {
     "largest": "largest, larger, large, biggest, bigger, big", "smallest": "smallest, smaller, small, little, tiny",
     "middle": "middle, middlemost, centre, center, central",
 }  # fmt: skip
+_PLAIN_SIZES = "large big small little tiny".split()  # beside a place they describe: "the little boat on the left" is the left one
 # What the boxes of two objects can tell. "Behind" and "in front of" they cannot: a box has no depth.
 _RELATIONS = {
     "above": "above, over, on top of, atop, higher than", "below": "below, under, underneath, beneath, lower than",
@@ -462,6 +463,8 @@ def read_phrase(words: list[str], source: Phrase | None = None) -> Phrase:
             said.setdefault(item.kind, set()).add(item.value)
     unclear = {kind for kind, values in said.items() if len(values) > 1}  # a black and white dog has neither colour
     places = [item for item in items if item.kind == "place"] + [item for item in head if item.kind == "selector"]
+    placed = {item.value for item in places if item.value not in ("largest", "smallest")}
+    meant = {item.value for item in places if not (placed and item.words[0] in _PLAIN_SIZES)}
     kept = [item for item in items if item not in places and item.kind != "rank"]
     extra = [item for item in head if item.kind in unclear or item.kind in ("noun", "other") and item not in run]
     extra += [item for item in tail if item.kind not in ("place", "skip")]
@@ -478,7 +481,7 @@ def read_phrase(words: list[str], source: Phrase | None = None) -> Phrase:
         attributes={kind: min(values) for kind, values in said.items() if kind not in unclear},
         noun=" ".join(_words(run)[owner:]) or None,
         category=category,
-        selectors={item.value for item in places},
+        selectors=meant,
         extra=[word for word in _words(extra) if word not in ARTICLES] + [word for _, anchor in read for word in anchor.extra],
         rank=rank,
         relations=read,
