@@ -34,7 +34,7 @@ help:
 	@echo "make lab        open the notebooks in JupyterLab"
 	@echo "make notebooks  run the notebooks anew out of their text, and store what they show"
 	@echo "make lint       ruff and the import contracts"
-	@echo "make doctor     what of this machine is well, doubtful or wrong"
+	@echo "make doctor     what is fine, doubtful or wrong on this machine"
 	@echo "make benchmark  our editor against the plain way, on this machine"
 	@echo "make table      all editors on the same edits, as the paper's table 1 (hours; stopped, it goes on)"
 	@echo "make ablations  our editor without one of its parts at a time (hours; stopped, it goes on)"
