@@ -5,14 +5,14 @@
 #
 # **Time:** 60 minutes; to run: 25 seconds of one core, 0.9 GB. **Before:** [06, evaluation](06_coco_evaluation.ipynb). **Next:** [08, the rivals](08_rival_editors.ipynb). **Code:** [`segment.py`](../textedit_lite/segment.py), [`relations.py`](../textedit_lite/relations.py), [`match.py`](../textedit_lite/match.py).
 #
-# Two stages of Algorithm 1 were built as plainly as they can be: the mask is the box, and CLIP looks once at each crop. Here both get better, and each time we measure by how much.
+# Two stages of Algorithm 1 were built as plainly as possible: the mask is the box, and CLIP looks at each crop once. This notebook improves both, and each time we measure by how much.
 #
 # When you are through, you can
-# - get an object's outline from a box, and say which mask an edit needs: the shape, the shape and its turn, or the box;
-# - look at one candidate in several ways, and down to its patches, in one call of CLIP;
+# - get an object's outline from a box, and say which mask an edit needs: the shape, the shape together with its turned self, or the box;
+# - look at one candidate in several ways, and down to its patches, in a single call of CLIP;
 # - turn *left of*, *next to* and *the second from the left* into arithmetic on boxes;
 # - carry doubt through a sentence: which car is *the car* that the cup is left of?
-# - say which of this was worth its cost, and for which kind of words.
+# - say which of these steps were worth their cost, and for which kinds of words.
 
 # %%
 # NBVAL_IGNORE_OUTPUT
@@ -48,7 +48,7 @@ plots.draw_boxes(image, found.boxes, found.labels, found.scores).figure
 #
 # ## 1. What a box repaints
 #
-# The mask of notebook 03 is a box. Objects are not. Where they stand close together, an edit of one repaints its neighbours, and hopes that the painter puts them back. Here is the truth of a crowded scene, which only the renderer knows, and the box of the bird:
+# The mask of notebook 03 is a box. Objects are not. Where they stand close together, an edit of one repaints its neighbours, and hopes that the painter puts them back. Take a crowded scene. Only the renderer knows its ground truth: which pixels show which object. We compare the box of the bird with that:
 
 # %%
 import numpy as np
@@ -79,7 +79,7 @@ pictures = [crowd, stained(crowd, by_box, others), 255 * truth[bird]]
 plots.image_grid(pictures, ["", "red: what is not the bird's", "the bird"], side=2.4)
 
 # %% [markdown]
-# How much of the box is the bird at all? The measure is the one of notebook 01, over pixels: with the shapes $A$ and $B$,
+# How much of the box is bird at all? We measure it as in notebook 01, but over pixels. For two shapes $A$ and $B$,
 #
 # $$ \mathrm{IoU}(A, B) = \frac{|A \cap B|}{|A \cup B|} $$
 
@@ -92,15 +92,15 @@ print(f"IoU of the box with the bird: {iou_of_box:.2f}")
 # %% [markdown]
 # ## 2. A box in, a shape out
 #
-# **SAM** (*Segment Anything*, Kirillov et al., 2023) answers a hint, here a box, with a shape. Three parts:
+# **SAM** (*Segment Anything*, Kirillov et al., 2023) answers a hint, here a box, with a shape. It has three parts:
 #
 # 1. a ViT turns the picture into a grid of features $F$, once;
 # 2. the two corners of the box become two tokens: Fourier features of their place, plus a learnt "I am the upper left corner";
-# 3. a small decoder lets tokens and grid look at each other, enlarges the grid to $F'$, and makes of its *mask token* a vector $m$. The mask is a product:
+# 3. a small decoder lets tokens and grid look at each other, enlarges the grid to $F'$, and turns its *mask token* into a vector $m$. The mask is a product:
 #
 # $$ \text{logit}(x, y) = m \cdot F'(x, y), \qquad (x, y)\ \text{is in} \iff \text{logit} > 0 $$
 #
-# So a second box in the same picture costs only the decoder. Ours is a `SamModel` of 1.4 million numbers that was trained in notebook 09's way on this world; as it sees 96 pixels a side, it is shown the window around each box (`context` in its configuration), and the full-size one all of the picture. `sam_shapes` serves both; `shapes` chooses among the segmenters, and takes for nothing what fills less than a tenth of its box (`plausible`).
+# So a second box in the same picture costs only another run of the decoder. Our SAM is a `SamModel` with 1.4 million parameters, trained on this world the way notebook 09 shows. It sees only 96 pixels a side, so it is shown the window around each box (`context` in its configuration). The full-size SAM is shown the whole picture. `sam_shapes` serves both. `shapes` calls the segmenter that you name, and discards any shape that fills less than a tenth of its box (`plausible`).
 
 # %%
 from textedit_lite.segment import shapes
@@ -117,7 +117,7 @@ titles = ["the box", "SAM", "the truth", "box, wrong pixels", "SAM, wrong pixels
 plots.image_grid([255 * p for p in pictures], titles, columns=5, side=1.7)
 
 # %% [markdown]
-# One bird is no measure. All objects of thirty scenes:
+# One bird proves little. Here are all objects of thirty scenes:
 
 # %%
 from textedit_lite.training.score_masks import prompts
@@ -141,7 +141,7 @@ ax.legend(frameon=False)
 figure
 
 # %% [markdown]
-# The boxes came from the truth with each edge moved at random by 5 % of the box, as DETR's are not exact either. SAM was trained with boxes that are wrong like that. How wrong may they be?
+# The boxes are the true ones with each edge moved at random by 5 % of the box, because DETR's boxes are not exact either. SAM was trained with boxes that are off in the same way. How far off may they be?
 
 # %%
 from textedit_lite.training.sam import jittered
@@ -165,11 +165,11 @@ figure
 # %% [markdown]
 # ### How it was trained
 #
-# With the truth that the renderer has: `shape_maps` says of each pixel which object it shows, `jittered` moves the box's edges, `batch_maker` cuts the windows, half of them mirrored. The `loss` has SAM's three parts. With the target $t$ and the answer $p = \sigma(\text{logit})$ of each pixel,
+# It was trained on the renderer's ground truth. `shape_maps` says which object each pixel shows, `jittered` moves the box's edges, and `batch_maker` cuts the windows and mirrors half of them. The `loss` has SAM's three parts. With the target $t$ and the answer $p = \sigma(\text{logit})$ of each pixel, the first two are
 #
 # $$ L_{\text{focal}} = \operatorname{mean}\; |t - p| \, \big( -t \log p - (1 - t) \log (1 - p) \big), \qquad L_{\text{dice}} = 1 - \frac{2 \sum p\,t}{\sum p^2 + \sum t^2} $$
 #
-# `focal` looks at the pixels that are wrong, and in a shape that is nearly right those are at its edge; `dice` counts a small shape as much as a large one. The third part is modesty: SAM also says how good it believes its mask to be, and is told how good it was. `build` and `train` are in [`training/sam.py`](../textedit_lite/training/sam.py); `textedit-lite train sam --minutes 50 --out DIR` runs them.
+# `focal` looks at the wrong pixels; once a shape is nearly right, those lie at its edge. `dice` counts a small shape as much as a large one. The third part teaches modesty: SAM also says how good it believes its mask to be, and is told how good it was. `build` and `train` are in [`training/sam.py`](../textedit_lite/training/sam.py); `textedit-lite train sam --minutes 50 --out DIR` runs them.
 
 # %%
 import torch
@@ -184,7 +184,7 @@ for name, guess in (("SAM", seen[bird]), ("box", filled(box, crowd.size))):
 # %% [markdown]
 # ### The other segmenters
 #
-# **Mask2Former** (Cheng et al., 2022) and **DETR's panoptic head** need no hint: each of their queries brings a class and a shape, and a box takes the shape that fits it (`query_shapes`); where none does, it stays a box. A query's shape may have specks far away, or run into a neighbour: so only what lies in the box and a tenth around it is looked at, and kept, and most of the shape must lie there. With this, the lite Mask2Former reaches a mean IoU of 0.90 (0.86 without it, when one shape in twenty fitted no box), where SAM, which is told the box, has 0.93:
+# **Mask2Former** (Cheng et al., 2022) and **DETR's panoptic head** need no hint: each of their queries brings a class and a shape. A box takes the shape that fits it (`query_shapes`); where none fits, the mask stays a box. A query's shape may have specks far away, or run into a neighbour. So `query_shapes` looks at, and keeps, only what lies in the box and a tenth around it, and most of the shape must lie there. With this rule, the lite Mask2Former reaches a mean IoU of 0.90. Without it, the mean was 0.86, and one shape in twenty fitted no box. SAM, which is told the box, has 0.93:
 
 # %%
 by_queries = shapes(crowd, boxes, "mask2former", models)
@@ -196,7 +196,7 @@ pictures = [stained(crowd, answers.any(0), nothing) for answers in (seen, by_que
 plots.image_grid(pictures, ["by SAM, red: no object", "by Mask2Former"], side=2.6)
 
 # %% [markdown]
-# `mask="mask2former"` or `mask="detr"` asks the editor for them, and a model is loaded when it is first asked for (`Models.segmenter`). Not all weights have all of them (`has_segmenter`), and then say so:
+# `mask="mask2former"` or `mask="detr"` asks the editor for one of them. A model is loaded when it is first asked for (`Models.segmenter`). Not every set of weights has every segmenter (`has_segmenter`); one that lacks it says so:
 
 # %%
 from textedit_lite.errors import TextEditError
@@ -209,15 +209,15 @@ except TextEditError as error:
 # %% [markdown]
 # ## 3. A mask for each task
 #
-# Not every edit wants the outline. What is repainted must hold the object as it is *and* as it will be (`fit` in [`segment.py`](../textedit_lite/segment.py)):
+# Not every edit wants the outline as its mask. The mask must hold the object as it is *and* as it will be (`fit` in [`segment.py`](../textedit_lite/segment.py)):
 #
 # | task | outline | mask |
 # |---|---|---|
 # | COLOR | stays | the shape $S$, dilated |
 # | TILT, UPDOWN | turns by $t$ (`turned`) | $S \cup R_t S$, dilated |
-# | FRONT | nobody knows | the box, and once it is painted what section 4 says |
+# | FRONT | nobody knows | the box; once it is painted, see section 4 |
 #
-# and from each the neighbours' shapes are taken away, which SAM sees in *their* boxes. Dilation by a radius $r$ adds all that is near: $\{p : |p - q| \le r \text{ for some } q \in S\}$.
+# Here $S$ is the object's shape, and $R_t S$ that shape turned by $t$. From each mask the neighbours' shapes are taken away; SAM finds those in *their* boxes. Dilation by a radius $r$ adds everything near the shape: $\{p : |p - q| \le r \text{ for some } q \in S\}$.
 
 # %%
 from textedit_lite.segment import fit
@@ -240,7 +240,7 @@ for task, row in measured["covered"].items():
 # %% [markdown]
 # ## 4. In the editor
 #
-# The bird upside down. The sketch of notebook 04 turns *what it takes for the object* around, and what differs from the background in a box full of neighbours is not only the bird. So the editor asks SAM even where the mask is the box (`silhouette`), and for the `neighbours` as well: they stay what they are, and do not run into the ground that is guessed behind the bird. Left out are, in turn, SAM, the shape as a mask, and nothing:
+# We turn the bird upside down. The sketch of notebook 04 turns *what it takes for the object*: all that differs from the background. In a box full of neighbours that is not only the bird. So the editor asks SAM for the bird's shape even where the mask is the box (`silhouette`), and for the shapes of its `neighbours` as well: these stay as they are, and do not run into the ground that is guessed behind the bird. We edit three times: without SAM, with SAM but the box as the mask, and with everything:
 
 # %%
 from textedit_lite import Editor
@@ -258,7 +258,7 @@ plots.image_grid([crowd, *pictures], ["before", *by_kind], side=2.6)
 # %% [markdown]
 # All three may call themselves *edited*: the verdict looks at the bird, not at what became of its neighbours.
 #
-# And the promise of notebook 03 holds under any mask: not one pixel outside of it has changed. On the command line it is `--mask sam`.
+# The promise of notebook 03 holds under any mask: not one pixel outside of it has changed. On the command line, `--mask sam` asks for SAM's mask.
 
 # %%
 for kind, result in by_kind.items():
@@ -268,7 +268,7 @@ for kind, result in by_kind.items():
           f" {(differs & others.any(0)).sum()} of the neighbours' changed")
 
 # %% [markdown]
-# A new view's outline nobody knows *before* it is painted. Afterwards SAM sees it: so of the painted box the editor keeps the shape that the object has, dilated; where it was, the ground is filled in (`emptied`), and all the rest becomes what it was (`narrowed`). Without SAM, the box, and in it all that the painter thought of ground and neighbours:
+# Nobody knows the outline of a new view *before* it is painted. Afterwards SAM sees it. So the editor keeps only part of the painted box: the object's new shape, dilated. Where the object was before, the ground is filled in (`emptied`), and all the rest becomes what it was (`narrowed`). Without SAM, the mask stays the box, with everything that the painter made of ground and neighbours:
 
 # %%
 room_scene = scenes.make_scene(62)
@@ -286,14 +286,14 @@ titles = [*views, *(f"{name}: the mask" for name in views)]
 plots.image_grid(pictures, titles, columns=2, side=3.2)
 
 # %% [markdown]
-# When would you still take the box? Where the segmenter is wrong, the edit is wrong with it: a shape with a hole leaves the old colour in the hole. `textedit-lite score masks` counts what it covers, `textedit-lite evaluate --editor ours` what comes of it.
+# When would you still take the box? When the segmenter is wrong, the edit is wrong with it: a shape with a hole leaves the old colour in the hole. `textedit-lite score masks` measures the masks; `textedit-lite evaluate --editor ours` measures the edits made with them.
 
 # %% [markdown]
 # # B · Better matching
 #
 # ## 5. Where plain matching stops
 #
-# Three boats. A colour tells them apart, and so does a place in the picture. What of the words that people use most, *the boat next to the car*? Without `relations`, CLIP only hears *the boat*:
+# There are three boats. A colour tells them apart, and so does a place in the picture. But what about the words that people use most, *the boat next to the car*? Without `relations`, CLIP only hears *the boat*:
 
 # %%
 boat = parse("the boat next to the car becomes white")
@@ -302,12 +302,12 @@ for heeded in (False, True):
     print("relations heeded:", heeded, "->", answer.status, answer.index)
 
 # %% [markdown]
-# CLIP cannot help it: it was trained on whole sentences and pictures, and is known to read them much as a bag of words. ReCLIP (Subramanian et al., 2022) therefore leaves *what* to CLIP and *where* to the boxes. So do we, in three steps: several views of each candidate, relations on boxes, and a product of the two.
+# CLIP cannot make sense of the rest: it was trained on whole sentences and pictures, and is known to read sentences much as a bag of words. ReCLIP (Subramanian et al., 2022) therefore leaves *what* to CLIP and *where* to the boxes. So do we, in three steps: several views of each candidate, relations on boxes, and a product of the two.
 
 # %% [markdown]
 # ## 6. Several views of a candidate
 #
-# The crop of notebook 02 is one look. `views` takes three: the crop, a wider one, and the crop with all but the box blurred (`blur_rest`), so that a neighbour in the corner loses its outlines. ReCLIP blurs the whole picture around the box; the lite CLIP sees 64 pixels, and reads nothing in those.
+# The crop of notebook 02 is one view. `views` makes three: the crop, a wider one, and the crop with everything outside the box blurred (`blur_rest`), so that a neighbour in the corner loses its outlines. ReCLIP shows CLIP the whole picture, blurred around the box. The lite CLIP sees only 64 pixels a side, and could read nothing in that.
 
 # %%
 from textedit_lite.match import views
@@ -317,7 +317,7 @@ looks = views(image, found.boxes[4]) + views(image, found.boxes[1])
 plots.image_grid(looks, names * 2, columns=3, side=1.6)
 
 # %% [markdown]
-# What each of them reads, for the car. They agree here; where a neighbour covers half of an object, they do not always.
+# Here is what CLIP reads in each view of the car. They agree here; where a neighbour covers half of an object, they do not always.
 
 # %%
 from textedit_lite.match import read_categories
@@ -328,11 +328,11 @@ plots.similarity_matrix(table, looks[:3], models.categories).figure
 # %% [markdown]
 # ## 7. Down to the patches
 #
-# CLIP's ViT cuts what it sees into patches (8 by 8 of them here) and mixes them in its layers with one more token, the *class token* $h_0$, from which it makes its feature. Nobody asks the patches' own tokens $h_1 \dots h_{64}$. We can, by sending them where the class token goes:
+# CLIP's ViT cuts what it sees into patches (8 by 8 of them here). In its layers it mixes them with one more token, the *class token* $h_0$, and makes its feature from that. Normally nobody asks the patches' own tokens $h_1 \dots h_{64}$. We can, by sending them through the same last steps as the class token:
 #
 # $$ f = \frac{W\,\mathrm{LN}(h_0)}{\lVert\cdot\rVert}, \qquad p_k = \frac{W\,\mathrm{LN}(h_k)}{\lVert\cdot\rVert} $$
 #
-# with the final normalisation LN and the projection $W$. `patch_features` returns both, from one call.
+# Here LN is the final normalisation and $W$ the projection. `patch_features` returns both features from one call.
 
 # %%
 from textedit_lite.boxes import square_crop
@@ -343,7 +343,7 @@ whole, patches = patch_features(crops, models)
 print("crops:", whole.shape, "| patches:", patches.shape)
 
 # %% [markdown]
-# Each patch can now be asked as a crop is: how much *red* is here, against the other colours? A heat map for each crop, and the box in it (`inside_crop`):
+# Now we can ask each patch what we ask a crop: how much *red* is here, against the other colours? The figure shows three crops, each with its heat map and with the box drawn in it (`inside_crop`):
 
 # %%
 import numpy as np
@@ -370,7 +370,7 @@ for ax, (i, noun, colour) in zip(axes, asked):
 figure
 
 # %% [markdown]
-# And over the picture, each crop's map laid where it came from:
+# And here the maps of all crops, for red, lie over the picture, each where its crop came from:
 
 # %%
 from textedit_lite.boxes import CLIP_SIDE
@@ -387,7 +387,7 @@ for i, box in enumerate(found.boxes):
 plots.attention_overlay(image, lit, title="where CLIP's patches see red").figure
 
 # %% [markdown]
-# The tokens were never trained to lie where the words are. Within a crop the maps are nearly the wrong way round: bright in windows and on the ground, dark on the hull that has the colour. Large CLIPs do the same (Li et al., 2023, *CLIP Surgery*): what the class token has gathered from an object, the object's own patches need not keep. `pool_patches` takes the mean of those under the box, each by how much of it lies there. Alone, they are a poor reader: of 680 validation objects they tell the colour of 79 % and the category of 53 %, the crops 99.9 % and 99.0 %.
+# The patches' tokens were never trained to lie where the words are. Within a crop the maps are nearly the wrong way round: bright in windows and on the ground, dark on the hull that has the colour. Large CLIPs do the same (Li et al., 2023, *CLIP Surgery*): the class token gathers what it needs from an object, and the object's own patches need not keep it. `pool_patches` takes the mean of the patches under the box, each weighted by how much of it lies there. Alone, they read poorly: for 680 validation objects they tell the colour of 79 % and the category of 53 %; the crops tell 99.9 % and 99.0 %.
 
 # %%
 from textedit_lite.match import pool_patches
@@ -399,11 +399,11 @@ for name, vectors in (("crops  ", whole), ("patches", np.stack(pooled))):
     print(name, [models.categories[i] for i in read])
 
 # %% [markdown]
-# `candidate_features` puts it together. With `by="patches"`, a candidate's vector has the direction of
+# `candidate_features` puts the views and the patches together. With `by="patches"`, a candidate's vector has the direction of
 #
 # $$ z = f(\text{crop}) + f(\text{wider}) + f(\text{blurred}) + \tfrac14\, p, $$
 #
-# $p$ the pooled patches; all views of all candidates go through CLIP in one batch. On 680 objects of 200 validation scenes, with boxes off by 3 %, the mean $-\ln p$ of the true value went from 0.052 to 0.051 for the category, from 0.018 to 0.016 for the colour, and from 0.100 to 0.094 for the pose: a little surer, at three times the cost. Patches at full weight made the category and the pose worse than the crop alone.
+# where $p$ is the vector of the pooled patches. All views of all candidates go through CLIP in one batch. We compared it with the crop alone on 680 objects of 200 validation scenes, with boxes off by 3 %. The mean of $-\ln$ of the true value's probability went from 0.052 to 0.051 for the category, from 0.018 to 0.016 for the colour, and from 0.100 to 0.094 for the pose: a little surer, at three times the cost. Patches at full weight made the category and the pose worse than the crop alone.
 
 # %%
 from textedit_lite.match import MATCHES, candidate_features
@@ -417,7 +417,7 @@ for by in MATCHES:
 # %% [markdown]
 # ## 8. Relations on boxes
 #
-# `parse` hears a relation and to what; an anchor is a noun phrase with all that belongs to one, its own relations too (`Mention`, `Relation`, `mentions`):
+# `parse` hears a relation and its anchor: in *the boat left of the bus*, the bus. An anchor is a full noun phrase, and may have relations of its own (`Mention`, `Relation`, `mentions`):
 
 # %%
 from textedit_lite.prompt import RELATIONS, mentions
@@ -428,11 +428,11 @@ for one in told.relations:
 print([mention.noun for mention in mentions(told)], "|", ", ".join(RELATIONS))
 
 # %% [markdown]
-# *Behind* and *in front of* are not among them: a box has no depth, and a guess would be one in disguise. What boxes can tell, they tell softly. For centres $x$ and widths $w$ (`left_of`),
+# *Behind* and *in front of* are not among them: a box has no depth, and any answer would be a guess in disguise. What boxes can tell, they tell softly: as a number between 0 and 1. For centres $x$ and widths $w$, the value of *$i$ is left of $j$* (`left_of`),
 #
 # $$ r_{ij} = \sigma\!\left(6\, \frac{x_j - x_i}{(w_i + w_j)/2}\right), \qquad \sigma(t) = \frac{1}{1 + e^{-t}} $$
 #
-# is ½ where one stands above the other, and 0.95 when the centres are half a width apart. *Right of* is the transpose, *above* the same with the axes exchanged.
+# is ½ where one stands exactly above the other, and 0.95 where the centre of $i$ lies half a mean width left of that of $j$. *Right of* is the transpose, and *above* is the same with the axes exchanged.
 
 # %%
 from textedit_lite.relations import left_of, relation
@@ -441,7 +441,7 @@ numbers = [f"{i} {label}" for i, label in enumerate(found.labels)]
 plots.similarity_matrix(left_of(found.boxes), numbers, numbers).figure
 
 # %% [markdown]
-# As arrows, from everything to one anchor. Pink: it holds.
+# Here are relations drawn as arrows, from every other box to one anchor. A pink arrow means that the relation holds.
 
 # %%
 figure, axes = plots.panels(1, 3, width=3.1, height=3.3)
@@ -452,7 +452,7 @@ for ax, (name, anchor) in zip(axes, (("left of", 1), ("above", 4), ("next to", 4
 figure
 
 # %% [markdown]
-# *Next to* compares: the nearest is next to it, be it ever so far (`next_to`); distances are counted in sides of the boxes, and only what the words may mean competes. *Larger than* compares areas by their ratio (`larger_than`).
+# *Next to* is a comparison: the nearest object is next to the anchor, however far away it is (`next_to`). Distances are counted in sides of the boxes, and only objects that the words may mean compete. *Larger than* compares areas by their ratio (`larger_than`).
 
 # %%
 from textedit_lite.relations import larger_than, next_to
@@ -464,11 +464,11 @@ print("larger than it: ", larger_than(found.boxes)[:, 4] > 0.5)
 # %% [markdown]
 # ## 9. Doubt, multiplied
 #
-# Which is *the car*? CLIP and DETR only ever say how likely each candidate is, $a_j$. So a relation to *the* anchor is the mean over all who it may be (`related`), and one more factor beside the words:
+# Which object is *the car*? CLIP and DETR only ever say how likely each candidate $j$ is to be it, $a_j$. So a relation to *the* anchor is a weighted mean over all objects that it may be (`related`), and it is one more factor beside the words:
 #
 # $$ q_i = \frac{\sum_{j \ne i} r_{ij}\, a_j}{\sum_{j \ne i} a_j}, \qquad p_i = p_i(\text{words}) \prod_{\text{relations}} q_i $$
 #
-# The anchor's scores $a$ are made the same way, with its own words and relations: ReCLIP's product over the tree of the sentence. `resolve` does it; a candidate *fits* only if each $q_i \ge ½$.
+# The anchor's scores $a$ are computed in the same way, from its own words and relations. This is ReCLIP's product over the tree of the sentence, and `resolve` computes it. A candidate *fits* only if all words fit it and each $q_i \ge ½$.
 
 # %%
 from textedit_lite.match import resolve
@@ -487,7 +487,7 @@ scores = [candidate.score for candidate in chosen.candidates]
 plots.draw_boxes(image, found.boxes, found.labels, scores, chosen.index).figure
 
 # %% [markdown]
-# What holds for two is still a question, and what holds for none is not there:
+# If a description holds for two objects, the answer is still a question; if it holds for none, the object is not there:
 
 # %%
 for where in ("left of the bus", "right of the red boat", "above the chair"):
@@ -496,7 +496,7 @@ for where in ("left of the bus", "right of the red boat", "above the chair"):
     print(f"{noun:28} {answer.status:10} {answer.index}")
 
 # %% [markdown]
-# **Counting** is an order and a number: `ordinal` sorts what fits by `place` and takes the $n$-th. Where there are fewer, the answer is *not found*.
+# **Counting** needs an order and a number: `ordinal` sorts the boxes that fit by `place`, and takes the $n$-th. If there are fewer, the answer is *not found*.
 
 # %%
 from textedit_lite.relations import ordinal, place
@@ -513,7 +513,7 @@ print("the second of the boats:", ordinal(some, "left", 2))
 # %% [markdown]
 # ## 10. What was it worth?
 #
-# The small world knows what is where. `expressions` makes, for a scene, words that mean exactly one object, of five kinds; nothing in them is borderline.
+# The small world knows what is where. For a scene, `expressions` makes referring expressions of five kinds. Each means exactly one object, and nothing in them is borderline.
 
 # %%
 from textedit_lite.evaluation.expressions import expressions
@@ -523,7 +523,7 @@ for number in (90, 261):
         print(f"{number:4} {one.kind:12} {one.words}")
 
 # %% [markdown]
-# `textedit-lite score matching` asks them of 1,000 test scenes. Here is what it does, on 30 of them; `score_matching` lets CLIP look once a scene (`match_features` chooses from what it saw), and where the editor would ask back, the best guess counts.
+# `textedit-lite score matching` tries them on 1,000 test scenes. Here it is on 30 scenes. `score_matching` lets CLIP look only once a scene for each way to match, and `match_features` chooses from what it saw. Where the editor would ask back, the best guess counts.
 
 # %%
 from textedit_lite.training.score_matching import as_table, score_matching
@@ -531,7 +531,7 @@ from textedit_lite.training.score_matching import as_table, score_matching
 print(as_table(score_matching(models, count=30, progress=False)))
 
 # %% [markdown]
-# On all 1,000 (seed 0; 2,781 expressions, 95 % bootstrap intervals):
+# On all 1,000 scenes (seed 0; 2,781 expressions, 95 % bootstrap intervals):
 #
 # | kind of words | expressions | crop, no relations | crop | patches |
 # |---|---|---|---|---|
@@ -542,10 +542,10 @@ print(as_table(score_matching(models, count=30, progress=False)))
 # | relation | 434 | 42.9 % | 97.0 % (95.2 to 98.4) | 97.0 % (95.2 to 98.4) |
 # | all | 2,781 | 78.5 % (76.9 to 80.0) | **97.5 %** (96.9 to 98.1) | **97.5 %** (96.9 to 98.1) |
 #
-# Relations and counting are worth 19 points. The views and patches gain nothing here: the right object just as often, at three times the cost, and only 5 questions back instead of 7. So `crop` is the default, and `patches` waits for a CLIP that is less at home in its pictures than ours. What is left is stage 1's: of the 31 expressions missed in the first 320 scenes, 25 mean an object that DETR did not find, or took for something else; in three more it overlooked one that the words count, or lean on.
+# Relations and counting are worth 19 percentage points. The views and patches gain nothing here: they choose the right object just as often, at three times the cost, and only lower the questions back from 7 to 5. So `crop` is the default, and `patches` waits for a CLIP that is less at home in its pictures than ours. Most of the remaining errors come from stage 1, the detection. Of the 31 expressions missed in the first 320 scenes, 25 mean an object that DETR did not find, or took for something else. In three more, DETR overlooked an object that the words count, or that they use as an anchor.
 
 # %% [markdown]
-# The whole editor takes it as it takes every prompt; `match="patches"`, or `--match patches` on the command line, lets CLIP look more closely.
+# The whole editor takes such words in any prompt. `match="patches"`, or `--match patches` on the command line, lets CLIP look more closely.
 
 # %%
 from textedit_lite import Editor, edit_figure
@@ -557,7 +557,7 @@ edit_figure(editor.edit(image, prompt, match="patches"))
 # %% [markdown]
 # ## Exercises
 #
-# Write each function in place of `raise NotImplementedError`; the cell below says at once whether it is right, and if not, on which input, and draws the task as long as there is nothing to try. An answer uses `numpy` as `np`, and what it imports itself.
+# Write each function in place of `raise NotImplementedError`. The cell below it says at once whether it is right, and if not, on which input it is wrong; until you have written something, it draws the task. An answer may use `numpy` as `np`, and whatever it imports itself.
 
 # %%
 from textedit_lite.check import check, plugged_in
@@ -567,7 +567,7 @@ from textedit_lite.check import check, plugged_in
 #
 # $$ \mathrm{IoU}(A, B) = \frac{|A \cap B|}{|A \cup B|} $$
 #
-# `a` and `b` are arrays $[H, W]$, bool, or uint8 with 0 and 255 as masks are; everything above 0 is inside. Return one number, 0 where both are empty.
+# `a` and `b` are two shapes of the same size: arrays $[H, W]$, either bool or, like masks, uint8 with 0 and 255. Everything above 0 is inside. Return their IoU as one number, and 0 where both are empty.
 
 # %% nbgrader={"grade": false, "grade_id": "answer-7-1", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 7.1 · shape_iou · 2 points
@@ -584,11 +584,11 @@ check("7.1", shape_iou)
 # %% [markdown]
 # ### 7.2 A shape that reaches further · 4 points
 #
-# A mask of an object must reach a little beyond its shape, so that the feather fades outside of it. All pixels $p$ that lie within $r$ of a pixel of the shape $S$ (its own included), as the crow flies:
+# A mask of an object must reach a little beyond its shape, so that the feather fades outside of it. Find all pixels $p$ that lie within a straight-line distance $r$ of some pixel of the shape $S$ (the pixels of $S$ included):
 #
 # $$ \{\, p : \lVert p - q \rVert \le r \ \text{ for some } q \in S \,\} $$
 #
-# `shape` is bool $[H, W]$, `radius` is $r \ge 0$ in pixels, not always whole. Return bool $[H, W]$. What is empty stays empty. (`distance_transform_edt` of `scipy.ndimage` measures, for each pixel that is not 0, how far the nearest 0 is.)
+# `shape` is bool $[H, W]$; `radius` is $r \ge 0$ in pixels, and need not be a whole number. Return bool $[H, W]$. An empty shape stays empty. (`distance_transform_edt` of `scipy.ndimage` measures, for each pixel that is not 0, the distance to the nearest 0.)
 
 # %% nbgrader={"grade": false, "grade_id": "answer-7-2", "locked": false, "points": 4, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 7.2 · dilate · 4 points
@@ -605,11 +605,11 @@ check("7.2", dilate)
 # %% [markdown]
 # ### 7.3 Left of, softly · 4 points
 #
-# How likely is each of $N$ boxes left of each other one? With the centres $x$ and the widths $w$,
+# How likely is each of $N$ boxes to be left of each other box? With the $x$ coordinates $x_i$ of their centres and their widths $w_i$,
 #
 # $$ r_{ij} = \frac{1}{1 + \exp(-s\,(x_j - x_i) / m_{ij})}, \qquad m_{ij} = \frac{w_i + w_j}{2}, \qquad r_{ii} = 0 $$
 #
-# `boxes` is float32 $[N, 4]$, xyxy; $s$ is `sharp`; return $[N, N]$. Boxes may lie thousands of widths apart, and there may be none.
+# `boxes` is float32 $[N, 4]$, xyxy; `sharp` is $s$. Return $r$ as an array $[N, N]$. Boxes may lie thousands of widths apart (mind the exponential), and $N$ may be 0.
 
 # %% nbgrader={"grade": false, "grade_id": "answer-7-3", "locked": false, "points": 4, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 7.3 · left_of · 4 points
@@ -626,11 +626,11 @@ check("7.3", left_of)
 # %% [markdown]
 # ### 7.4 Whichever is the anchor · 4 points
 #
-# How likely does each of $N$ objects stand in a relation to its anchor, if all we know of the anchor is how well its words fit each object, $a_j$?
+# How likely is each of $N$ objects to stand in a relation to the anchor, if all we know of the anchor is how well its words fit each object, $a_j$?
 #
 # $$ q_i = \frac{\sum_{j \ne i} r_{ij}\, a_j}{\sum_{j \ne i} a_j} $$
 #
-# `pairs` is $r$, float32 $[N, N]$, `anchors` is $a$, $[N]$, 0 or more. Return $[N]$; where nothing else can be the anchor, 0.
+# `pairs` is $r$, float32 $[N, N]$. `anchors` is $a$, an array $[N]$ of values that are 0 or more. Return $q$ as an array $[N]$. Where no other object can be the anchor (the sum below the line is 0), $q_i$ is 0.
 
 # %% nbgrader={"grade": false, "grade_id": "answer-7-4", "locked": false, "points": 4, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 7.4 · related · 4 points
@@ -647,7 +647,7 @@ check("7.4", related)
 # %% [markdown]
 # ### 7.5 The second from the left · 3 points
 #
-# `"left"`, `"right"`, `"top"` and `"bottom"` go by the boxes' centres, `"largest"` and `"smallest"` by their areas. Return the index of the box that comes `rank`-th in that order, counted from 1, or `None` where there are fewer. Of boxes that tie, the first in the array comes first.
+# Sort boxes in the order that `selector` names, and pick one. `"left"`, `"right"`, `"top"` and `"bottom"` sort by the boxes' centres, beginning at that side of the picture. `"largest"` and `"smallest"` sort by their areas, beginning with the largest or the smallest. `boxes` is $[N, 4]$, xyxy. Return the index (into `boxes`) of the box that comes `rank`-th in that order, where `rank` counts from 1, or `None` if there are fewer boxes. Of boxes that tie, the first in the array comes first.
 
 # %% nbgrader={"grade": false, "grade_id": "answer-7-5", "locked": false, "points": 3, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 7.5 · ordinal · 3 points
@@ -664,7 +664,7 @@ check("7.5", ordinal)
 # %% [markdown]
 # ### The masks with your functions
 #
-# Your `dilate` makes the mask of an edit by SAM, your `shape_iou` measures it.
+# Your `dilate` makes the mask of an edit with SAM, and your `shape_iou` measures SAM's shapes in a few scenes.
 
 # %%
 with plugged_in(shape_iou=shape_iou, dilate=dilate) as mine:
@@ -674,11 +674,11 @@ print("yours:", ", ".join(mine) or "none yet", "| IoU", measured["iou"])
 edit_figure(painted)
 
 # %% [markdown]
-# Look at the suitcase's edge beside the bird: a rim may keep the old colour. A mask that spares the neighbours can spare too much.
+# Look at the suitcase's edge beside the bird: a rim there may keep the old colour. A mask that spares the neighbours can spare too much.
 #
 # ### The matching with your functions
 #
-# `plugged_in` runs the package with your functions in place of its own; where yours is still a stub, ours does the work.
+# `plugged_in` runs the package with your functions in place of its own. Where yours is still a stub, ours does the work.
 
 # %%
 yours = {"left_of": left_of, "related": related, "ordinal": ordinal}
@@ -699,12 +699,12 @@ edit_figure(edited)
 # ## What to remember
 #
 # - A mask must hold the object as it is and as it will be, and nothing of its neighbours.
-# - *What* is a question for CLIP, *where* one for the boxes. Multiplied, each may veto.
-# - A relation is soft, and so is its anchor: sum over all who it may be, and decide last.
-# - More views and patches make CLIP a little surer. Whether that is worth three times the work, a measurement says, by kind of words.
+# - *What* is a question for CLIP, *where* is one for the boxes. When you multiply the answers, either can veto.
+# - A relation is soft, and so is its anchor: sum over all objects that it may be, and decide last.
+# - More views and patches make CLIP a little surer. Only a measurement, for each kind of words, says whether that is worth three times the work.
 # - A box has no depth. An honest "I cannot tell" is worth more than a guess.
 #
-# How our editor stands beside those that need neither boxes nor masks is next: **[08, the rivals](08_rival_editors.ipynb)**.
+# Next, we compare our editor with those that need neither boxes nor masks: **[08, the rivals](08_rival_editors.ipynb)**.
 
 # %% [markdown]
 # **The code of this notebook**

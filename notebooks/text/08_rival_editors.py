@@ -5,14 +5,14 @@
 #
 # **Time:** 60 minutes; to run: 70 seconds of one core, 1.0 GB. **Before:** [07, better masks and matching](07_better_masks_and_matching.ipynb). **Next:** [09, train the lite models](09_train_the_lite_models.ipynb). **Code:** [`rivals/`](../textedit_lite/rivals), [`evaluation/tune.py`](../textedit_lite/evaluation/tune.py).
 #
-# Algorithm 1 looks before it paints: DETR and CLIP say *where*, and a mask keeps the rest. Three famous editors do without: **SDEdit** has no idea where, **DiffEdit** finds the place by itself, **InstructPix2Pix** was taught the whole matter. All of them are diffusion models of the same kind, with the same autoencoder and the same text encoder as ours; what differs is the UNet (what it sees beside the noise, and what it was trained for) and how it is asked.
+# Algorithm 1 looks before it paints: DETR and CLIP say *where*, and a mask keeps the rest. Three famous editors do without. **SDEdit** has no idea where, **DiffEdit** finds the place by itself, and **InstructPix2Pix** was taught the whole task. All of them are diffusion models of the same kind, with the same autoencoder and the same text encoder as ours. What differs is the UNet (what it sees beside the noise, and what it was trained for) and how it is asked.
 #
 # When you are through, you can
 # - say what each of the four is told, what it sees, and what it is free to change;
 # - build SDEdit out of one number, and say why no value of it is right;
 # - find a mask by letting a model disagree with itself, and walk a picture into the noise and back;
 # - guide by a picture and by words at once;
-# - compare editors fairly: with settings that were searched for each of them, in two figures and not in one.
+# - compare editors fairly: with settings that were searched for each of them, and by two measures, not one.
 
 # %%
 # NBVAL_IGNORE_OUTPUT
@@ -46,7 +46,7 @@ editor = Editor(models)
 # %% [markdown]
 # ## 1. One wish
 #
-# A blue bus is to be red. Nothing else was asked.
+# The blue bus shall become red. Nothing else was asked for.
 
 # %%
 scene = scenes.make_scene(81)
@@ -61,7 +61,7 @@ pictures = [image, *(edit.image for edit in edits.values())]
 plots.image_grid(pictures, ["input", *edits], columns=5, side=2.0)
 
 # %% [markdown]
-# And what each of them changed, wanted or not (`difference_map`; the more yellow, the more):
+# And here is what each of them changed, wanted or not (`difference_map`; the more yellow, the larger the change):
 
 # %%
 place = build_mask(image.size, scenes.boxes(scene)[0])
@@ -71,11 +71,11 @@ for ax, (name, edit) in zip(axes, edits.items()):
 figure
 
 # %% [markdown]
-# The rectangle is where a careful editor may paint. (Many pictures at once go faster: `sdedit_batch`, `diffedit_batch`, `instruct_pix2pix_batch`.) Keep these two rows in mind: the first says whether the wish was granted, the second what it cost.
+# The dashed rectangle is where a careful editor may paint. Keep these two rows in mind: the first shows whether the wish was granted, the second what it cost. (Many pictures at once go faster: `sdedit_batch`, `diffedit_batch`, `instruct_pix2pix_batch`.)
 #
 # ## 2. What they are told
 #
-# The same prompt, in each one's own language. SDEdit hears what the picture is *to show*; DiffEdit that, and what it shows *now* (`captions`). InstructPix2Pix is given an order (`instruction`); the lite one knows only the words of captions, so its order is brief.
+# Each rival gets the same prompt in its own language. SDEdit is told what the picture is *to show*. DiffEdit is told that, and what it shows *now* (`captions`). InstructPix2Pix is given an order (`instruction`); the lite one knows only the words of captions, so its order is brief.
 
 # %%
 from textedit_lite.rivals.words import captions, instruction
@@ -86,9 +86,9 @@ print("InstructPix2Pix, full     :", instruction(asked, brief=False))
 print("InstructPix2Pix, lite     :", instruction(asked, brief=True))
 
 # %% [markdown]
-# Only one of them hears *left*. The others could not do anything with it: a caption describes a picture, it does not point into it.
+# Only InstructPix2Pix hears *left*. The others could not do anything with it: a caption describes a picture, it does not point into it.
 #
-# All three see the **whole** picture, at the size that their model was trained on (`working_size`), and what they return is enlarged again. So every pixel goes through the autoencoder, whatever was asked:
+# All three see the **whole** picture, at the size that their model was trained on (`working_size`), and what they return is enlarged again. So every pixel goes through the autoencoder, whatever was asked. The sizes are:
 
 # %%
 from textedit_lite.rivals.whole import working_size
@@ -98,11 +98,11 @@ print("a picture of 256 x 256 is seen as", working_size((256, 256), small))
 print("one of 640 x 480 as", working_size((640, 480), small))
 
 # %% [markdown]
-# `models.rival` loads a rival's UNet and takes the painter's other parts: it is the same autoencoder and the same text encoder.
+# `models.rival` loads a rival's UNet and takes the other parts from the painter: the autoencoder and the text encoder are the same.
 #
 # ## 3. SDEdit: a part of the way into the noise
 #
-# Meng et al. (2022) noise the picture up to a time $t$ and let the model denoise it from there under the caption:
+# Meng et al. (2022) add noise to the picture up to a time $t$, and let the model denoise it from there under the caption. The noised picture is
 #
 # $$ x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1 - \bar\alpha_t}\, \varepsilon $$
 #
@@ -115,7 +115,7 @@ titles = ["input", *(f"strength {s}" for s in strengths)]
 plots.denoising_strip([image, *row], titles)
 
 # %% [markdown]
-# On the left the bus stays blue, and small things are lost already; on the right nothing is left of the picture, and the model draws what it likes, with red in it. That is text-to-image, and SDEdit can be no better at drawing than its model is. So ask the lite one for four things, out of nothing but noise (`draw`):
+# On the left, the bus stays blue, and small things are lost already. On the right, nothing is left of the picture, and the model draws what it likes, with red in it. That is text-to-image, and SDEdit can draw no better than its model. So let us ask the lite model for four things, from nothing but noise (`draw`):
 
 # %%
 from textedit_lite.training.score_drawing import draw
@@ -126,9 +126,9 @@ titles = [f"a {colour} {name}" for name, colour in things]
 plots.image_grid(drawn, titles, columns=4, side=2.0)
 
 # %% [markdown]
-# The colours are right, the forms hardly: it is no master of whole scenes, which it had 197 minutes of one core to learn. `textedit-lite score text2image` asks DETR and CLIP about 96 of such pictures (`score_drawing`): DETR finds the object in 66 %, and be warned: what it calls a chair may be a blob. When you see SDEdit or DiffEdit fail below, ask each time whether the method failed or its model.
+# The colours are right, the forms hardly. The model has not mastered whole scenes: it had 197 minutes of one core to learn them. `textedit-lite score text2image` asks DETR and CLIP about 96 such pictures (`score_drawing`). DETR finds the object in 66 % of them, but be warned: what it calls a chair may be a blob. When you see SDEdit or DiffEdit fail below, ask each time whether the method failed or its model.
 #
-# Is there a good strength in between? Colour and layout drown at about the same time, so the noise that lets the bus change lets its neighbours change as well. Find out with the sliders; the status says what became of the rest (`RivalPanel`, drawn with `differing`):
+# Is there a good strength in between? Colour and layout drown at about the same time, so the noise that lets the bus change lets its neighbours change as well. Try it with the sliders of `RivalPanel`. Its status says what became of the rest of the picture (`differing` draws what changed):
 
 # %%
 # NBVAL_IGNORE_OUTPUT
@@ -147,13 +147,13 @@ for strength in (0.3, 0.8):  # what the mouse does, from Python
 # %% [markdown]
 # ## 4. DiffEdit: where the captions disagree
 #
-# Couairon et al. (2023) get a mask from the same model, without a detector. Three steps, and we take them one by one.
+# Couairon et al. (2023) get a mask from the same model, without a detector. There are three steps, and we take them one by one.
 #
-# **The contrast.** Noise the picture, and ask the model twice what the noise is: once under the caption of what it shows, once under that of what it is to show (`encode` gives the latents, `states` what the UNet reads of the words). Where nothing is at stake, it gives the same answer; where the bus is, it does not. A few noises are averaged (`noise_contrast`):
+# **The contrast.** Add noise to the picture, and ask the model twice what the noise is: once under the caption of what the picture shows, once under the caption of what it is to show. (`encode` gives the latents, and `states` gives what the UNet reads of the words.) Where nothing is at stake, the two answers are the same; where the bus is, they differ. The difference $d$ is averaged over a few noises (`noise_contrast`), and the mask $M$ is where it exceeds $\tau$ times its mean over the picture (`contrast_mask`):
 #
 # $$ d(p) = \operatorname{mean}\, \lvert\, \varepsilon_\theta(x_t, \text{after}) - \varepsilon_\theta(x_t, \text{before})\, \rvert_p, \qquad M = \{\, p : d(p) > \tau\, \bar d\, \} $$
 #
-# (The paper scales $d$ to 0 to 1 and cuts at 0.5. A multiple of the mean is the rule of diffusers, which we follow.)
+# (The paper scales $d$ to the range from 0 to 1, and cuts at 0.5. We follow the library diffusers, which cuts at a multiple of the mean.)
 
 # %%
 from textedit_lite.rivals.diffedit import contrast_mask, encode, noise_contrast, states
@@ -182,7 +182,7 @@ for ax, factor, mask in zip(axes[1:], factors, masks):
 figure
 
 # %% [markdown]
-# **The way into the noise.** SDEdit throws away what it drowns. DiffEdit walks DDIM *backwards*, each step adding the noise that the model itself believes to see, so that the way back leads to the same picture, but for small errors (`invert`). Along the way it keeps all levels:
+# **The way into the noise.** SDEdit throws away what it drowns. DiffEdit runs DDIM *backwards* (`invert`): each step adds the noise that the model itself believes it sees. So the way back leads to the same picture, apart from small errors. DiffEdit keeps the latents of every level of noise on the way:
 
 # %%
 from textedit_lite.rivals.diffedit import invert, repaint
@@ -203,7 +203,7 @@ titles = ["the picture", "level 5", "level 10", "level 15", "and back"]
 plots.denoising_strip([decoded(one) for one in shown], titles)
 
 # %% [markdown]
-# **The way back**, under the new caption, and at each level only inside of the mask; outside of it stand the latents of the way there (`keep_background`, `repaint`):
+# **The way back** (`repaint`) denoises under the new caption, but at each level only inside of the mask. Outside of it, the latents $y$ are replaced by those of the way into the noise, $x$ (`keep_background`):
 #
 # $$ y_{t-1} \leftarrow M \odot y_{t-1} + (1 - M) \odot x_{t-1} $$
 
@@ -222,17 +222,17 @@ plots.image_grid([small_image, decoded(latents), decoded(painted)],
                  ["what it sees", "through the autoencoder", "edited"], columns=3)
 
 # %% [markdown]
-# So the *latents* outside are exact. The pixels are not: they went through the autoencoder. And the mask is only as good as the model's disagreement: a bus that is to be turned around disagrees everywhere and nowhere.
+# So the *latents* outside are exact. The pixels are not: they went through the autoencoder. And the mask is only as good as the model's disagreement: for a bus that is to be turned around, the model disagrees with itself everywhere and nowhere.
 #
 # ## 5. InstructPix2Pix: taught by examples
 #
-# Brooks et al. (2023) do not search for a trick at all. They make half a million triples of picture, instruction and edited picture, and train a UNet that sees the picture's latents beside the noisy ones: 8 channels in. The originals come from GPT-3 and Prompt-to-Prompt, and are as wrong as those are. The lite one has it better: our world can draw the **ideal** edit ([09](09_train_the_lite_models.ipynb)).
+# Brooks et al. (2023) do not look for a trick at all. They make half a million triples of picture, instruction and edited picture. On these they train a UNet that sees the picture's latents beside the noisy ones: 8 input channels. Their instructions come from GPT-3 and their pictures from Prompt-to-Prompt, and the triples are as wrong as those are. The lite model is better off: our world can draw the **ideal** edit ([09](09_train_the_lite_models.ipynb)).
 #
-# It is guided twice, by the picture $c$ and by the words $w$:
+# InstructPix2Pix is guided twice, by the picture $c$ and by the words $w$; $\emptyset$ stands for *none*:
 #
 # $$ \varepsilon = \varepsilon(\emptyset, \emptyset) + s_I\, \big(\varepsilon(c, \emptyset) - \varepsilon(\emptyset, \emptyset)\big) + s_T\, \big(\varepsilon(c, w) - \varepsilon(c, \emptyset)\big) $$
 #
-# The lite one starts from cold noise as our painter does ([04](04_inpainting.ipynb), section 3): of 8 new colours in validation scenes 5 came out right so, and 3 at $\tau = 1$. What helps us must be offered to a rival, too.
+# The lite model starts from cold noise, as our painter does ([04](04_inpainting.ipynb), section 3; $\tau$ here is the temperature, not DiffEdit's threshold). Of 8 new colours in validation scenes, 5 came out right this way, and 3 at $\tau = 1$. What helps our editor must be offered to a rival, too.
 
 # %%
 grid, titles = [], []
@@ -247,16 +247,16 @@ plots.image_grid(grid, titles, columns=3, side=2.0)
 # %% [markdown]
 # ## 6. A fair comparison
 #
-# One scene proves nothing, and neither do settings that somebody liked. Two rules.
+# One scene proves nothing, and neither do settings that somebody liked. So there are two rules.
 #
-# **Everyone at their best.** For each rival, `tune` tries all combinations of its settings where they are few (SDEdit), else one setting after the other, on validation scenes, judged by the oracle, and writes the whole search down ([docs/rivals.md](../docs/rivals.md)). `settings_of` gives what an editor is given if you say nothing. For the lite rivals that is not yet the end of a search, as their training is not at its end: what you see here shows how they work, and is no verdict on them.
+# **Everyone at their best.** `tune` searches each rival's settings on validation scenes, where the oracle judges the edits. If there are few combinations, it tries all of them (SDEdit); otherwise it tries one setting after the other. The whole search is written down ([docs/rivals.md](../docs/rivals.md)). `settings_of` gives the settings that an editor gets if you choose none. For the lite rivals this is not yet the end of a search, because their training is not at its end: what you see here shows how they work, and is no verdict on them.
 
 # %%
 for rival in ("sdedit", "diffedit", "instruct-pix2pix"):
     print(f"{rival:17}", settings_of(rival, models))
 
 # %% [markdown]
-# **Two figures, not one.** Success alone is won by whoever redraws everything; an exact background alone by whoever does nothing. `measure` counts both on a few validation scenes (`trials`), one of each task:
+# **Two measures, not one.** If only success counts, whoever redraws everything wins; if only an exact background counts, whoever does nothing wins. `measure` takes both on a few edits of validation scenes (`trials`), here one of each task:
 
 # %%
 from itertools import islice
@@ -288,19 +288,19 @@ points = {name: (one["success"], one["mse_outside"]) for name, one in found.item
 trade_off(points).figure
 
 # %% [markdown]
-# Filled are those that nobody beats (`unbeaten`): no other is at least as good in both figures, and better in one. A report draws the same figure out of the rows of runs (`success_and_harm`). Four edits are few, and the next four will give other figures. `make table` makes a thousand of each task, with intervals ([notebook 06](06_coco_evaluation.ipynb), section 7), and sets the **plain** way beside them (`plain_edit`): the same DETR and CLIP, but a fixed threshold, the nearest crop whether it fits or not, the whole picture through the painter, and nobody looks at the result.
+# A filled point is an editor that nobody beats (`unbeaten`): no other is at least as good in both measures and better in one. A report draws the same figure from the rows of evaluation runs (`success_and_harm`). Four edits are few, and the next four will give other numbers. `make table` makes a thousand edits of each task, with intervals ([notebook 06](06_coco_evaluation.ipynb), section 7). Beside these editors it sets the **plain** way (`plain_edit`): the same DETR and CLIP, but with a fixed threshold; it takes the nearest crop whether that fits or not, sends the whole picture through the painter, and nobody looks at the result.
 #
 # ### Why ours wins here, and where it would not
 #
-# - It knows *where* before it paints, from models that were made for that; and it pastes back only that place. This is an advantage of method, and it holds for photographs.
+# - It knows *where* before it paints, from models that were made for that, and it pastes back only that place. This is an advantage of the method, and it holds for photographs.
 # - It looks at the result, and tries again. So could all the others, if they knew what to look at.
 # - Its painter sees only a window around the object, enlarged: more pixels for the same money.
-# - But it can only do what a box and a painter can: *replace* what is in one place. "Make it winter", "remove the fog", "in the style of Hokusai" have no place. SDEdit and InstructPix2Pix do not mind.
-# - And this is a small world. The rivals' models were trained on it for 197 (text2image) and 280 minutes (InstructPix2Pix) of one core, the painter for five and a half hours, and drawing a whole scene is harder than one object: with more training they would do better. What they do with Stable Diffusion's weights on photographs, these figures do not say.
+# - But it can only do what a box and a painter can: *replace* what is in one place. "Make it winter", "remove the fog", "in the style of Hokusai" have no such place. SDEdit and InstructPix2Pix do not mind.
+# - And this is a small world. The rivals' models were trained on it for 197 (text2image) and 280 minutes (InstructPix2Pix) of one core, the painter for five and a half hours. Drawing a whole scene is also harder than drawing one object. With more training, the rivals would do better. These numbers do not say what they do with Stable Diffusion's weights on photographs.
 #
 # ## Exercises
 #
-# An answer uses `numpy` as `np`, and what it imports itself; the notebook's other names are not there when it is graded.
+# Write each function in place of `raise NotImplementedError`, and run the cell below it. An answer may use `numpy` as `np`, and whatever it imports itself; the notebook's other names do not exist when it is graded.
 
 # %%
 from textedit_lite.check import check, plugged_in
@@ -308,7 +308,7 @@ from textedit_lite.check import check, plugged_in
 # %% [markdown]
 # ### 8.1 Where two captions disagree · 3 points
 #
-# DiffEdit's mask, of a whole batch: `contrast` is float32 $[B, h, w]$. A place belongs to the mask where its contrast is **more than** `threshold` times the mean contrast of *its own* picture. Return bool $[B, h, w]$. Functions of numpy suffice.
+# Write DiffEdit's mask for a whole batch of $B$ pictures. `contrast` is float32 $[B, h, w]$, `threshold` is one number. A place belongs to the mask where its contrast is **more than** `threshold` times the mean contrast of *its own* picture. Return the masks as bool $[B, h, w]$. Functions of numpy suffice.
 
 # %% nbgrader={"grade": false, "grade_id": "answer-8-1", "locked": false, "points": 3, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 8.1 · contrast_mask · 3 points
@@ -325,7 +325,7 @@ check("8.1", contrast_mask)
 # %% [markdown]
 # ### 8.2 The picture stays outside · 2 points
 #
-# After each step of the way back: inside of the mask the denoised `latents`, outside of it the picture's own `level`. Both are float32 $[B, 4, h, w]$, `mask` is bool $[B, h, w]$. Return a new array, and leave the given ones as they are.
+# This happens after each step of the way back: inside of the mask, keep the denoised `latents`; outside of it, put the picture's own latents at that level of noise, `level`. Both are float32 $[B, 4, h, w]$, and `mask` is bool $[B, h, w]$, `True` inside. Return a new array $[B, 4, h, w]$, and leave the given ones as they are.
 
 # %% nbgrader={"grade": false, "grade_id": "answer-8-2", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 8.2 · keep_background · 2 points
@@ -342,7 +342,7 @@ check("8.2", keep_background)
 # %% [markdown]
 # ### 8.3 Two guidances at once · 3 points
 #
-# Equation 3 of InstructPix2Pix, as in section 5: `nothing` is $\varepsilon(\emptyset, \emptyset)$, `pictured` is $\varepsilon(c, \emptyset)$, `told` is $\varepsilon(c, w)$, all of one shape. With both scales 1, what comes out is `told`.
+# Write equation 3 of InstructPix2Pix, as it stands in section 5. `nothing` is $\varepsilon(\emptyset, \emptyset)$, `pictured` is $\varepsilon(c, \emptyset)$, and `told` is $\varepsilon(c, w)$: three arrays of the same shape. `image_guidance` is the scale $s_I$, and `guidance` is $s_T$. Return $\varepsilon$, an array of that shape. If both scales are 1, it is `told`.
 
 # %% nbgrader={"grade": false, "grade_id": "answer-8-3", "locked": false, "points": 3, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 8.3 · two_guidances · 3 points
@@ -359,7 +359,7 @@ check("8.3", two_guidances)
 # %% [markdown]
 # ### 8.4 Who is not beaten · 4 points
 #
-# Editor $j$ **beats** editor $i$ if it is at least as good in both figures (its success not lower, its harm not higher) and better in one of them. Return for each editor whether *nobody* beats it: `success` and `harm` are $[N]$, the result is bool $[N]$. Two editors with the same figures do not beat each other, and there may be no editors at all.
+# Editor $j$ **beats** editor $i$ if it is at least as good in both measures (its success not lower, its harm not higher) and better in at least one of them. Say for each of $N$ editors whether *nobody* beats it. `success` and `harm` are arrays $[N]$; return bool $[N]$. Two editors with the same success and the same harm do not beat each other. $N$ may be 0.
 
 # %% nbgrader={"grade": false, "grade_id": "answer-8-4", "locked": false, "points": 4, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 8.4 · unbeaten · 4 points
@@ -376,7 +376,7 @@ check("8.4", unbeaten)
 # %% [markdown]
 # ### The rivals with your functions
 #
-# Your `contrast_mask` finds DiffEdit's mask here, and your `unbeaten` decides which points are filled. `plugged_in` runs the package with them; where yours is still a stub, ours does the work.
+# Here your `contrast_mask` finds DiffEdit's mask, and your `unbeaten` decides which points are filled. `plugged_in` runs the package with your functions; where yours is still a stub, ours does the work.
 
 # %%
 with plugged_in(contrast_mask=contrast_mask, unbeaten=unbeaten) as taken:
@@ -394,11 +394,11 @@ ax.figure
 #
 # - SDEdit trades the edit against the picture with one number, everywhere at once.
 # - A mask can come from a model that disagrees with itself; it is coarse, and only as good as the captions.
-# - InstructPix2Pix needs no mask and no caption, but triples.
+# - InstructPix2Pix needs no mask and no caption, but it needs triples to learn from.
 # - Whoever sends every pixel through an autoencoder changes every pixel.
-# - Tune your rivals as you tune yourself, write the search down, and count what was *not* asked for as well.
+# - Tune your rivals as you tune your own editor, write the search down, and count what was *not* asked for as well.
 #
-# How all these models are trained is next: **[09, train the lite models](09_train_the_lite_models.ipynb)**.
+# Next, you see how all these models are trained: **[09, train the lite models](09_train_the_lite_models.ipynb)**.
 
 # %% [markdown]
 # **The code of this notebook**

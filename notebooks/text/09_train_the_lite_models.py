@@ -5,14 +5,14 @@
 #
 # **Time:** 60 minutes; to run: 100 seconds of one core, 1.2 GB. **Before:** [01](01_detr_detection.ipynb) to [05](05_full_pipeline.ipynb). **Code:** [`training/`](../textedit_lite/training/loop.py), one file a model.
 #
-# The four models that you have used most were trained by this project, in about nine hours of one core. In this notebook you train all four again, small and for seconds instead of minutes, with the very functions that made the stored ones. You will see what makes each of them learn, and what keeps it from learning.
+# The four models that you have used most were trained by this project, in about nine hours of one core. In this notebook you train all four again, on a small scale and for seconds instead of minutes, with the very functions that made the stored ones. You will see what makes each of them learn, and what keeps it from learning.
 #
 # When you are through, you can
 # - say what a drawn world knows that no photograph's annotation says;
 # - read a training loop that can be killed at any time;
 # - show DETR's plateau, and the two things that lead out of it;
-# - write down the losses of a CLIP, an autoencoder and an inpainting UNet, and say what each is afraid of;
-# - train the real ones.
+# - write down the losses of a CLIP, an autoencoder and an inpainting UNet, and say what each of them guards against;
+# - train the real models.
 
 # %%
 # NBVAL_IGNORE_OUTPUT
@@ -53,11 +53,11 @@ models = load_models("lite")  # the stored ones, to compare with
 logging.disable_progress_bar()
 
 # %% [markdown]
-# As stored, every training runs for six seconds, which is enough to see the direction of some, and of others (the autoencoder is still grey) hardly the start. **Raise `MINUTES` to 1 and run all again**: that takes seven minutes, and the pictures become worth looking at.
+# As the notebook is stored, every training runs for six seconds. For some models that is enough to see where they are heading; for others it shows hardly the start (the autoencoder is still grey). **Raise `MINUTES` to 1 and run everything again**: that takes seven minutes, and the pictures become worth looking at.
 #
 # ## 1. What a drawn world knows
 #
-# Scenes are made from numbers (split, seed, index), so no set need be stored, and no test scene can slip into the training.
+# Scenes are made from numbers (split, seed, index). So no data set need be stored, and no test scene can slip into the training.
 
 # %%
 from textedit_lite.training.data import SceneCache, label
@@ -69,7 +69,7 @@ print(images.shape, "|", sum(map(len, objects)), "objects")
 print(objects[3][0])
 
 # %% [markdown]
-# COCO has boxes, masks and categories, drawn by hand to a few pixels. Here we know also the colour, the view and the pose, how much of an object is *hidden*, what lies *behind* it, and the one thing that no photograph can tell: **how the edited picture should look**. The painter learns from that (`sample_window`): the crop of an ideal edit, the mask as the editor would build it, and the words.
+# COCO has boxes, masks and categories, drawn by hand to within a few pixels. Here we also know the colour, the view and the pose, how much of an object is *hidden*, what lies *behind* it, and the one thing that no photograph can tell: **how the edited picture should look**. The painter learns from that. Its samples (`sample_window`) consist of the crop of an ideal edit, the mask as the editor would build it, and the words.
 
 # %%
 from textedit_lite.training import inpaint as painter_training
@@ -91,7 +91,7 @@ figure
 # %% [markdown]
 # ## 2. One loop for all
 #
-# `run` ([`loop.py`](../textedit_lite/training/loop.py)) takes a model, a maker of batches and a loss, and trains for a given *time*. All randomness of a step follows from the seed and the step's number, and a checkpoint is written every minute: a run that was killed goes on when the same command is given again, with the batches that it would have seen. Its rate rises for some steps, may be held, and falls along half a cosine with the share $u$ of the time that is spent (`learning_rate`):
+# `run` ([`loop.py`](../textedit_lite/training/loop.py)) takes a model, a function that makes batches, and a loss, and trains for a given *time*. All randomness of a step follows from the seed and the step's number, and a checkpoint is written every minute. So if a run was killed, the same command resumes it, with the batches that it would have seen. The learning rate (`learning_rate`) rises over the first steps, may be held, and then falls along half a cosine, as a function of $u$, the share of the time that is spent:
 #
 # $$ \eta = \eta_0 \, \min\!\left(1, \tfrac{step + 1}{warmup}\right) \, \tfrac{1}{2} \left( 1 + \cos \pi \max\!\left(0, \tfrac{u - hold}{1 - hold}\right) \right) $$
 
@@ -108,7 +108,7 @@ figure
 
 
 # %% [markdown]
-# For our curves we want every step, not a line each half minute as the log has. A loss can be watched from outside:
+# For our curves we want every step, while the log has only one line every half minute. But we can watch a loss from outside:
 
 # %%
 def watched(loss, curve):
@@ -142,7 +142,7 @@ def draw_curve(ax, curve, key, name, after=0.0, **style):
 
 
 # %% [markdown]
-# The real runs keep a thinned curve in their cards (`add_curves` in [`card.py`](../textedit_lite/training/card.py)). What is stored with the models? (A card tells of a training's last piece only: of the painter's 328 minutes the last 62, of the autoencoder's 110 the last 19.)
+# The real runs keep a thinned curve in their cards, the records that lie beside the models (`add_curves` in [`card.py`](../textedit_lite/training/card.py)). What do the cards of our models hold? (A card describes only the last piece of a training: the last 62 of the painter's 328 minutes, and the last 19 of the autoencoder's 110.)
 
 # %%
 # NBVAL_IGNORE_OUTPUT
@@ -188,11 +188,11 @@ def beside(name, curve, key, log=True):
 # %% [markdown]
 # ## 3. DETR, and its plateau
 #
-# DETR's **set loss** (Carion et al., 2020) first assigns each object to one query, the cheapest assignment of all (`match` in [`detr_loss.py`](../textedit_lite/training/detr_loss.py)):
+# DETR's **set loss** (Carion et al., 2020) first assigns each object to one query, such that the sum of the costs is the lowest of all assignments (`match` in [`detr_loss.py`](../textedit_lite/training/detr_loss.py)). Query $q$ and object $m$ together cost
 #
 # $$ \text{cost}(q, m) = 5 \, \lVert b_q - b_m \rVert_1 - 2 \, \text{GIoU}(b_q, b_m) - p_q(c_m) $$
 #
-# Then every query is told what it should have said: its object, or "nothing". We learn 32 scenes by heart, at half the size.
+# where $b_q$ and $b_m$ are their boxes, and $p_q(c_m)$ is the probability that the query gives to the object's class. Then every query is told what it should have said: its object, or "nothing". We let the model learn 32 scenes by heart, at half the size.
 
 # %%
 from textedit_lite.training import detr, detr_model
@@ -225,14 +225,14 @@ alone = new_detr()
 curve_alone = train_a_little(alone, batches, set_alone, 5e-4)
 
 # %% [markdown]
-# Now the way that works. **First a dense stage:** the tokens of the *encoder* answer for the objects in whose middle they lie (`dense_loss`), without any assignment. Every token gets a lesson in every step, and what it has to say depends on where it is, so the place gets into the features. DETR itself never puts it there: it adds positions to queries and keys, not to values.
+# Now the way that works. **First comes a dense stage.** The tokens of the *encoder* answer for the objects in whose middle they lie (`dense_loss`), without any assignment. Every token gets a lesson in every step. What it has to say depends on where it is, so its place gets into the features. DETR itself never puts it there: it adds positions to queries and keys, not to values.
 
 # %%
 staged = new_detr()
 curve_dense = train_a_little(staged, batches, detr.phase_loss("dense"), 1e-3)
 
 # %% [markdown]
-# **Then anchored queries:** `start_decoder` lets query $(i, j)$ start by looking at its own point of a grid, and carry up what it finds there. The decoder begins as a sparse copy of the dense detector, and the set loss has to teach only what a dense one cannot know: which of several queries answers. Detector and norms below stand still meanwhile.
+# **Then come anchored queries.** `start_decoder` lets query $(i, j)$ start by looking at its own point of a grid, and pass on what it finds there. The decoder begins as a sparse copy of the dense detector. The set loss has to teach only what a dense detector cannot know: which of several queries answers. Meanwhile the dense detector below it stays frozen, norms included.
 
 # %%
 detr_model.start_decoder(staged)
@@ -252,7 +252,7 @@ figure
 
 
 # %% [markdown]
-# The grey line is the **plateau**. It is no matter of patience: in our trials it lasted for two thousand steps and more. All queries say much the same, so the assignment jumps from step to step, so no query is told the same thing twice, so all go on saying the same. Here are all answers of the two, each query's box:
+# The grey line is the **plateau**. Patience does not help: in our trials it lasted for two thousand steps and more. It is a vicious circle. All queries say much the same, so the assignment jumps from step to step. No query is told the same thing twice, and so all of them go on saying the same. Here are the boxes of all queries of the two models:
 
 # %%
 def answers(model, row):
@@ -280,7 +280,7 @@ axes[0].set_title("truth", fontsize=9)
 figure
 
 # %% [markdown]
-# A third thing has to be right before any of this: a `DetrForObjectDetection` that is made from a configuration has *frozen* batch norms, as it expects a pretrained backbone. With a random one it does not learn at all; `thaw` gives it live ones while it trains. The stored detector went through three phases, the third of which trains everything together:
+# A third thing has to be right before any of this. A `DetrForObjectDetection` that is made from a configuration has *frozen* batch norms, because it expects a pretrained backbone. With a random backbone it does not learn at all; `thaw` gives it live batch norms while it trains. The stored detector went through three phases; the third trains everything together:
 
 # %%
 figure, (ax,) = plots.panels(width=6, height=2.4)
@@ -289,15 +289,15 @@ print("phases:", [(phase["name"], phase["share"]) for phase in detr.PHASES])
 figure
 
 # %% [markdown]
-# Measured on a thousand unseen scenes: see `data/models/lite/detr/README.md`, or measure yourself (section 7).
+# `data/models/lite/detr/README.md` says how well it does on a thousand unseen scenes. You can also measure that yourself (section 7).
 #
 # ## 4. CLIP
 #
-# CLIP (Radford et al., 2021) learns from pairs of crop and caption. In a batch, each crop must find its caption and each caption its crops:
+# CLIP (Radford et al., 2021) learns from pairs of crop and caption. In a batch, each crop $i$ must find its caption $j$, and each caption its crops. With the features $I_i$ and $T_j$, a scale $s$, and CE for the cross entropy of a softmax over the index below it,
 #
 # $$ \mathcal{L} = \tfrac{1}{2} \left[ \text{CE}_j \big( s \cos(I_i, T_j) \big) + \text{CE}_i \big( s \cos(I_i, T_j) \big) \right] $$
 #
-# In a small world many crops of a batch have *equal* captions. If each pair counted as the only right one, "a red bus" would be pushed away from other red buses. So `batch_maker` keeps each caption once, and a caption is the positive of **all** crops that it fits. `crops` cuts around jittered boxes, since a detector's are never exact. What we watch is `right`, the share of crops that find their caption.
+# In a small world many crops of a batch have *equal* captions. If each crop's own copy of the caption counted as the only right one, "a red bus" would be pushed away from other red buses. So `batch_maker` keeps each caption once, and a caption is the positive of **all** crops that it fits. `crops` cuts around jittered boxes, because a detector's boxes are never exact. We watch `right`, the share of crops that find their caption.
 
 # %%
 from textedit_lite.training import clip
@@ -323,7 +323,7 @@ beside("CLIP", curve_clip, "right", log=False)
 # %% [markdown]
 # ## 5. The autoencoder
 #
-# Pictures to latents of a quarter of the side, four channels, and back. An L1 loss alone makes it blurred, because edges are few pixels; so the loss counts the picture's *gradients* as well (`vae.loss`), and the squared error, which is small but where a pixel is far off; a little noise on the latents makes neighbours decode alike:
+# The autoencoder turns pictures into latents with a quarter of the side and four channels, and back. An L1 loss alone makes the result blurred, because edges are few pixels. So the loss (`vae.loss`) also counts the picture's *gradients*, and the squared error, which is small except where a pixel is far off. The last term keeps the latents $z$ small. A little noise on the latents makes neighbouring latents decode alike. For a picture $x$ that comes back as $\hat x$,
 #
 # $$ \mathcal{L} = \lVert \hat x - x \rVert_1 + \tfrac{1}{2} \lVert \nabla \hat x - \nabla x \rVert_1 + 8 \lVert \hat x - x \rVert_2^2 + 10^{-3} \lVert z \rVert^2 $$
 
@@ -364,15 +364,15 @@ plots.image_grid(np.concatenate(rows), names, columns=12, side=1.1)
 beside("VAE", curve_vae, "l1")
 
 # %% [markdown]
-# (The stored curve, if there is one, is that of the last piece: the decoder alone, trained on after the encoder was fixed.)
+# (The stored curve is that of the last piece of the training, in which the encoder was fixed and only the decoder was trained further.)
 #
 # ## 6. The painter
 #
-# A UNet with nine channels, on latents. A batch is a picture of an ideal edit, its mask, what is left of it, a caption, a time and noise. It learns the velocity, ten times as eagerly inside of the mask ([04](04_inpainting.ipynb), section 3):
+# The painter is a UNet with nine input channels that works on latents. Each sample of a batch has a picture of an ideal edit, the mask, what is left of the picture outside of it, a caption, a time and noise. The UNet learns to predict the velocity $v$, and a place $p$ inside of the mask counts ten times as much ([04](04_inpainting.ipynb), section 3):
 #
 # $$ \mathcal{L} = \frac{\sum_p w_p \, \lVert \hat v_p - v_p \rVert^2}{\sum_p w_p}, \qquad w = 0.1 + 0.9 \cdot \text{mask} $$
 #
-# One caption in ten is left empty, for the guidance; one in ten leaves some words out, as users do. Its words come from CLIP's own `text_encoder`. It draws new views worst, so these are drawn most (`ASKED_SHARES`).
+# One caption in ten is left empty, for the guidance; one in ten leaves some words out, as users do. The words reach the UNet through CLIP's own `text_encoder`. The painter is worst at new views, so these are the most frequent samples (`ASKED_SHARES`).
 
 # %%
 rng, few = np.random.default_rng(0), []
@@ -384,7 +384,7 @@ said = ["\n".join(textwrap.wrap(caption, 22)) for caption in words[:5]]
 plots.image_grid(pictures[:5], said, 5, 1.9)
 
 # %% [markdown]
-# The autoencoder and the text encoder stay as they are, so what they say of each sample is computed once. `Samples` does that for files of samples; here are the few lines for a handful:
+# The autoencoder and the text encoder are not trained here, so their outputs for each sample are computed only once. `Samples` does that for files of samples; for a handful, a few lines are enough:
 
 # %%
 from types import SimpleNamespace
@@ -423,7 +423,7 @@ curve_unet = train_a_little(unet, unet_batches, loss, 1e-3)
 beside("painter", curve_unet, "loss")
 
 # %% [markdown]
-# What does it see in a half noised picture? From the velocity follows the clean one, $\hat x_0 = \sqrt{\bar\alpha}\, x_t - \sqrt{1 - \bar\alpha}\, \hat v$. Yours, and the stored one, from one and the same noise:
+# What does the UNet see in a half noised picture? Its velocity tells what it takes for the clean picture: $\hat x_0 = \sqrt{\bar\alpha}\, x_t - \sqrt{1 - \bar\alpha}\, \hat v$. Here are the answers of your UNet and of the stored one, both from the same noise:
 
 # %%
 def guess(model, row, t=600):
@@ -444,12 +444,16 @@ names = ["the truth", "yours", "the stored one"] * 2
 plots.image_grid(seen, names, columns=6, side=1.7)
 
 # %% [markdown]
-# **Fewer steps.** A painter that paints well in twelve steps can teach one that paints in four ([`training/lcm.py`](../textedit_lite/training/lcm.py), after Luo et al., 2023). A velocity allows a `jump` from any time to any earlier one. The schedule is cut into as many pieces as there are to be steps, and from anywhere in a piece the student shall jump to its end (`piece_end`). It is the teacher plus a change of low rank in every layer (`student_of`), and that change is all that is trained and stored: a LoRA (Hu et al., 2021). As the teacher is guided, the student learns the guidance, too, and needs no second pass without words. In each batch (`batch_maker`) the teacher takes one short step, and from where that arrives a target jumps, which follows the student slowly (`follow`); the student must jump to the same place at once (`distillation_loss`). At the end `nearness` compares what the two have `painted`. `load_models("lite+lcm")` puts the stored one on the painter, and `load_models("full+lcm")` the published one of Stable Diffusion 1.5.
+# **Fewer steps.** A painter that paints well in twelve steps can teach one that paints in four ([`training/lcm.py`](../textedit_lite/training/lcm.py), after Luo et al., 2023). A velocity allows a `jump` from any time to any earlier one. The schedule is cut into as many pieces as the student is to take steps. From anywhere in a piece, the student must learn to jump to the end of that piece (`piece_end`).
+#
+# The student is the teacher plus a change of low rank in every layer (`student_of`). Only that change is trained and stored: a LoRA (Hu et al., 2021). Because the teacher is guided, the student learns the guidance, too, and needs no second pass without words.
+#
+# For each batch (`batch_maker`) the teacher takes one short step. From where it arrives, a third network, the target, jumps to the end of the piece. The target follows the student slowly (`follow`). The student must get to the same place in a single jump (`distillation_loss`). At the end, `nearness` compares what teacher and student have `painted`. `load_models("lite+lcm")` puts the stored LoRA on the painter, and `load_models("full+lcm")` the published one of Stable Diffusion 1.5.
 
 # %% [markdown]
 # ## 7. The real ones
 #
-# On the command line, from nothing to a set that the editor loads, `load_models("runs")`. This is the short way, some four hours of one core; what the stored models were trained with, [docs/models.md](../docs/models.md#training-them-again) says.
+# These commands lead from nothing to a set of models that the editor loads with `load_models("runs")`. This is the short way, some four hours of one core. [docs/models.md](../docs/models.md#training-them-again) says how the stored models were trained.
 #
 # ```
 # textedit-lite train detr    --minutes 56 --scenes scenes --out runs/detr
@@ -459,7 +463,7 @@ plots.image_grid(seen, names, columns=6, side=1.7)
 # textedit-lite train inpaint --minutes 78 --vae runs/vae/vae --clip runs/clip --out runs/inpaint
 # ```
 #
-# Each calls the `train` of its file, writes the model as `from_pretrained` reads it, and beside it a card with what was measured. `score` measures again, on test scenes of any seed:
+# Each calls the `train` of its file, writes the model in the form that `from_pretrained` reads, and beside it a card with what was measured. `score` measures again, on test scenes of any seed:
 
 # %%
 # NBVAL_IGNORE_OUTPUT
@@ -469,12 +473,12 @@ measured = {what: score(what, 12, progress=False) for what in ("clip", "vae")}
 print(measured)
 
 # %% [markdown]
-# A dozen scenes are few ([06](06_coco_evaluation.ipynb), section 9); the cards have a thousand.
+# A dozen scenes are few ([06](06_coco_evaluation.ipynb), section 9); the figures in the cards come from a thousand.
 
 # %% [markdown]
 # ## Exercises
 #
-# Five pieces of these trainings. In the end they train a CLIP, and assign the queries of your DETR. An answer uses `numpy` as `np`, and what it imports itself; the notebook's other names are not there when it is graded.
+# You write five pieces of these trainings. In the end they train a CLIP, and assign the queries of your DETR. Write each function in place of `raise NotImplementedError`, and run the cell below it. An answer may use `numpy` as `np`, and whatever it imports itself; the notebook's other names do not exist when it is graded.
 
 # %%
 from textedit_lite.check import check, plugged_in
@@ -482,11 +486,11 @@ from textedit_lite.check import check, plugged_in
 # %% [markdown]
 # ### 9.1 An average that follows · 2 points
 #
-# The real runs keep a running average of the weights, which is calmer than the weights themselves. In step $n = 0, 1, \dots$
+# The real runs keep a running average of the weights, which is calmer than the weights themselves. In step $n = 0, 1, \dots$ it becomes
 #
 # $$ \bar w \leftarrow d\, \bar w + (1 - d)\, w, \qquad d = \min\!\left( decay,\; \tfrac{1 + n}{10 + n} \right) $$
 #
-# so that the random weights of the start are soon forgotten. Arrays of any shape; return the new average.
+# so that the random weights of the start are soon forgotten. `average` is $\bar w$ and `weights` is $w$, two arrays of the same shape, which may be any; `step` is $n$. Return the new average.
 
 # %% nbgrader={"grade": false, "grade_id": "answer-9-1", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 9.1 · follow · 2 points
@@ -503,7 +507,7 @@ check("9.1", follow)
 # %% [markdown]
 # ### 9.2 The learning rate · 3 points
 #
-# The formula of section 2. `spent` is $u$, the share of the time that is used; it may come out a little above 1, and then counts as 1. With `hold` 1 the rate does not fall at all.
+# Write the formula of section 2, and return the rate $\eta$, one number. `peak` is $\eta_0$, and `step` counts from 0. `spent` is $u$, the share of the time that is used; it may come out a little above 1, and then counts as 1. With `hold` 1, the rate does not fall at all.
 
 # %% nbgrader={"grade": false, "grade_id": "answer-9-2", "locked": false, "points": 3, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 9.2 · learning_rate · 3 points
@@ -520,11 +524,11 @@ check("9.2", learning_rate)
 # %% [markdown]
 # ### 9.3 How far apart two boxes are · 3 points
 #
-# Boxes that do not touch have an IoU of 0, however far apart they are: no lesson. The *generalised* IoU goes on below 0. With $C$, the smallest box around both:
+# Boxes that do not touch have an IoU of 0, however far apart they are, so the IoU teaches nothing there. The *generalised* IoU goes on below 0. With $C$, the smallest box around the boxes $A$ and $B$,
 #
 # $$ \text{GIoU} = \frac{|A \cap B|}{|A \cup B|} - \frac{|C| - |A \cup B|}{|C|} $$
 #
-# Boxes are xyxy, `a` $[N, 4]$ and `b` $[M, 4]$; return $[N, M]$. Mind two boxes that are apart along *both* axes.
+# Boxes are xyxy: `a` is $[N, 4]$, and `b` is $[M, 4]$. Return the GIoU of every pair, $[N, M]$. Mind two boxes that are apart along *both* axes.
 
 # %% nbgrader={"grade": false, "grade_id": "answer-9-3", "locked": false, "points": 3, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 9.3 · giou · 3 points
@@ -541,7 +545,7 @@ check("9.3", giou)
 # %% [markdown]
 # ### 9.4 Which query answers for which object · 4 points
 #
-# DETR's cost of a pair of query and object is $5 \cdot apart - 2 \cdot overlap - chance$: their boxes' L1 distance, their GIoU, and the probability that the query gives to the object's class. All three are $[Q, M]$, with $Q \ge M$. Find the one-to-one assignment whose *sum* is smallest (`scipy.optimize.linear_sum_assignment`), and return for each of the $M$ objects, in their order, the number of its query.
+# In DETR, a pair of query and object costs $5 \cdot apart - 2 \cdot overlap - chance$. Here `apart` is the L1 distance of their boxes, `overlap` is their GIoU, and `chances` holds the probability that the query gives to the object's class. All three are arrays $[Q, M]$ for $Q$ queries and $M$ objects, with $Q \ge M$. Find the one-to-one assignment whose *sum* of costs is smallest (`scipy.optimize.linear_sum_assignment`). Return $[M]$: for each object, in their order, the index of its query.
 
 # %% nbgrader={"grade": false, "grade_id": "answer-9-4", "locked": false, "points": 4, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 9.4 · assign · 4 points
@@ -558,12 +562,12 @@ check("9.4", assign)
 # %% [markdown]
 # ### 9.5 CLIP's contrastive loss · 4 points
 #
-# One set of captions: `cosines` $[N, K]$ of $N$ crops and $K$ *different* captions, `targets` $[N]$: which caption each crop has (each caption has at least one). With the logits $s \cos$, return half the sum of
+# Write the loss for one set of captions. `cosines` is $[N, K]$, for $N$ crops and $K$ *different* captions. `targets` is $[N]$, the index of each crop's caption; each caption has at least one crop. With the logits $s \cos$, return, as one number, half the sum of
 #
 # - the mean over the crops of $-\log \operatorname{softmax}$ over the captions, at the crop's caption;
 # - the mean over the captions of the **mean over its crops** of $-\log \operatorname{softmax}$ over the crops.
 #
-# `scale` is $s$, up to 100: $e^{100}$ does not fit into float32, so subtract the largest logit first.
+# `scale` is $s$, and may be as large as 100. As $e^{100}$ does not fit into float32, subtract the largest logit first.
 
 # %% nbgrader={"grade": false, "grade_id": "answer-9-5", "locked": false, "points": 4, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 9.5 · contrastive_loss · 4 points
@@ -580,7 +584,7 @@ check("9.5", contrastive_loss)
 # %% [markdown]
 # ### With your functions
 #
-# A CLIP trained with your `learning_rate`, which the loop really asks:
+# First, a CLIP is trained with your `learning_rate`, which the loop really calls:
 
 # %%
 torch.manual_seed(0)
@@ -591,7 +595,7 @@ with plugged_in(learning_rate=learning_rate) as mine:
 print("yours:", ", ".join(mine) or "none yet")
 
 # %% [markdown]
-# And your DETR's queries on a scene that it has learned, assigned with your `giou` and `assign`. The loss of one set of captions of one batch, by your formula, stands over the curve of the CLIP above, which is the mean of all sets, and of another batch in each step:
+# Then the queries of your DETR are assigned on a scene that it has learned, with your `giou` and `assign`. Your `contrastive_loss` gives this CLIP's loss on one set of captions of one batch; that number stands over the curves on the right. The curves themselves are the mean of all sets, and each step has another batch:
 
 # %%
 from textedit_lite.exercises import training as ours
@@ -638,11 +642,11 @@ figure
 # ## What to remember
 #
 # - A world that can be drawn can be asked for anything: attributes, hidden parts, the ideal edit.
-# - DETR fails silently without its place in the features and a place for each query to start; a plateau is a missing lesson, not missing patience.
-# - Each loss says what it is afraid of: equal captions, blurred edges, ignored words.
+# - DETR fails silently unless the features know their place and each query has a place to start from. A plateau is a missing lesson, not missing patience.
+# - Each loss shows what it guards against: equal captions, blurred edges, ignored words.
 # - A run that survives being killed is worth more than a fast one.
 #
-# That is the end of the course. What you train as in section 7, the editor loads: `load_models("runs")`.
+# That is the end of the course. The editor loads what you train as in section 7: `load_models("runs")`.
 
 # %% [markdown]
 # **The code of this notebook**
