@@ -5,12 +5,12 @@
 #
 # **Time:** 50 minutes; to run: 50 seconds of one core, 0.7 GB. **Before:** [03, masks](03_mask_building.ipynb). **Next:** [05, the whole pipeline](05_full_pipeline.ipynb). **Code:** [`inpaint.py`](../textedit_lite/inpaint.py), [`blend.py`](../textedit_lite/blend.py).
 #
-# We have a picture, a mask, and words. Stage 4 fills the hole so that the words are true there. This notebook opens the painter: what it gets to see, how a picture comes out of noise, what seeds, steps and guidance do, and why nothing outside of the mask changes.
+# We have a picture, a mask, and words. Stage 4 repaints the masked place so that the words are true there. This notebook looks inside the painter, the inpainting model that does it: what it sees, how a picture emerges from noise, what seeds, steps and guidance do, and why nothing outside of the mask changes.
 #
 # When you are through, you can
-# - say which nine channels go into the network, and why the painter sees a *window* and not the picture;
+# - say which nine channels go into the network, and why the painter sees a *window* and not the whole picture;
 # - follow the denoising step by step;
-# - write down classifier-free guidance, and the paper's context-aware schedule of it;
+# - write down classifier-free guidance, and the paper's context-aware schedule for it;
 # - prove with one subtraction that the background is exact.
 
 # %%
@@ -52,11 +52,11 @@ plots.mask_overlay(image, mask).figure
 # %% [markdown]
 # ## 1. The window
 #
-# The painter was trained at one size, its **native** one: 512 pixels a side for Stable Diffusion 1.5, less for the lite one. Squeezing a whole photograph into that would turn a small bus into a few dozen pixels. So the painter sees a square **window** around the mask, and the mask fills three quarters of it. (What memory it takes to paint at a size is worked out by `holding`, in [`memory.py`](../textedit_lite/memory.py).)
+# The painter was trained at one size, its **native** size: 512 pixels a side for Stable Diffusion 1.5, fewer for the lite painter. (`holding`, in [`memory.py`](../textedit_lite/memory.py), works out how much memory it takes to paint at a given size.) Squeezing a whole photograph into that square would turn a small bus into a few dozen pixels. So the painter sees a square **window** around the mask, and the mask's longer side is three quarters of the window's:
 #
 # $$ \text{side} = \tfrac{4}{3} \max(w_\text{mask}, h_\text{mask}) $$
 #
-# `context_window` pushes it inside of the picture where it fits (where it does not, the lite painter sees the edge repeated, and a painter of photographs only what lies in the picture, at as many pixels in all), `zoom` brings it to the native size ([`boxes.py`](../textedit_lite/boxes.py)).
+# `context_window` shifts the window until it lies inside the picture, if it fits there, and `zoom` scales it to the native size ([`boxes.py`](../textedit_lite/boxes.py)). If it does not fit, the lite painter sees the picture's edge repeated, and a painter of photographs sees only the part that lies in the picture, at about the same total number of pixels.
 
 # %%
 from textedit_lite.boxes import context_window, zoom
@@ -77,11 +77,11 @@ plots.show(holed, "what the painter sees of it", axes[2])
 figure
 
 # %% [markdown]
-# The hole is **grey**: the painter does not know that there was a *blue* bus. All that it learns about the object are the words. If they do not say "seen from the side", it may paint the front. That is why the editor adds what CLIP reads on the object now ([02](02_clip_matching.ipynb), section 4).
+# The hole is **grey**: the painter does not know that there was a *blue* bus. The words are all that it learns about the object. If they do not say "seen from the side", it may paint the front. That is why the editor adds to the words what CLIP reads on the object now ([02](02_clip_matching.ipynb), section 4).
 #
 # ## 2. Pictures become latents
 #
-# Stable Diffusion (Rombach et al., 2022) does not paint pixels but **latents**: an autoencoder (a *VAE*, in most papers) makes the picture a few times smaller, with four channels. Whatever goes through it comes back slightly changed.
+# Stable Diffusion (Rombach et al., 2022) does not paint pixels but **latents**. An autoencoder (a *VAE* in most papers) encodes the picture as latents, a grid that is a few times smaller and has four channels, and decodes them again. Whatever goes through it comes back slightly changed.
 
 # %%
 from diffusers.pipelines.stable_diffusion import (
@@ -104,9 +104,9 @@ plots.difference_map(seen, returned, title="difference: everywhere", ax=axes[2])
 figure
 
 # %% [markdown]
-# (`textedit-lite score vae` measures this loss on many pictures, in decibels.) Remember that right-hand picture. A pipeline that sends the *whole* picture through the autoencoder changes **every** pixel of it.
+# (`textedit-lite score vae` measures this loss on many pictures, in decibels.) Remember the picture on the right. A pipeline that sends the *whole* picture through the autoencoder changes **every** pixel of it.
 #
-# An inpainting UNet (the network that takes the noise away) has **nine input channels**: four of the noisy latents, one of the mask, four of the latents of the picture with the hole. (Of the pixels of a latent's cell, the pipeline looks at one for the mask. So where a mask is thinner than a cell, the painter is given whole cells, and a thin stroke is painted, too; what is pasted back is the stroke.)
+# The network that takes the noise away is a UNet. One for inpainting has **nine input channels**: four for the noisy latents, one for the mask, and four for the latents of the picture with the hole. (Each latent stands for a cell of several pixels, and for the mask the pipeline looks at only one pixel of each cell. A stroke thinner than a cell could fall between those pixels. So where a mask is that thin, the painter is given whole cells, and the stroke is painted, too; only the stroke is pasted back.)
 
 # %%
 channels = painter.vae.config.latent_channels
@@ -115,11 +115,11 @@ print(f"{channels} noisy + 1 mask + {channels} seen =", painter.unet.config.in_c
 # %% [markdown]
 # ## 3. From noise to a picture
 #
-# In training a clean latent $x_0$ was mixed with noise $\epsilon$, and the network learned to undo it. At time $t$
+# In training, a clean latent $x_0$ was mixed with noise $\epsilon$, and the network learned to undo the mixing. At time $t$
 #
 # $$ x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1 - \bar\alpha_t}\, \epsilon, \qquad v_t = \sqrt{\bar\alpha_t}\, \epsilon - \sqrt{1 - \bar\alpha_t}\, x_0 $$
 #
-# $\bar\alpha_t$ falls from nearly 1 at $t = 0$ (only the picture) to nearly 0 at the last of $T = 1000$ times (only noise); the next figure shows both roots. The lite UNet predicts $v$ (Salimans & Ho, 2022), from which both $x_0$ and $\epsilon$ follow; Stable Diffusion 1.5 predicts $\epsilon$. Sampling starts at pure noise and takes a few large steps down.
+# $\bar\alpha_t$ falls from nearly 1 at $t = 0$ (only the picture) to nearly 0 at the last of $T = 1000$ times (only noise); the next figure shows the two square roots. The lite UNet predicts $v$, the *velocity* (Salimans & Ho, 2022), from which both $x_0$ and $\epsilon$ follow. Stable Diffusion 1.5 predicts $\epsilon$. Sampling starts at pure noise and takes a few large steps down to $t = 0$.
 
 # %%
 figure, (ax,) = plots.panels(width=5.5, height=2.4)
@@ -145,11 +145,11 @@ shown = [0, 1, 2, 4, 7, 11]
 plots.denoising_strip([stages[i] for i in shown], [f"step {i + 1}" for i in shown])
 
 # %% [markdown]
-# First the large shapes, then the edges. The whole window comes out of the noise, its surroundings too: the network was *shown* them and draws them once more. Only what lies in the hole will be used.
+# First come the large shapes, then the edges. The whole window emerges from the noise, including what surrounds the hole: the network was *shown* these surroundings, and draws them once more. Only what lies in the hole will be used.
 #
 # ### Seeds
 #
-# The noise at the start is the only chance in it, and the seed draws the noise. Same seed, same machine, same picture, bit for bit; another seed, another bus. `inpaint` paints several seeds in one batch (and `inpaint_batch` different pictures, too).
+# Only the noise at the start is left to chance, and the seed determines it. Same seed, same machine, same picture, bit for bit; another seed, another bus. `inpaint` paints several seeds in one batch, and `inpaint_batch` different pictures, too.
 
 # %%
 paintings = inpaint(image, mask, caption, painter, seeds=range(4))
@@ -169,11 +169,11 @@ plots.image_grid(closer(painting.image for painting in paintings), titles, side=
 # %% [markdown]
 # ### Cold noise
 #
-# The caption leaves little open: which bus, in which colour, from which side. So where the paintings of a small painter differ, they mostly differ by their *errors*. Now, sampling is a fixed way from the noise to the picture; all chance is in the noise. Around 0 it lies densest, and the further out a seed happens to fall, the stranger is its picture. So let it not fall so far:
+# The caption leaves little open: it says what to paint, in which colour, and from which side. So where the paintings of a small painter differ, they differ mostly in their *errors*. Sampling is a fixed path from the noise to the picture; all chance is in the noise. The noise is densest around 0, and the further out a seed happens to fall, the stranger its picture. So let it not fall so far:
 #
 # $$ x_T = \tau\, \epsilon, \qquad \epsilon \sim \mathcal{N}(0, 1), \quad 0 \le \tau \le 1 $$
 #
-# $\tau$ is the **temperature**. At $\tau = 0$ all seeds paint the same picture, and what the network is unsure of, a wheel say, may be missing in it; in between, variety is traded for likeness, as in the truncation trick of BigGAN (Brock et al., 2019). `inpaint(..., temperature=0.3)` does it. Above, one seed's painting at four temperatures; below, where the four seeds disagree:
+# $\tau$ is the **temperature**. At $\tau = 0$ all seeds paint the same picture, and what the network is unsure of, such as a wheel, may be missing from it. In between, variety is traded for fidelity, as in the truncation trick of BigGAN (Brock et al., 2019). `inpaint(..., temperature=0.3)` does it. In the next figure, the upper row shows one seed's painting at four temperatures, and the lower row where four seeds disagree:
 
 # %%
 temperatures = (1.0, 0.6, 0.3, 0.0)
@@ -195,7 +195,7 @@ titles = [f"temperature {temperature:g}" for temperature in temperatures]
 plots.image_grid(firsts + maps, titles + [""] * len(maps), columns=4, side=1.7)
 
 # %% [markdown]
-# The editor takes $\tau = 0.3$ wherever the lite painter starts from noise alone, and warms it in each further round, so that what failed is tried differently. Of 96 new views of unseen scenes (seed 7), 80 came out right at $\tau = 1$, 87 at $\tau = 0.3$ in half of the steps, and 86 at $\tau = 0.3$ in a third of them, which is what the editor does. For a large painter of photographs it would be wrong: that one expects noise of its own size at the start, its seeds are different pictures, and none of them is an error.
+# The editor uses $\tau = 0.3$ wherever the lite painter starts from noise alone, and raises it in each further round, so that what failed is tried differently. Of 96 new views of unseen scenes (seed 7), 80 came out right at $\tau = 1$, 87 at $\tau = 0.3$ with half of the steps, and 86 at $\tau = 0.3$ with a third of them, which is what the editor does. For a large painter of photographs, cold noise would be wrong: such a painter expects noise at its full size ($\tau = 1$) at the start. Its seeds are different pictures, and none of them is an error.
 
 # %%
 # NBVAL_IGNORE_OUTPUT
@@ -205,7 +205,7 @@ panel = PaintPanel(image, mask, caption, models)
 panel
 
 # %% [markdown]
-# The `PaintPanel` paints when you press its button, in a thread, so that **Stop** is heard while it paints; the slider below the picture wipes between before and after. At a temperature of 0.3 another seed hardly paints another picture: try it. From Python, `paint` waits for the painting:
+# The `PaintPanel` paints when you press its button. It paints in a thread, so that **Stop** works meanwhile. The slider below the picture wipes between before and after. At a temperature of 0.3, another seed hardly changes the picture: try it. From Python, `paint` waits until the painting is done:
 
 # %%
 panel.steps.value = 8
@@ -216,11 +216,11 @@ print("another seed, another picture:", panel.paint().image.tobytes() != one.tob
 # %% [markdown]
 # ## 4. Guidance: how hard the words pull
 #
-# The network is asked twice in each step, with the words $c$ and without, and the answer is pushed along the difference (Ho & Salimans, 2022):
+# In each step the network is asked twice, with the words $c$ and without words ($\varnothing$), and the answer is pushed along the difference (Ho & Salimans, 2022):
 #
 # $$ \hat v = v(\varnothing) + g \, \big( v(c) - v(\varnothing) \big) $$
 #
-# $g = 1$ is no guidance. Too little, and the words are taken lightly; too much, and colours and edges are overdone.
+# $g$ is the *guidance scale*; $g = 1$ is no guidance. With too little, the words are taken lightly; with too much, colours and edges are overdone.
 
 # %%
 scales = (1.0, 2.0, 3.0, 6.0, 12.0)
@@ -228,11 +228,11 @@ guided = [inpaint(image, mask, caption, painter, guidance=g)[0].image for g in s
 plots.image_grid(closer(guided), [f"g = {g:g}" for g in scales], columns=5, side=1.7)
 
 # %% [markdown]
-# **Context-aware guidance.** The right $g$ depends on how far the picture is from the words. With $p$, how much of the wish CLIP reads on the object already, and $r$, the round of the loop, the paper's idea becomes here
+# **Context-aware guidance.** The right $g$ depends on how far the picture is from the words. Let $g_0$ be the base scale, $p$ how much of the wish CLIP already reads on the object, from 0 to 1, and $r = 0, 1, \dots$ the round of the editor's loop. The paper's idea then becomes
 #
 # $$ g = 1 + (g_0 - 1) \left( 1 + \tfrac{1 - p}{4} \right) \left( 1 + \tfrac{r}{4} \right) $$
 #
-# The further the wish, and the later the round, the harder the words pull (`guidance_scale`).
+# The further away the wish, and the later the round, the harder the words pull (`guidance_scale`).
 
 # %%
 from textedit_lite.inpaint import guidance_scale, step_schedule
@@ -246,7 +246,7 @@ ax.legend(fontsize=8)
 figure
 
 # %% [markdown]
-# **The step schedule.** A second try is a more careful one: $n_r = \lceil n\,(1 + r/2) \rceil$ (`step_schedule`).
+# **The step schedule.** A further try is a more careful one. From the $n$ steps of round 0, round $r$ gets $n_r = \lceil n\,(1 + r/2) \rceil$ (`step_schedule`).
 
 # %%
 print("round 1 by hand:", 12 * (1 + 1 / 2))
@@ -264,11 +264,11 @@ titles = [f"steps = {n}" for n in counts]
 plots.image_grid(closer(by_steps), titles, columns=5, side=1.7)
 
 # %% [markdown]
-# The first few buy the form; eight and sixteen draw nearly the same bus, with the same faults.
+# The first few buy the form. Eight steps and sixteen draw nearly the same bus, with the same faults.
 #
 # ## 5. Words that keep
 #
-# The task is TILT: *the blue bus changes to a bus tilted slightly to the left*. The prompt does not say "blue" a second time. Left, the painter gets only the prompt's words, four times; right, the words and what CLIP read.
+# The task is TILT: *the blue bus changes to a bus tilted slightly to the left*. The prompt does not say "blue" a second time. In the four pictures on the left ("bare"), the painter gets only the prompt's words; in the four on the right ("full"), it also gets what CLIP read.
 
 # %%
 from textedit_lite.vocabulary import describe
@@ -289,9 +289,9 @@ plots.image_grid(closest, ["bare"] * 4 + ["full"] * 4, columns=8, side=1.15)
 #
 # ## 6. A sketch to start from
 #
-# A small painter knows the words, but draws with an unsteady hand. For a new colour or a new pose it need not draw at all: plain pixel work can *sketch* the change ([`sketch.py`](../textedit_lite/sketch.py)). `fill_in` guesses the background behind the object, `recolour` moves its colour's shades to another colour (white and black, which have no hue, are told by their lightness), and a new pose is a turn.
+# A small painter knows the words, but draws with an unsteady hand. For a new colour or a new pose it need not draw at all: plain pixel work can *sketch* the change ([`sketch.py`](../textedit_lite/sketch.py)). `fill_in` guesses the background behind the object. `recolour` turns the shades of its colour into the same shades of another (white and black have no hue, so it knows them by their lightness). A new pose is a rotation.
 #
-# But what *is* the bus? By itself `sketch` takes all that differs from the guessed background for it, the shadow too (first row). A segmenter knows better: `silhouette` asks the lite SAM of [notebook 07](07_better_masks_and_matching.ipynb) where the object in a box is seen, and only that, and what is near it, is recoloured or turned (second row).
+# But which pixels *are* the bus? On its own, `sketch` takes everything that differs from the guessed background, including the shadow (first row). A segmentation model knows better: `silhouette` asks the lite SAM of [notebook 07](07_better_masks_and_matching.ipynb) where the object in a box is seen, and only that, and what is near it, is recoloured or turned (second row).
 
 # %%
 from textedit_lite.segment import silhouette
@@ -307,7 +307,7 @@ titles = ["red", "tilted", "upside down", "red, by its shape", "tilted", "upside
 plots.image_grid(views, titles, columns=3, side=1.7)
 
 # %% [markdown]
-# What a sketch gets wrong, its seams and its smeared background, the painter mends: noise is added to the sketch and taken away again (SDEdit, Meng et al., 2022). The *strength* says how much noise: with $s$ of $n$ steps, only the last $\lfloor s\,n \rfloor$ are taken.
+# The painter mends what a sketch gets wrong, its seams and its smeared background: noise is added to the sketch and taken away again (SDEdit, Meng et al., 2022). The *strength* $s$ says how much noise: of $n$ steps, only the last $\lfloor s\,n \rfloor$ are taken.
 #
 # $$ x_t = \sqrt{\bar\alpha_t}\, x_{sketch} + \sqrt{1 - \bar\alpha_t}\, \epsilon, \qquad t = s\,T $$
 
@@ -321,14 +321,14 @@ views = [zoom(picture, around, 160) for picture in mended]
 plots.image_grid(views, [f"s = {s:g}" for s in strengths], columns=5, side=1.7)
 
 # %% [markdown]
-# The editor begins with $s = 0.1$ and paints more boldly in each further round. A new *view* cannot be sketched from what is seen; there the painter starts from noise, and it shows.
+# The editor begins with $s = 0.1$ and paints more boldly in each further round. A new *view* cannot be sketched from what is visible. There the painter starts from noise, and it shows.
 
 # %%
 turned = now | {"view": "front"}
 print("a sketch of another view:", sketch(image, mask, box, now, turned))
 
 # %% [markdown]
-# And it draws what stands upright better than what leans: each form has to be learned once for every way that it can stand, and upright comes easiest. So if the object leans (`leaning` in [`wish.py`](../textedit_lite/wish.py) says by how much), its surroundings are turned until it stands, painted, and turned back ([`straighten.py`](../textedit_lite/straighten.py)). With one painting each:
+# The painter also draws what stands upright better than what leans: it has to learn each form once for every way that it can stand, and upright comes easiest. So if the object leans (`leaning` in [`wish.py`](../textedit_lite/wish.py) says by how much), the editor turns its surroundings until it stands upright, has the new view painted, and turns the result back ([`straighten.py`](../textedit_lite/straighten.py)). Here is one painting each way:
 
 # %%
 from textedit_lite.straighten import straighten
@@ -352,7 +352,7 @@ titles = ["it leans", "painted so", "turned upright", "painted", "turned back"]
 plots.image_grid(views, titles, columns=5, side=1.7)
 
 # %% [markdown]
-# What comes back passes the same test: only the mask, where the turned square covers it, is written.
+# The promise holds here, too: only the part of the mask that the turned square covers is written.
 
 # %%
 changed = (np.asarray(back) != np.asarray(tilted)).any(-1)
@@ -361,7 +361,9 @@ print("changed outside:", changed[np.asarray(both) == 0].sum(), "pixels")
 # %% [markdown]
 # ## 7. Back into the picture
 #
-# `paste_back` ([`blend.py`](../textedit_lite/blend.py)) scales the painted window to its place and mixes it in with the inward feather of [notebook 03](03_mask_building.ipynb). Only pixels inside of the mask are written. Where the painter started from a sketch, a small change is taken for none, as a small painter is not steady: $f = w\,\text{start} + (1 - w)\,\text{painted}$, with $w = e^{-(d/40)^2}$ and $d$ the difference between the painting and the start as it comes back from the painter's small window and its autoencoder (`round_trip`, `keep_start`).
+# `paste_back` ([`blend.py`](../textedit_lite/blend.py)) scales the painted window to its place and mixes it in with the inward feather of [notebook 03](03_mask_building.ipynb). Only pixels inside of the mask are written.
+#
+# A small painter has no steady hand. So where it started from a sketch, a small change is treated as none (`keep_start`): $f = w\,\text{start} + (1 - w)\,\text{painted}$, with $w = e^{-(d/40)^2}$. Here $d$ is the difference between the painting and the start, after the start, too, has been through the painter's small window and its autoencoder (`round_trip`).
 
 # %%
 result = paintings[0].image
@@ -371,7 +373,7 @@ print("changed inside:", changed[inside].any())
 print("changed outside:", changed[~inside].sum(), "pixels")
 
 # %% [markdown]
-# Now the plain way, for comparison: squeeze the whole picture to the native size, send it through the pipeline, stretch it back.
+# Now the plain way, for comparison: squeeze the whole picture to the native size, send it through the pipeline, and stretch it back.
 
 # %%
 small, small_mask = image.resize((side, side)), mask.resize((side, side))
@@ -392,7 +394,7 @@ plots.difference_map(image, plain, mask, "its difference to the input", axes[3])
 figure
 
 # %% [markdown]
-# Black is *exactly* zero here: not small, zero. And it holds for any size and aspect, since the window is cut from the picture as it is:
+# Outside of the mask, the black in the upper difference map is *exactly* zero: not small, zero. And this holds for any size and aspect ratio, since the window is cut from the picture as it is:
 
 # %%
 for size in ((640, 300), (200, 500), (97, 131)):
@@ -405,7 +407,7 @@ for size in ((640, 300), (200, 500), (97, 131)):
     print(painted.size, changed[outside].sum(), "pixels changed outside")
 
 # %% [markdown]
-# Settings that no painting can have get a sentence, not a stack of frames from the depths of a library. Some depend on the painter's scheduler: that of LCM takes 50 steps at most.
+# Settings that cannot work are answered with one sentence, not with a stack trace from the depths of a library. Some limits depend on the painter's scheduler: LCM's takes 50 steps at most.
 
 # %%
 from textedit_lite import TextEditError
@@ -420,7 +422,7 @@ for settings in wrong:
 # %% [markdown]
 # ## Exercises
 #
-# Six functions, from a line to a piece of the real thing. Write each in place of `raise NotImplementedError`; the cell under it says at once whether it is right, and on which input it is not. At the end the painter paints with them. An answer uses `numpy` as `np`, and what it imports itself; the notebook's other names are not there when it is graded.
+# Six functions, from one line to a piece of the real thing. Write each in place of `raise NotImplementedError`. The cell below it says at once whether it is right, and if not, on which input it is wrong. At the end the painter paints with your functions. An answer may use `numpy` as `np`, and what it imports itself; the notebook's other names are not there when it is graded.
 
 # %%
 from textedit_lite.check import check, plugged_in
@@ -428,11 +430,11 @@ from textedit_lite.check import check, plugged_in
 # %% [markdown]
 # ### 4.1 Into the noise · 2 points
 #
-# A batch of latents is mixed with noise, each at its own time:
+# Mix a batch of latents with noise, each at its own time:
 #
 # $$ x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1 - \bar\alpha_t}\, \epsilon $$
 #
-# `x0` and `noise` are float32 $[B, C, H, W]$; `alphas` holds $\bar\alpha_t$, one number for each of the $B$ pictures. Return $[B, C, H, W]$.
+# `x0` and `noise` are float32 $[B, C, H, W]$; `alphas` holds $\bar\alpha_t$, one number for each of the $B$ pictures. Return $x_t$, $[B, C, H, W]$.
 
 # %% nbgrader={"grade": false, "grade_id": "answer-4-1", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 4.1 · add_noise · 2 points
@@ -449,9 +451,11 @@ check("4.1", add_noise)
 # %% [markdown]
 # ### 4.2 How hard the words pull · 2 points
 #
-# Classifier-free guidance, from the two answers of the network:
+# Combine the two answers of the network by classifier-free guidance:
 #
 # $$ \hat v = v(\varnothing) + g \, \big( v(c) - v(\varnothing) \big) $$
+#
+# `without` is $v(\varnothing)$ and `with_words` is $v(c)$, both float32 $[B, C, H, W]$; `scale` is the number $g$. Return $\hat v$, $[B, C, H, W]$.
 
 # %% nbgrader={"grade": false, "grade_id": "answer-4-2", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 4.2 · guided · 2 points
@@ -468,7 +472,7 @@ check("4.2", guided)
 # %% [markdown]
 # ### 4.3 A second try is a finer one · 2 points
 #
-# $n_r = \lceil n\,(1 + r/2) \rceil$, but never more than the 1000 steps that the noise schedule has. `round_index` is $r = 0, 1, \dots$, `steps` is $n$; return a whole number.
+# How many denoising steps does round $r$ take? $n_r = \lceil n\,(1 + r/2) \rceil$, but never more than the 1000 steps that the noise schedule has. `round_index` is $r = 0, 1, \dots$, and `steps` is $n$. Return $n_r$, a whole number.
 
 # %% nbgrader={"grade": false, "grade_id": "answer-4-3", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 4.3 · step_schedule · 2 points
@@ -487,7 +491,7 @@ check("4.3", step_schedule)
 #
 # $$ g = 1 + (g_0 - 1) \left( 1 + \tfrac{1 - p}{4} \right) \left( 1 + \tfrac{r}{4} \right) $$
 #
-# `base` is $g_0$, `shown` is $p$, `round_index` is $r$. A probability that comes out of sums may lie a little outside of 0 to 1: take the nearest that does not. A guidance above 50 is too much for any model: there the scale stops.
+# `base` is $g_0$, `shown` is $p$, and `round_index` is $r$. Return $g$, a number. Mind two limits. A probability that comes out of sums may lie a little outside of 0 to 1: then take the nearest one inside. And a guidance above 50 is too much for any model: return at most 50.
 
 # %% nbgrader={"grade": false, "grade_id": "answer-4-4", "locked": false, "points": 3, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 4.4 · guidance_scale · 3 points
@@ -504,7 +508,9 @@ check("4.4", guidance_scale)
 # %% [markdown]
 # ### 4.5 One step out of the noise · 5 points
 #
-# The network has said which *velocity* $v = \sqrt{\bar\alpha}\,\epsilon - \sqrt{1 - \bar\alpha}\,x_0$ it sees in $x = \sqrt{\bar\alpha}\,x_0 + \sqrt{1 - \bar\alpha}\,\epsilon$. These are two equations in $x_0$ and $\epsilon$: solve them, then mix the two again at the next time $\bar\alpha'$ (DDIM, Song et al., 2021). Mind the ends: in pure noise $\bar\alpha = 0$, in the picture $\bar\alpha' = 1$, and neither may be divided by.
+# The network has said which *velocity* $v = \sqrt{\bar\alpha}\,\epsilon - \sqrt{1 - \bar\alpha}\,x_0$ it sees in $x = \sqrt{\bar\alpha}\,x_0 + \sqrt{1 - \bar\alpha}\,\epsilon$. These are two equations in $x_0$ and $\epsilon$. Solve them, then mix $x_0$ and $\epsilon$ again with the next time's $\bar\alpha'$ (DDIM, Song et al., 2021).
+#
+# `x` and `velocity` are float32 $[B, C, H, W]$; `alpha` is the number $\bar\alpha$, and `alpha_next` is $\bar\alpha'$. Return the latents at $\bar\alpha'$, $[B, C, H, W]$. Mind the ends: $\bar\alpha$ can be 0 (pure noise) or 1 (the picture), so divide neither by $\sqrt{\bar\alpha}$ nor by $\sqrt{1 - \bar\alpha}$.
 
 # %% nbgrader={"grade": false, "grade_id": "answer-4-5", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 4.5 · ddim_step · 5 points
@@ -521,11 +527,11 @@ check("4.5", ddim_step)
 # %% [markdown]
 # ### 4.6 The same shades of another colour · 4 points
 #
-# A pixel $p$ of a blue bus is so much blue $b$, so much white, and a rest: $p = s\,b + t\,\mathbf 1 + r$, with $s$ and $t$ such that $r$ is the smallest (`np.linalg.pinv` of the matrix with the columns $b$ and $\mathbf 1 = (1, 1, 1)$). The same in red is $p' = \operatorname{clip}(s, 0, 1.3)\, b' + t\,\mathbf 1 + r$. But a tyre or a window, which is nearly grey, and what is of another colour, where $r$ is large, shall stay:
+# A pixel $p$ of a blue bus is so much blue $b$, so much white $\mathbf 1 = (1, 1, 1)$, and a rest: $p = s\,b + t\,\mathbf 1 + r$. Choose $s$ and $t$ so that $r$ is as short as possible (least squares: `np.linalg.pinv` of the matrix with the columns $b$ and $\mathbf 1$). The same pixel in red is $p' = \operatorname{clip}(s, 0, 1.3)\, b' + t\,\mathbf 1 + r$. But some pixels must stay as they are: those that are nearly grey, such as a tyre or a window, and those of another colour, where $r$ is large. So each pixel moves towards $p'$ only by a share $w$:
 #
 # $$ p \leftarrow p + w\,(p' - p), \qquad w = \min(1, 9 h^2)\, \exp\left( -\frac{r \cdot r}{2 \cdot 45^2} \right), \qquad h = \frac{\max(s, 0)\,|b|}{\max(|p|, 1)} $$
 #
-# `pixels` is float32 $[\dots, 3]$ in 0 to 255; `old` and `new` are names, whose $b$ and $b'$ stand in `textedit_lite.vocabulary.COLOUR_RGB`. `old` has a hue (it is not white or black), and `new` is not black, whose outlines are lighter than its body.
+# `pixels` is float32 $[\dots, 3]$ in 0 to 255. `old` and `new` are names of colours; look up their $b$ and $b'$ in `textedit_lite.vocabulary.COLOUR_RGB`. `old` has a hue (it is neither white nor black), and `new` is not black, because a black object's outlines are lighter than its body. Return the new pixels, $[\dots, 3]$.
 
 # %% nbgrader={"grade": false, "grade_id": "answer-4-6", "locked": false, "points": 4, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 4.6 · recolour · 4 points
@@ -542,7 +548,7 @@ check("4.6", recolour)
 # %% [markdown]
 # ### With your functions
 #
-# `paint_by_hand` is the pipeline's loop in the open, made of 4.1, 4.2 and 4.5; it paints with yours as far as they stand, and with ours in place of the others. From pure noise it does what the library does, up to rounding.
+# `paint_by_hand` is the pipeline's loop written out, built from 4.1, 4.2 and 4.5. It paints with the functions that you have written, and with ours in place of the others. From pure noise it does what the library does, up to rounding.
 
 # %%
 from textedit_lite.exercises.inpainting import paint_by_hand
@@ -562,9 +568,9 @@ names = ["by hand", "by the library", "by hand, from a sketch"]
 plots.image_grid(closer(pictures), names, columns=3, side=2.2)
 
 # %% [markdown]
-# (From a sketch it may look worse than in section 6: at strength 0.5 little of the sketch is left, and nothing here keeps it, as `keep_start` does there.)
+# (The painting from a sketch may look worse than in section 6: at strength 0.5 little of the sketch is left, and nothing here keeps it, as `keep_start` does there.)
 #
-# The others are used by the whole editor: `plugged_in` puts them in the place of the package's own.
+# The whole editor uses your other three functions: `plugged_in` puts them in place of the package's own.
 
 # %%
 from textedit_lite import Editor, edit_figure
@@ -579,11 +585,11 @@ edit_figure(edited)
 # %% [markdown]
 # ## What to remember
 #
-# - The painter sees a window at its native size, with a grey hole. The words are all it knows of the object.
-# - Seeds choose among possible pictures, steps and guidance how carefully and how literally.
+# - The painter sees a window at its native size, with a grey hole. The words are all it knows about the object.
+# - The seed chooses among possible pictures. Steps and guidance set how carefully, and how literally, it is painted.
 # - Only the masked part comes back. One subtraction proves it.
 #
-# All four stages stand. Putting them together, and knowing when to try again, is **[05, the whole pipeline](05_full_pipeline.ipynb)**.
+# All four stages are in place. Putting them together, and knowing when to try again, comes next: **[05, the whole pipeline](05_full_pipeline.ipynb)**.
 
 # %% [markdown]
 # **The code of this notebook**

@@ -5,13 +5,13 @@
 #
 # **Time:** 45 minutes; to run: 20 seconds of one core, 0.9 GB. **Before:** [04, inpainting](04_inpainting.ipynb). **Next:** [06, evaluation](06_coco_evaluation.ipynb). **Code:** [`editor.py`](../textedit_lite/editor.py), [`world/oracle.py`](../textedit_lite/world/oracle.py).
 #
-# Four stages, one call. This notebook runs the editor, reads the paper's algorithm beside the code, makes it say no, lets it try again, and grades it against the truth.
+# Four stages, one call. This notebook runs the editor, reads the paper's algorithm beside the code, makes the editor say no, lets it try again, and grades it against the truth.
 #
 # When you are through, you can
 # - make an edit from Python and from the command line, and read everything that comes with it;
 # - find each line of Algorithm 1 in `editor.py`;
 # - tell *edited* from *unverified*, *not found* and *ambiguous*;
-# - make an edit of a file again, bit for bit, from its PNG and that file;
+# - repeat an edit of a file, bit for bit, from the edited PNG and that file;
 # - grade an edit by pixels, without asking another network.
 
 # %%
@@ -53,9 +53,9 @@ print(result.status, "| painted:", result.description)
 edit_figure(result)
 
 # %% [markdown]
-# On the command line it is `textedit-lite edit PICTURE "the blue bus changes to a red bus"`, with `--figure` for the picture above and `--json` for all that follows ([`cli.py`](../textedit_lite/cli.py): `build_parser` knows the arguments, `main` calls the functions that you see here).
+# On the command line it is `textedit-lite edit PICTURE "the blue bus changes to a red bus"`, with `--figure` for the figure above and `--json` for all that follows ([`cli.py`](../textedit_lite/cli.py): `build_parser` defines the arguments, `main` calls the functions that you see here).
 #
-# The result holds more than a picture: every candidate with its scores, the margin, the mask, the rounds, the time of each stage, and the settings that make it again.
+# The result holds more than a picture: every candidate (an object that DETR found) with its scores, the margin, the mask, the rounds, the time of each stage, and the settings that make the edit again.
 
 # %%
 for number, candidate in enumerate(result.candidates):
@@ -80,7 +80,7 @@ ax.invert_yaxis()
 figure
 
 # %% [markdown]
-# That was a second edit of the same picture, with another seed: `detect` took no time, as the editor remembers what it found. The first edit of a session takes longer, as SAM is loaded with it.
+# That was a second edit of the same picture, with another seed. `detect` took no time, because the editor remembers what it found. The first edit of a session takes longer, because it loads SAM.
 
 # %% [markdown]
 # ## 2. Algorithm 1, beside its code
@@ -94,7 +94,9 @@ figure
 # >    - let DETR and CLIP look at the result; keep the best so far
 # >    - **until** the edit is complete
 #
-# And this is the code. It is a generator: it *yields* what is to be detected or painted (and once, for the clock, that the next stage begins), and whoever drives it may answer many edits in one batch. Three helpers have files of their own: `make_wish` ([`wish.py`](../textedit_lite/wish.py)) reads the object, with `wished` and `turns`, and says what is to be seen there; `make_mask` and `make_plan` ([`plan.py`](../textedit_lite/plan.py)) say where, and from which start, in how many steps and with which guidance each round paints.
+# And this is the code. It is a generator: it *yields* what is to be detected or painted, and whoever drives it may answer the requests of many edits in one batch. (Once, for the clock, it yields only that the next stage begins.)
+#
+# Three helpers have files of their own. `make_wish` ([`wish.py`](../textedit_lite/wish.py)) reads the object and, with `wished` and `turns`, says what is to be seen there after the edit. `make_mask` and `make_plan` ([`plan.py`](../textedit_lite/plan.py)) say where to paint, and for each round from which start, in how many steps and with which guidance.
 
 # %%
 import inspect
@@ -134,7 +136,7 @@ for noun in ("car", "bus", "yellow bus"):
 edit_figure(editor.edit(image, "the bus changes to a red bus"))
 
 # %% [markdown]
-# A place settles it, and so does a number from the figure (`select=1`, or `--select 1`). Words that cannot be understood at all are errors, each with one sentence:
+# A place ("the left bus") settles it, and so does a number from the figure (`select=1`, or `--select 1`). A prompt that cannot be understood at all is an error, explained in one sentence:
 
 # %%
 from textedit_lite import TextEditError
@@ -148,11 +150,15 @@ for prompt in ("the blue bus", "the zebra changes to a red zebra", ""):
 # %% [markdown]
 # ## 5. Until the edit is complete
 #
-# After each painting DETR and CLIP look at the result: is there still such an object in the mask (`find_again`), and does it show what was wished (`verify`, in [`verify.py`](../textedit_lite/verify.py))? What was to change must be what CLIP finds likeliest. Of what the painter was not asked to touch, CLIP need only not be sure of the contrary: it misreads unasked attributes of good pictures more often than the painter spoils them. Each false doubt costs a round, and at its end CLIP may prefer a worse picture. If DETR or CLIP says no, the next round paints more pictures, with more steps and stronger guidance ([04](04_inpainting.ipynb), section 4). The rounds are bounded, and the best painting is kept; if none convinces, the status says **unverified**. (From noise alone, as for a new view, the noise is cold and gets warmer each round, and a third of the steps is enough; [04](04_inpainting.ipynb), section 3. What leans is painted upright; section 6 there. And of a new view only what turns out to be the object stays painted; [07](07_better_masks_and_matching.ipynb), section 4.)
+# After each painting DETR and CLIP look at the result. Is there still such an object in the mask (`find_again`)? And does it show what was wished (`verify`, in [`verify.py`](../textedit_lite/verify.py))? Where an attribute was to change, CLIP must find the wished value likeliest. Where it was to stay, CLIP need only not be sure of the contrary: it misreads such attributes in good pictures more often than the painter spoils them. Each false doubt costs a round, and at its end CLIP may prefer a worse picture.
 #
-# **On a photograph** CLIP is asked for less, as it was not taught to read poses and views (`Models.reads`). Of what the prompt does not name only a colour is kept, one of fifteen, and only where CLIP is 80 % sure of it; no colour is added to a person, nor that of the old thing to a new one. Whether a pose or a view has changed, CLIP tells from two captions, those of before and after. And that the object is still a bus, DETR's word is enough, since a crop may show more than one thing there. What this is worth has not been measured yet.
+# If DETR or CLIP says no, the next round paints more pictures, with more steps and stronger guidance ([04](04_inpainting.ipynb), section 4). The number of rounds is limited, and the best painting is kept; if none convinces, the status says **unverified**.
 #
-# To see it work we must make it fail first: with a single denoising step the painting is poor.
+# (Where the painter starts from noise alone, as for a new view, the noise is cold and gets warmer each round, and a third of the steps is enough: [04](04_inpainting.ipynb), section 3. What leans is painted upright: section 6 there. And of a new view, only what turns out to be the object stays painted: [07](07_better_masks_and_matching.ipynb), section 4.)
+#
+# **On a photograph** less is asked of CLIP, because it was not taught to read poses and views (`Models.reads`). Of the attributes that the prompt does not name, only the colour is added to the painter's words: one of fifteen colours, and only where CLIP is at least 80 % sure of it. A person is given no colour in this way, and a new thing does not get the colour of the old one. Whether a pose or a view has changed, CLIP tells by comparing two captions, one of before and one of after. And DETR's word is enough that the object is still a bus, since a crop of a photograph may show more than one thing. What this is worth has not been measured yet.
+#
+# To see the loop work, we must make it fail first: with a single denoising step the painting is poor.
 
 # %%
 from textedit_lite.inpaint import guidance_scale, step_schedule
@@ -174,12 +180,12 @@ pictures = [crowd, *(r.image for r in hasty)]
 plots.image_grid(pictures, ["before\n", *names])
 
 # %% [markdown]
-# The first painting shows the front of a car, but a red one: of the colour, which was to stay, CLIP is sure of the contrary. The second round paints two more, in more steps, and one of them convinces, so a third is not needed.
+# The first painting shows the front of a car, but a red one. The colour was to stay, and CLIP is sure that it did not. The second round paints two more, in more steps, and one of them convinces. So a third round is not needed.
 
 # %% [markdown]
 # ## 6. Graded by pixels
 #
-# Did it work? CLIP says so, but CLIP was asked in the loop already; the pupil should not grade himself. In the small world we know better: `ideal_edit` draws the scene with just that object changed, and `judge` says from pixels and the renderer, **without any network**, what the object shows now ([`world/oracle.py`](../textedit_lite/world/oracle.py)).
+# Did it work? CLIP says so, but CLIP was already asked in the loop, and a pupil should not grade himself. In the small world we know better. `ideal_edit` draws the scene with just that object changed. The **oracle**, `judge`, says from pixels and the renderer, **without any network**, what the object shows now ([`world/oracle.py`](../textedit_lite/world/oracle.py)).
 
 # %%
 from textedit_lite.world.oracle import judge
@@ -204,7 +210,7 @@ names = [f"{task}: ours" for task in changes] + [f"{task}: ideal" for task in ch
 plots.image_grid(rows, names, columns=4, side=1.9)
 
 # %% [markdown]
-# The oracle reads the colour from a histogram of hues: `palette_shares`. Inside of the mask, before and after:
+# The oracle reads the colour from a histogram of hues (`palette_shares`). Here it is inside of the mask, before and after:
 
 # %%
 from textedit_lite.vocabulary import COLOURS
@@ -218,7 +224,7 @@ for ax, name, shown in zip(axes, ("before", "after"), (image, results["color"].i
 figure
 
 # %% [markdown]
-# How near to the ideal is it, in numbers? A wrong shade *inside* is a matter of degree; *outside* there is only right and wrong:
+# How near to the ideal is our edit, in numbers? A wrong shade *inside* is a matter of degree; *outside* there is only right and wrong. The mean squared error over a region $R$ of pixels is
 #
 # $$ \text{MSE} = \frac{1}{3\,|R|} \sum_{p \in R} \lVert \text{ours}(p) - \text{ideal}(p) \rVert^2 $$
 
@@ -237,9 +243,9 @@ for task, edited in results.items():
     print(f"{task:7} background pixels changed: {changed[outside].sum()}")
 
 # %% [markdown]
-# (UPDOWN's error inside is mostly a shift: the ideal bus stands a few pixels beside ours, and each edge counts. The ideal edit may reach out of the mask, with a shadow or because a bus is taller from the front; our promise forbids it. Hence an MSE outside that is small and not always zero.)
+# (UPDOWN's error inside is mostly a shift: the ideal bus stands a few pixels away from ours, and each edge counts. The ideal edit may reach out of the mask, with a shadow or because a bus is taller from the front, and our promise forbids that. Hence the MSE outside is small but not always zero.)
 #
-# **One that went wrong.** The editor is content with this one. The oracle is not. Which stage erred?
+# **An edit that went wrong.** The editor is content with this one. The oracle is not. Which stage erred?
 
 # %%
 other = scenes.make_scene(482, seed=606)
@@ -263,17 +269,17 @@ now = read_object(before, fooled.box, "car", models)
 print("CLIP reads:", now.values["pose"], "| the truth:", other.objects[car].pose)
 
 # %% [markdown]
-# So it was turned by 24 degrees, and not by 204; and afterwards the same CLIP, with the same weakness, found the result tilted. That is why a judge must not be asked in the loop. Of 4,000 edits 82 were of this kind, wrong and believed ([docs/results.md](../docs/results.md)).
+# So the car was turned by 24 degrees, and not by 204. Afterwards the same CLIP, with the same weakness, found the result tilted. That is why the final judge must not be one that the loop has asked. Of 4,000 edits, 89 were of this kind: wrong and believed ([docs/results.md](../docs/results.md)).
 #
-# One scene proves nothing. `textedit-lite score editor --count 1000` (`score_editor`, with its `targets`) grades a thousand, and notebook 06 does it with intervals (`by_oracle` and `background_changed`, in [`evaluation/verdict.py`](../textedit_lite/evaluation/verdict.py), say of each edit what you have just seen). Who grades the grader? `score_oracle` does, on edits whose truth is known.
+# One scene proves nothing. `textedit-lite score editor --count 1000` (`score_editor`, with its `targets`) grades a thousand, and notebook 06 does it with intervals. There `by_oracle` and `background_changed` ([`evaluation/verdict.py`](../textedit_lite/evaluation/verdict.py)) say of each edit what you have just seen. Who grades the grader? `score_oracle` does, on edits whose truth is known.
 #
 # ### What is each part worth?
 #
-# You have met many parts by now: the fused score, the dynamic threshold, the crop, the refined boundary, growing guidance and steps, several rounds, the sketch. **Guess before you look:** which of them could be left out, and hardly one edit in a hundred would suffer? `evaluate --ablate NAME` leaves one out, and [docs/results.md](../docs/results.md#what-each-part-is-worth) has the table. Two parts carry nearly everything; of several others no gain can be shown with that many edits. A part that sounds clever is a claim, and an ablation its test.
+# You have met many parts by now: the fused score, the dynamic threshold, the crop, the refined boundary, growing guidance and steps, several rounds, the sketch. **Guess before you look:** which of them could be left out so that hardly one edit in a hundred would suffer? `evaluate --ablate NAME` leaves one out, and [docs/results.md](../docs/results.md#what-each-part-is-worth) has the table. Two parts carry nearly everything. For several others, that many edits cannot show a gain. A part that sounds clever is a claim, and an ablation is its test.
 #
 # ## 7. Again, bit for bit
 #
-# The PNG that `save` writes carries its settings, and beside it lie the mask and a JSON file (`save_png`, `write_text`: whole or not at all, so that Ctrl-C leaves no half a file). Before the painter starts, the command line asks whether these three files (`result_files`) can be written at all, and that none of them is the picture that is edited (`check_output`). `replay` needs nothing but the PNG and the input, and makes the same pixels on the same machine.
+# The PNG that `save` writes carries the settings of its edit, and beside it lie the mask and a JSON file. Each file is written whole or not at all (`save_png`, `write_text`), so Ctrl-C leaves no half-written file. Before the painter starts, the command line checks that these three files (`result_files`) can be written, and that none of them is the picture being edited (`check_output`). `replay` needs nothing but the PNG and the input, and makes the same pixels on the same machine.
 
 # %%
 import tempfile
@@ -301,12 +307,12 @@ print("the same pixels:", again.image.tobytes() == open_image(out).tobytes())
 folder.cleanup()
 
 # %% [markdown]
-# Changed the input since? Then `replay` refuses, because it compares checksums. A result that cannot be repeated would be worse than none.
+# If the input has changed since, `replay` refuses: it compares checksums. A result that cannot be repeated would be worse than none.
 
 # %% [markdown]
 # ## 8. The editor as a panel
 #
-# Everything of the course under one hand: choose a sample or upload a picture, say what is to change, choose another object by its number, look at the mask, paint, compare, undo.
+# Everything from the course in one panel: choose a sample or upload a picture, say what is to change, choose another object by its number, look at the mask, paint, compare, undo.
 
 # %%
 # NBVAL_IGNORE_OUTPUT
@@ -317,13 +323,13 @@ panel
 
 # %% [markdown]
 # It is built from core widgets alone ([`widgets/`](../textedit_lite/widgets/editor_panel.py)), and from ideas that you can use elsewhere:
-# - **Only what follows is run again.** The mask's sliders call no model, another number asks CLIP once (what does the object look like? `wished` and `turns` say what it shall become, and what of that needs room), new words ask CLIP, and only the threshold asks DETR. A picture that DETR has seen is remembered.
-# - **A debounce.** A slider that is pulled sends dozens of values. `Debounced` takes the first at once, and of the rest the last, after a moment of rest; `panel.wait()` does it now.
-# - **Painting in a thread**, as a busy kernel hears no button. *Stop* raises an exception in the painter's own progress callback.
+# - **Only what depends on a change is run again.** The mask's sliders call no model. Another number asks CLIP once what the object looks like; `wished` and `turns` then say what it shall become, and what of that needs room. New words ask CLIP, and only the threshold asks DETR. What DETR found in a picture is remembered.
+# - **A debounce.** A slider that is being dragged sends dozens of values. `Debounced` handles the first at once, and of the rest only the last, once the slider has rested for a moment. `panel.wait()` handles that last one now.
+# - **Painting in a thread**, because a busy kernel hears no button. *Stop* raises an exception in the painter's own progress callback.
 # - **A `History`** of states, none of which is ever changed: undo and redo move along it.
 # - Pictures are plain pixels: `numbered` draws the boxes, `tinted` the mask, `wiped` before and after. `uploaded` reads a FileUpload of either generation of ipywidgets.
 #
-# Candidates are chosen by number and not by a click into the picture: no core widget tells where a picture was clicked.
+# Candidates are chosen by number, not by a click on the picture: no core widget tells where a picture was clicked.
 
 # %%
 panel.prompt.value = "the right car becomes blue"
@@ -340,7 +346,7 @@ print("undone:", panel.step.result is None)
 # %% [markdown]
 # ## Exercises
 #
-# Five pieces of the editor and of its judge. In the end they run an edit, and grade it. An answer uses `numpy` as `np`, and what it imports itself; the notebook's other names are not there when it is graded.
+# Five pieces of the editor and of its judge. At the end they run an edit and grade it. An answer may use `numpy` as `np`, and what it imports itself; the notebook's other names are not there when it is graded.
 
 # %%
 from textedit_lite.check import check, plugged_in
@@ -348,7 +354,7 @@ from textedit_lite.check import check, plugged_in
 # %% [markdown]
 # ### 5.1 What turns · 2 points
 #
-# The mask needs room for an object that turns. `wanted` is a dictionary of some of colour, view and pose, after the edit; `now.values` is one of all three, as CLIP reads the object now. Return a dictionary with the keys `"pose"` and `"view"`: the wanted value where it is another than now, else `None`.
+# The mask needs room for an object that turns. What turns? `wanted` is a dictionary of the object's attributes after the edit: any of `"colour"`, `"view"` and `"pose"`, not always all. `now.values` is a dictionary of all three, as CLIP reads the object now. Return a dictionary with the keys `"pose"` and `"view"`. Under each stands the wanted value if there is one and it differs from the value now, else `None`.
 
 # %% nbgrader={"grade": false, "grade_id": "answer-5-1", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 5.1 · turns · 2 points
@@ -365,7 +371,7 @@ check("5.1", turns)
 # %% [markdown]
 # ### 5.2 Is the rest untouched? · 3 points
 #
-# The promise of the editor: where the mask is 0, nothing changes. `before` and `after` are uint8 $[H, W, 3]$, `mask` is uint8 $[H, W]$. Return two whole numbers: how many *pixels* outside differ in any channel, and by how much the most changed channel of them differs (0 if none does). Eight bits cannot hold $3 - 5$.
+# The promise of the editor: where the mask is 0, nothing changes. `before` and `after` are uint8 $[H, W, 3]$, `mask` is uint8 $[H, W]$. Return two whole numbers: how many *pixels* where the mask is 0 differ in any channel, and the largest difference in any channel there (0 if nothing differs). Mind the type: eight bits cannot hold $3 - 5$.
 
 # %% nbgrader={"grade": false, "grade_id": "answer-5-2", "locked": false, "points": 3, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 5.2 · changed_outside · 3 points
@@ -382,12 +388,14 @@ check("5.2", changed_outside)
 # %% [markdown]
 # ### 5.3 What is wished · 4 points
 #
-# What the painter is told is put together from three sources, for each of `"colour"`, `"view"` and `"pose"`:
+# What is the painter to be told of the object? For each attribute, `"colour"`, `"view"` and `"pose"`, take the first of these that there is:
 #
-# 1. what the prompt changes it to, `prompt.changes` (a dictionary; it may have other keys too, leave those out);
-# 2. else what the prompt names in its source, `prompt.colour`, `prompt.view`, `prompt.pose` (or `None`);
-# 3. else what CLIP reads, `now.values[name]`, if its probability `now.probabilities[name][value]` is at least 0.5 and this CLIP was taught to read the attribute (`name in reads`);
-# 4. else nothing: the attribute is left out.
+# 1. what the prompt changes it to: `prompt.changes` (a dictionary; it may have other keys, too, which you leave out);
+# 2. what the prompt calls the object before the change: `prompt.colour`, `prompt.view`, `prompt.pose` (`None` where it says nothing);
+# 3. what CLIP reads: `value = now.values[name]`, if its probability `now.probabilities[name][value]` is at least 0.5 and this CLIP was taught to read the attribute (`name in reads`);
+# 4. nothing: the attribute is left out.
+#
+# Return a dictionary from the attributes to their values.
 
 # %% nbgrader={"grade": false, "grade_id": "answer-5-3", "locked": false, "points": 4, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 5.3 · wished · 4 points
@@ -404,11 +412,11 @@ check("5.3", wished)
 # %% [markdown]
 # ### 5.4 Colours by their hue · 4 points
 #
-# The oracle's histogram. A pixel with channels $r, g, b$ in 0 to 1, largest $m$ and smallest $l$, is *vivid* if $m - l > 0.35\,m$ and $m > 0.2$. A vivid pixel belongs to the colour of the palette (`COLOUR_RGB`, but for white and black) whose hue is nearest **around the circle**,
+# The oracle's histogram. A pixel has channels $r, g, b$ in 0 to 1; let $m$ be the largest and $l$ the smallest of them. The pixel is *vivid* if $m - l > 0.35\,m$ and $m > 0.2$, else *pale*. A vivid pixel belongs to the colour of the palette (`COLOUR_RGB` without white and black) whose hue $h$ is nearest **around the circle**:
 #
 # $$ h = \operatorname{atan2}\left( \sqrt{3}\,(g - b),\; 2r - g - b \right) $$
 #
-# a pale one to white if $m > 0.7$, to black if $m < 0.42$, else to grey. Return the share of the *weights* in each of `COLOURS`, in their order, and last in grey: nine numbers whose sum is 1 (all 0 if the weights are 0). `COLOURS` and `COLOUR_RGB` are in `textedit_lite.vocabulary`.
+# A pale pixel belongs to white if $m > 0.7$, to black if $m < 0.42$, else to grey. `rgb` is $[3, \dots]$, and `weights`, $[\dots]$, has a weight for each pixel. Return the share of the *weights* in each of `COLOURS`, in their order, and last in grey: nine numbers whose sum is 1 (all 0 if all weights are 0). `COLOURS` and `COLOUR_RGB` are in `textedit_lite.vocabulary`.
 
 # %% nbgrader={"grade": false, "grade_id": "answer-5-4", "locked": false, "points": 4, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 5.4 · palette_shares · 4 points
@@ -425,9 +433,9 @@ check("5.4", palette_shares)
 # %% [markdown]
 # ### 5.5 Until the edit is complete · 5 points
 #
-# The loop of Algorithm 1, as a function of whoever paints and judges. Round $r = 0, 1, \dots$ paints with 1, 2, 4, 4, ... *new* seeds: `paint(r, seeds)` takes a list of seeds (counting on from `seed`) and returns a list of paintings. `judge(painting)` returns `(verified, rank)`. Keep the painting of the highest rank of all rounds (the first of equals). After a round in which the best is verified the edit is complete; else stop after `rounds` rounds.
+# The loop of Algorithm 1, for any painter and any judge. Rounds $r = 0, 1, 2, 3, \dots$ paint with 1, 2, 4, 4, ... *new* seeds, counting up from `seed` without a gap. `paint(r, seeds)` takes a list of seeds and returns a list of paintings, one for each seed. `judge(painting)` returns `(verified, rank)`. Keep the painting with the highest rank of all rounds so far (the first of equals). If it is verified at the end of a round, the edit is complete; else stop after `rounds` rounds.
 #
-# Return the best painting, whether it is verified, and how many rounds were painted. (Where `check` shows an input, it is the verdicts of each round's paintings, and the first seed.)
+# Return the best painting, whether it is verified, and how many rounds were painted. (Where `check` shows an input, it shows the verdicts of each round's paintings, and the first seed.)
 
 # %% nbgrader={"grade": false, "grade_id": "answer-5-5", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 5.5 · until_complete · 5 points
@@ -455,7 +463,7 @@ print("yours:", ", ".join(mine) or "none yet", "| oracle:", verdict.success)
 edit_figure(edited)
 
 # %% [markdown]
-# And your loop around the real painter and its real judges. One step of denoising is too few, so it may have to come back:
+# And your loop around the real painter and its real judges. One denoising step is too few, so the loop may need another round:
 
 # %%
 from textedit_lite.exercises import pipeline
@@ -492,7 +500,7 @@ except NotImplementedError:
 # - "Verified" means that two networks looked again; the oracle checks *them*.
 # - Everything that made a picture travels with it.
 #
-# One scene was graded here. What a hundred say, and which measure believes whom, is next: **[06, evaluation](06_coco_evaluation.ipynb)**.
+# One scene was graded here. What a hundred say, and which measure to believe, comes next: **[06, evaluation](06_coco_evaluation.ipynb)**.
 
 # %% [markdown]
 # **The code of this notebook**

@@ -5,14 +5,14 @@
 #
 # **Time:** 60 minutes; to run: 80 seconds of one core, 1.2 GB. **Before:** [05, the whole pipeline](05_full_pipeline.ipynb). **Next:** [07, better masks and matching](07_better_masks_and_matching.ipynb). **Code:** [`evaluation/metrics.py`](../textedit_lite/evaluation/metrics.py), [`evaluation/distances.py`](../textedit_lite/evaluation/distances.py), [`evaluation/cases.py`](../textedit_lite/evaluation/cases.py).
 #
-# An edit must do two things that pull in opposite directions: change what was asked, and change nothing else. No single number sees both, and each number can be won by cheating. This notebook goes through them one by one, each with a picture of what it sees and of what it misses, and then lets four editors compete.
+# An edit must do two things that pull in opposite directions: change what was asked, and change nothing else. No single number sees both, and each number can be won by cheating. This notebook goes through the numbers one by one, each with a picture of what it sees and of what it misses, and then lets three editors compete.
 #
 # When you are through, you can
 # - measure what an edit did outside of its mask, and say why two ways of doing so disagree by decibels;
-# - say where an SSIM of 0.63 comes from, and why a perfect edit has none of 1;
+# - say where an SSIM of 0.63 comes from, and why a perfect edit does not have an SSIM of 1;
 # - explain why FID is won by the editor that does nothing;
 # - tell "99 % success" from success;
-# - put an interval around every figure, and read off whether a difference is one.
+# - put an interval around every figure, and read off whether a difference is a real one.
 
 # %%
 # NBVAL_IGNORE_OUTPUT
@@ -45,7 +45,7 @@ editor = Editor(models)
 # %% [markdown]
 # ## 1. Four edits to grade
 #
-# One wish, and four answers. **ours** is the editor of notebook 05. **plain** is the pipeline as one would write it first: the box is the mask, and the whole picture is squeezed into the painter's square and back. It takes the paper's and Stable Diffusion's settings (40 steps, strength 0.9, guidance 7.5), which are too strong for this small painter; with those of notebook 04 it does less harm. **copy** returns the input. **ideal** is the truth, which only a drawn world knows.
+# One wish, and four answers. **ours** is the editor of notebook 05. **plain** is the pipeline as one would write it first: the box is the mask, and the whole picture is squeezed into the painter's square, painted, and stretched back. It uses the settings of the paper and of Stable Diffusion (40 steps, strength 0.9, guidance 7.5), which are too strong for this small painter; with those of notebook 04 it does less harm. **copy** returns the input. **ideal** is the truth, which only a drawn world knows.
 
 # %%
 scene = scenes.make_scene(81)
@@ -67,7 +67,7 @@ plots.image_grid([image, *edits.values()], ["input", *edits], columns=5, side=1.
 #
 # $$ \text{MSE}_\text{outside} = \frac{1}{3\,|\bar M|} \sum_{p \notin M} \lVert I(p) - I'(p) \rVert^2, \qquad \text{PSNR} = -10 \log_{10} \text{MSE} \text{ dB} $$
 #
-# with pixels from 0 to 1. `edit_measures` in [`metrics.py`](../textedit_lite/evaluation/metrics.py) computes this and all that follows; `psnr` is the second formula. An exact background has an infinite PSNR, which no mean survives, so it is capped at 100 dB, and the cap has a name.
+# with pixels from 0 to 1; $\bar M$ is the set of the pixels outside. `edit_measures` in [`metrics.py`](../textedit_lite/evaluation/metrics.py) computes this and the other measures of pixels that follow; `psnr` is the second formula. An exact background has an infinite PSNR, which would make any mean infinite. So PSNR is capped at 100 dB (`PSNR_CAP`).
 
 # %%
 from textedit_lite.evaluation.metrics import PSNR_CAP, edit_measures, psnr
@@ -93,9 +93,9 @@ for ax, name in zip(axes, ("ours", "plain", "ideal")):
 figure
 
 # %% [markdown]
-# `changed_outside` counts the pixels that differ by anything at all. For ours it is 0, as promised in notebook 03; the plain way changes nearly all of them. **What these measures miss:** everything inside. The copy is perfect here.
+# `changed_outside` counts the pixels outside that differ at all. For ours it is 0, as promised in notebook 03; the plain way changes nearly all of them. **What these measures miss:** everything inside. The copy is perfect here.
 #
-# A trap on the way: pictures are 8 bit integers, and those wrap around.
+# A trap on the way: pictures are 8-bit integers, and those wrap around.
 
 # %%
 dark, light = np.uint8([0]), np.uint8([255])
@@ -103,15 +103,15 @@ print("in 8 bits: 0 - 255 =", int((dark - light)[0]))
 print("as numbers: 0 - 255 =", int(dark[0]) - int(light[0]))
 
 # %% [markdown]
-# An MSE without a conversion takes the worst mistake there is for the smallest.
+# Computed without a conversion, an MSE takes the worst mistake there is for the smallest.
 #
 # ## 3. SSIM: structure instead of pixels
 #
-# The structural similarity compares, around every pixel and under a Gaussian window, means $\mu$, variances $\sigma^2$ and covariance $\sigma_{xy}$ of two pictures (Wang et al., 2004):
+# The structural similarity compares two pictures around every pixel. It takes their means $\mu$, variances $\sigma^2$ and covariance $\sigma_{xy}$ under a Gaussian window (Wang et al., 2004):
 #
 # $$ \text{SSIM} = \frac{(2 \mu_x \mu_y + c_1)(2 \sigma_{xy} + c_2)}{(\mu_x^2 + \mu_y^2 + c_1)(\sigma_x^2 + \sigma_y^2 + c_2)} $$
 #
-# `ssim_map` fixes what papers leave open, because settings alone move the figure by a tenth: RGB, a Gaussian of 1.5 pixels, a data range of 1.
+# `ssim_map` fixes what papers leave open: RGB, a Gaussian of 1.5 pixels, a data range of 1. Settings alone move the result by a tenth.
 
 # %%
 from textedit_lite.evaluation.metrics import ssim_map
@@ -124,7 +124,7 @@ for ax, name in zip(axes, ("ours", "plain", "ideal")):
 figure
 
 # %% [markdown]
-# White is 1. A second opinion: scikit-image has an SSIM as well. With these settings the two agree (but for the border, which scikit-image leaves out of its mean), with its own they do not, and a paper that prints "SSIM" alone may mean either.
+# White is 1. For a second opinion, scikit-image has an SSIM as well. With our settings the two agree, except for the border, which scikit-image leaves out of its mean. With its own settings they do not, and a paper that prints "SSIM" alone may mean either.
 
 # %%
 # NBVAL_IGNORE_OUTPUT
@@ -138,7 +138,7 @@ print(f"torchmetrics {ssim_map(*pair).mean():.3f}, scikit-image {same:.3f}",
       f"and as it comes {own:.3f}")
 
 # %% [markdown]
-# (The pictures above are at the picture's own 256 pixels. `ssim_512`, for which both are enlarged to 512 as papers do, comes out higher: the size is a setting, too.) Look at the right one: **the perfect edit does not have an SSIM of 1**, because it changed what it was asked to change. Who wants an SSIM of 1 must do nothing.
+# (The maps above are at the picture's own 256 pixels. For `ssim_512` both pictures are enlarged to 512, as papers do, and it comes out higher: the size is a setting, too.) Look at the map on the right: **the perfect edit does not have an SSIM of 1**, because it changed what it was asked to change. Whoever wants an SSIM of 1 must do nothing.
 #
 # What SSIM forgives, and what it does not:
 
@@ -158,11 +158,11 @@ for name, picture in spoilt.items():
 plots.image_grid([*spoilt.values()], titles, side=2.4)
 
 # %% [markdown]
-# 25 levels of brightness cost next to nothing, and **by SSIM the brightened picture beats the perfect edit**. One pixel to the right, which nobody sees, costs more. SSIM looks at fine structure, and at hardly anything else.
+# 25 levels of brightness cost next to nothing, and **by SSIM the brightened picture beats the perfect edit**. A shift by one pixel, which nobody sees, costs more. SSIM looks at fine structure, and at hardly anything else.
 #
 # ### Only outside
 #
-# So let us look at the outside alone: `ssim_outside`, the mean of the map over the pixels outside. But a window of 11 x 11 pixels near the mask reaches into it. Three ways: let the edit leak in; leave out every pixel whose window touches the mask; or give **both pictures the original's pixels inside**, and keep all. The package does the last. A halo of three pixels around the mask, as a careless feather leaves it, shows why:
+# So let us look at the outside alone: `ssim_outside` is the mean of the map over the pixels outside. But near the mask, a window of 11 x 11 pixels reaches into it. There are three ways out: let the edit leak in; leave out every pixel whose window touches the mask; or give **both pictures the original's pixels inside**, and keep every pixel. The package does the last. A halo of three pixels around the mask, such as a careless feather leaves, shows why:
 
 # %%
 from textedit_lite.evaluation.metrics import ssim_outside
@@ -183,7 +183,7 @@ plots.show(255 * honest, f"outside {ssim_outside(original, halo, outside):.4f}, 
 figure
 
 # %% [markdown]
-# The first figure sees the halo; the second, out of windows that touch no pixel of the mask, overlooks most of it. And without a halo the first is 1.0 to the last bit:
+# The first number sees the halo. The second, taken only from windows that touch no pixel of the mask, overlooks most of it. And without a halo the first is 1.0 to the last bit:
 
 # %%
 print("ours:", ssim_outside(original, pixels["ours"], outside))
@@ -191,7 +191,7 @@ print("ours:", ssim_outside(original, pixels["ours"], outside))
 # %% [markdown]
 # ## 4. Where an SSIM of 0.63 comes from
 #
-# The paper compares whole pictures at 512 pixels, as it seems, and finds about 0.63. What costs the other 0.37? Certainly not one red bus. Let us send our picture through the plain way's stations, **without editing anything**: into the painter's square and back, then through the autoencoder as well.
+# The paper, it seems, compares whole pictures at 512 pixels, and finds about 0.63. What costs the other 0.37? Certainly not one red bus. Let us send our picture through the stations of the plain way, **without editing anything**: into the painter's square and back, then through the autoencoder as well.
 
 # %%
 import torch
@@ -216,15 +216,17 @@ for name, picture in stations.items():
 plots.image_grid([*stations.values()], titles, side=2.4)
 
 # %% [markdown]
-# A part is lost before an object was touched, in squeezing the picture and in the autoencoder; the largest part goes with the painter, which draws the whole picture anew, where nobody asked for an edit. The one red bus itself costs what *ours* has lost. Our world is drawn in flat colours, and loses little in the autoencoder; photographs are full of texture. For Stable Diffusion's own one the card of `sd-vae-ft-mse` gives an SSIM of **0.69 on COCO at 256 pixels for going there and back, with no edit at all**. So of a whole picture's SSIM of 0.63 most of what is missing may be the fare for sending every pixel through the VAE, and it is no measure of the edits. An editor that pastes back only what was masked does not pay it.
+# A part is lost before any object is touched, in squeezing the picture and in the autoencoder. The largest part is lost in the painter, which draws the whole picture anew, even where nobody asked for an edit. The one red bus itself costs what *ours* has lost.
+#
+# Our world is drawn in flat colours and loses little in the autoencoder; photographs are full of texture. For Stable Diffusion's own autoencoder, the model card of `sd-vae-ft-mse` gives an SSIM of **0.69 on COCO at 256 pixels for going there and back, with no edit at all**. So where a whole picture's SSIM is 0.63, most of what is missing may be the fare for sending every pixel through the VAE, and such a number is no measure of the edits. An editor that pastes back only what was masked does not pay that fare.
 #
 # ## 5. The same part, the way of PIE-Bench
 #
-# PIE-Bench (Ju et al., 2024) measures the "unedited part", too, but multiplies both pictures by the inverse mask and then averages over the **full** frame. The black inside counts as perfect, so with a share $u$ of pixels outside
+# PIE-Bench (Ju et al., 2024) measures the "unedited part", too, but multiplies both pictures by the inverse mask and then averages over the **full** frame. The black inside counts as perfect. So if a share $u$ of the pixels lies outside,
 #
 # $$ \text{PSNR}_\text{PIE} = \text{PSNR}_\text{outside} - 10 \log_{10} u $$
 #
-# The same damage everywhere, and a mask that grows (`pie_measures`):
+# Here is the same damage everywhere, under a mask that grows (`pie_measures`):
 
 # %%
 from textedit_lite.evaluation.metrics import pie_measures
@@ -246,15 +248,15 @@ ax.legend(fontsize=8)
 figure
 
 # %% [markdown]
-# Nothing got better from left to right but the mask got larger. Figures of the two kinds must not stand in one column; here they have different names.
+# From left to right nothing got better; only the mask got larger. Numbers of the two kinds must not stand in one column of a table; here they have different names.
 #
 # ## 6. Did it change? Asking CLIP
 #
-# All measures so far are won by the copy. Two that are not, in the crop around the object, with CLIP's features $E$ ([02](02_clip_matching.ipynb)):
+# All measures so far are won by the copy. Here are two that are not. They look at the crop around the object, with CLIP's features $E$ ([02](02_clip_matching.ipynb)):
 #
 # $$ \text{similarity} = \cos(E(I'), E(\text{target})), \qquad \text{direction} = \cos(E(I') - E(I),\; E(\text{target}) - E(\text{source})) $$
 #
-# The second asks whether the *picture* moved the way the *words* did (Gal et al., 2022): `clip_measures`. For a copy it is 0, as nothing moved.
+# The second asks whether the *picture* moved the way the *words* did (Gal et al., 2022). For a copy it is 0, as nothing moved. `clip_measures` computes both.
 
 # %%
 from textedit_lite.boxes import square_crop
@@ -280,7 +282,7 @@ for ax, key in zip(axes, ("clip_similarity", "clip_direction")):
 figure
 
 # %% [markdown]
-# **What they miss.** A bus painted *green* goes more than half of the way: to leave blue is a step in the right direction. Even noise has a direction above 0. And our edit may well beat the perfect one, because the editor chose among its paintings *with this very CLIP*: the pupil grades himself. Where the truth is known, ask the oracle ([05](05_full_pipeline.ipynb), section 6), or measure the distance to the ideal edit:
+# **What they miss.** A bus painted *green* gets more than half of the way, because leaving blue is a step in the right direction. Even noise has a direction above 0. And our edit may well beat the perfect one, because the editor chose among its paintings *with this very CLIP*: the pupil grades himself. Where the truth is known, ask the oracle ([05](05_full_pipeline.ipynb), section 6), or measure the distance to the ideal edit:
 
 # %%
 # NBVAL_IGNORE_OUTPUT
@@ -291,9 +293,9 @@ print_table(rows, ["mse_ideal_inside", "mse_ideal_whole", "ssim_512"])
 #
 # ## 7. A run
 #
-# One scene proves nothing. `evaluate` takes a set, an editor, the paper's tasks and a number of pictures, and writes one folder: a row an edit, the edited pictures, and all that makes it again. Killed and started again, it goes on where it was. On the command line it is `textedit-lite evaluate`.
+# One scene proves nothing. `evaluate` takes a set of pictures, an editor, the paper's tasks and the number of pictures to edit, and writes one folder. It holds a row for each edit, the edited pictures, and all that is needed to repeat the run. If a run is killed and started again, it goes on where it stopped. On the command line it is `textedit-lite evaluate`.
 #
-# What is edited? `open_set` reads the small world (`World`) or any COCO folder (`Folder`), `candidates` are the objects that words can name and a task can be asked of, and `choose_cases` draws among them, as a pure function of the seed.
+# What is edited? `open_set` opens the small world (`World`) or any COCO folder (`Folder`). `candidates` are the objects that words can name and that a task can be asked of. `choose_cases` draws among them, as a pure function of the seed.
 
 # %%
 from textedit_lite.evaluation.cases import choose_cases
@@ -305,7 +307,7 @@ for case in cases[:4]:
     print(f"{case.key:20} {case.prompt}")
 
 # %% [markdown]
-# Three editors, twelve edits each; ours makes them eight at a time (`edit_batch`), which is faster than one by one. With a GPU and `--images 1000` it is the paper's experiment; more GPUs (`accelerate launch`, `process`) share the work and give the same rows. Memory does not grow with the number of edits, but for the largest block met so far: pictures are read block by block, and what a block has freed goes back to the system (`give_back`).
+# Three editors now make twelve edits each. Ours makes them eight at a time (`edit_batch`), which is faster than one by one. With a GPU and `--images 1000` this is the paper's experiment; several GPUs (`accelerate launch`, `process`) share the work and give the same rows. Memory does not grow with the number of edits, only with the largest block met so far: pictures are read block by block, and what a block has freed goes back to the system (`give_back`).
 
 # %%
 import tempfile
@@ -330,7 +332,7 @@ for key in ("key", "prompt", "status", "oracle", "changed_outside_own_mask"):
 print(len(row), "values in the row of an edit")
 
 # %% [markdown]
-# `make_rows` measures an edit, `read_rows` and `read_manifest` read a run back. `mask_iou` compares the mask with the annotated object. Everything *outside* is outside of **one place for all editors**, the true box, grown as the editor grows its own; a detector's box is a pixel off here and there, so our PSNR is not always the cap. Outside of its *own* mask nothing ever changes.
+# `make_rows` measures the edits; `read_rows` and `read_manifest` read a run back. `mask_iou` compares the mask with the annotated object. *Outside* here means outside of **one place for all editors**: the true box, grown as our editor grows its own. A detector's box is a pixel off here and there, so our PSNR does not always reach the cap. Outside of its *own* mask our editor never changes anything.
 
 # %%
 # NBVAL_IGNORE_OUTPUT
@@ -347,7 +349,7 @@ print_table(means, keys, 3)
 # %% [markdown]
 # ## 8. "99 % success" is not success
 #
-# The paper counts an edit as a success when a picture came back. By that measure the copy is the best editor in the world. What a user means is: **the change is there, and the object is still that object**. In a drawn world the oracle sees that from pixels and without any network.
+# The paper counts an edit as a success when a picture came back. By that measure the copy is the best editor in the world. What a user means is: **the change is there, and the object is still that object**. In a drawn world the oracle sees that from the pixels, without any network.
 
 # %%
 # NBVAL_IGNORE_OUTPUT
@@ -358,7 +360,7 @@ for name, run in runs.items():
     print(f"{name:8}", *(f"{mean(run, key):24.0%}" for key in counted.values()))
 
 # %% [markdown]
-# (Plain and copy never look at what they made: their 0 % is no verdict.)
+# (Plain and copy never look at what they made, so their 0 % under "the editor believes it" is no verdict.)
 
 # %%
 pictures, titles = [], []
@@ -372,7 +374,7 @@ for at in range(4):  # one edit of each task
 plots.image_grid(pictures, titles, columns=6, side=1.7)
 
 # %% [markdown]
-# On a photograph there is no oracle. There `by_models` asks what can be asked: is the object still found, has it the colour, did CLIP's features move the right way? That is weaker, as section 6 showed (noise moves, too), and it is asked of the very models that made the edit. The row keeps both verdicts apart, so in the small world we can see how often they differ:
+# On a photograph there is no oracle. There `by_models` asks what can be asked: is the object still found, does it have the colour, did CLIP's features move the right way? That is weaker, as section 6 showed (noise moves, too), and it is asked of the very models that made the edit. Each row keeps the two verdicts apart, so in the small world we can see how often they agree:
 
 # %%
 # NBVAL_IGNORE_OUTPUT
@@ -384,7 +386,7 @@ for name, run in runs.items():
 # %% [markdown]
 # ## 9. How sure is a figure?
 #
-# Twelve edits are few. The **bootstrap** (Efron, 1979) asks how the mean would vary if we drew other edits of the same kind, by drawing from our own with replacement, a thousand times; the middle 95 % of the means are the interval (`bootstrap_interval`). Say that nine of twelve had succeeded:
+# Twelve edits are few. How would the mean vary if we drew other edits of the same kind? The **bootstrap** (Efron, 1979) imitates that by drawing from our own edits, with replacement, a thousand times. The middle 95 % of the means are the interval (`bootstrap_interval`). Say that nine of twelve had succeeded:
 
 # %%
 from textedit_lite.evaluation.metrics import bootstrap_interval, clustered_interval
@@ -401,7 +403,7 @@ ax.legend(fontsize=8, loc="upper left")
 figure
 
 # %% [markdown]
-# Half of all edits could fail, or hardly one: with twelve edits that is all that is known. The same for every task and editor. For all tasks together whole pictures are drawn, with all of their edits (`clustered_interval`), as those succeed or fail together:
+# Half of all edits could fail, or hardly any: with twelve edits that is all that is known. Now the same for every task and editor. For all tasks together, whole pictures are drawn with all of their edits (`clustered_interval`), because the edits of one picture succeed or fail together:
 
 # %%
 figure, (ax,) = plots.panels(width=6, height=2.8)
@@ -419,9 +421,9 @@ ax.legend(fontsize=8, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1))
 figure
 
 # %% [markdown]
-# Three edits a task say nearly nothing, and here the bootstrap deceives: where all agree, its interval has no length, because it cannot draw what it has not seen. That is not certainty. For 12 successes of 12 the bootstrap says 100 to 100 %; the exact interval (Clopper and Pearson, 1934) is 74 to 100 %. A rule of thumb: after $n$ successes without a failure, up to about $3/n$ may still fail, here a quarter. The remedy is more edits.
+# Three edits a task say nearly nothing, and here the bootstrap deceives: where all edits agree, its interval has no length, because it cannot draw what it has not seen. That is not certainty. For 12 successes of 12 the bootstrap says 100 to 100 %; the exact interval (Clopper and Pearson, 1934) is 74 to 100 %. A rule of thumb: after $n$ successes without a failure, up to about $3/n$ may still fail, here a quarter. The remedy is more edits.
 #
-# Is ours better than the plain way? Overlapping intervals do not answer that. Both made the *same* edits, so take the difference edit by edit, and the interval of *that*:
+# Is ours better than the plain way? Overlapping intervals do not answer that. Both made the *same* edits, so take the difference edit by edit, and then the interval of *that*:
 
 # %%
 gap = [float(a["success"]) - b["success"] for a, b in zip(runs["ours"], runs["plain"])]
@@ -429,12 +431,12 @@ low, high = clustered_interval(gap, [row["image_id"] for row in runs["ours"]])
 print("ours minus plain, the interval lies above 0:", low > 0)
 
 # %% [markdown]
-# (Of twelve differences that are all 1 this interval has no length either, and the warning holds for it, too.)
+# (Where all twelve differences are 1, this interval has no length either, and the warning holds for it, too.)
 
 # %% [markdown]
 # ## 10. The table
 #
-# `report` puts runs side by side, each figure with its interval (`figures`), writes Markdown, CSV and LaTeX, and says what compares with what (*right of itself*: how often the editor's own verdict is the oracle's). On the command line: `textedit-lite report FOLDER ...`.
+# `report` puts runs side by side, each figure with its interval (`figures`). It writes Markdown, CSV and LaTeX, and says what can be compared with what. The column *right of itself* says how often the editor's own verdict is the oracle's. On the command line it is `textedit-lite report FOLDER ...`.
 
 # %%
 # NBVAL_IGNORE_OUTPUT
@@ -446,7 +448,7 @@ text = report([*folders.values()], models=models)
 Markdown(text[text.index("## What came") : text.index("## What they took")])
 
 # %% [markdown]
-# A mean hides its worst cases, so look at them: `sheet_of` a run (drawn by `sheet`) shows the best, the median and the worst edits.
+# A mean hides its worst cases, so look at them: `sheet_of` a run shows the best, the median and the worst edits (`sheet` draws them).
 
 # %%
 from IPython.display import Image as Shown
@@ -455,7 +457,7 @@ whole = sheet_of(read_run(folders["ours"], models))
 Shown(plots.png(whole))  # a figure would lose its lowest captions here
 
 # %% [markdown]
-# Two more figures go with a report: where the time went (`cost`), and whether the margin of the match can be trusted (`reliability`, out of `reliable`; twelve edits are too few for that one).
+# Two more figures go with a report. One shows where the time went (`cost`), the other whether the margin of the match can be trusted (`reliability`, from the counts of `reliable`; twelve edits are too few for that one).
 
 # %%
 from textedit_lite.evaluation.figures import cost
@@ -465,11 +467,11 @@ cost(runs).figure
 # %% [markdown]
 # ## 11. Distances between sets, and why FID rewards doing nothing
 #
-# FID fits a Gaussian to the features of each of two *sets* of pictures and takes their Frechet distance (Heusel et al., 2017):
+# FID fits a Gaussian to the features of each of two *sets* of pictures and takes the Frechet distance of the two Gaussians (Heusel et al., 2017):
 #
 # $$ d^2 = \lVert \mu_a - \mu_b \rVert^2 + \operatorname{tr}\!\left( \Sigma_a + \Sigma_b - 2 (\Sigma_a \Sigma_b)^{1/2} \right) $$
 #
-# The name is reserved for the features of one Inception network. Where that is not at hand, `inception_fid` says how to get it (`textedit-lite fetch inception` brings its weights, and with torch-fidelity and a torchvision that fits your torch a report has an FID, too); `frechet_distance` over other features is as good a distance, but it must not be called FID.
+# The name FID is reserved for the features of one particular Inception network. Where that is not at hand, `inception_fid` says how to get it. (`textedit-lite fetch inception` brings its weights; with torch-fidelity and a torchvision that fits your torch, a report has an FID, too.) `frechet_distance` over other features is as good a distance, but it must not be called FID.
 
 # %%
 # NBVAL_IGNORE_OUTPUT
@@ -482,7 +484,7 @@ except TextEditError as error:
     print(error)
 
 # %% [markdown]
-# Two kernel distances stand beside it: `kid`, unbiased, with the kernel $(x \cdot y / D + 1)^3$ (Binkowski et al., 2018), and `cmmd`, over CLIP's features with a Gaussian kernel (Jayasumana et al., 2024). `clip_features_of` reads pictures as a stream, and `distance_caption` writes down what a distance is of. All of a run: `set_measures`. The edits against **their originals**, as it is usually done:
+# Two kernel distances stand beside it: `kid`, unbiased, with the kernel $(x \cdot y / D + 1)^3$ (Binkowski et al., 2018), and `cmmd`, over CLIP's features with a Gaussian kernel (Jayasumana et al., 2024). `clip_features_of` reads pictures as a stream, and `distance_caption` writes down what a distance was taken over: which features, how many pictures, which reference. `set_measures` takes all three distances of a run. First the edits against **their originals**, as it is usually done:
 
 # %%
 from textedit_lite.evaluation.setwise import set_measures
@@ -495,7 +497,9 @@ print(sets["ours"]["captions"]["frechet_clip"])
 print_table(sets, ["frechet_clip", "kid_clip", "cmmd_clip"])
 
 # %% [markdown]
-# The copy is at 0 from the originals in all three. (KID's I is Inception's, too: here the name says whose features they are, `kid_clip`. It is unbiased, so that of others it may come out a little below 0. And as every edit has its own original, no picture is compared with itself in it, `paired`: else the copy would be below 0, too, the further the fewer pictures there are.) Against the originals, **a distance can only get worse by editing**, and the perfect edit would lose to the editor that does nothing. In a drawn world there is a better reference: the *ideal edits*.
+# The copy is at distance 0 from the originals in all three. Against the originals, **a distance can only get worse by editing**, and the perfect edit would lose to the editor that does nothing. In a drawn world there is a better reference: the *ideal edits*.
+#
+# (On KID: its I stands for Inception, too, so here the name says whose features they are, `kid_clip`. KID is unbiased, so for other editors it may come out a little below 0. And as every edit has its own original, the distance is taken as `paired`: no picture is compared with itself. Otherwise the copy, too, would come out below 0, the further the fewer pictures there are.)
 
 # %%
 from textedit_lite.evaluation.distances import clip_features_of, cmmd, frechet_distance
@@ -522,7 +526,7 @@ print_table(against, ["frechet", "cmmd"])
 # %% [markdown]
 # Now doing nothing costs something, and the order is the one that you saw in the pictures.
 #
-# The other trap is $N$. Two sets drawn from *one and the same* distribution should be at distance 0. The Frechet distance never quite is, and far from it as long as there are fewer pictures than features: it can be compared only at one $N$. KID is about 0 at any $N$, and says how much it varies (on the right).
+# The other trap is $N$, the number of pictures. Two sets drawn from *one and the same* distribution should be at distance 0. The Frechet distance never quite gets there, and is far from 0 as long as there are fewer pictures than features. So it can be compared only at one $N$. KID is about 0 at any $N$, and says how much it varies (on the right).
 
 # %%
 from textedit_lite.evaluation.distances import kid
@@ -554,16 +558,16 @@ for count in (12, 1000):
 home.cleanup()
 
 # %% [markdown]
-# With the 2048 features of Inception, a thousand pictures are *few*. A FID without its N, its pairing and its reference is a number without a unit.
+# With the 2048 features of Inception, a thousand pictures are *few*. An FID without its $N$, its pairing and its reference is a number without a unit.
 #
 # ### On COCO
 #
-# `textedit-lite evaluate --data coco --weights full --images 1000` fetches val2017 once, after asking (`coco_folder`, with a `download` that resumes), and runs the paper's experiment on it. Everything above stays the same, but for what nobody can know about a photograph: the ideal edit and the oracle.
+# `textedit-lite evaluate --data coco --weights full --images 1000` fetches val2017 once, after asking (`coco_folder`, with a `download` that resumes), and runs the paper's experiment on it. Everything above stays the same, except for what nobody can know about a photograph: the ideal edit and the oracle.
 
 # %% [markdown]
 # ## Exercises
 #
-# Six measures of your own, from a line to a map. In the end they grade the edits of this notebook. An answer uses `numpy` as `np`, and what it imports itself; the notebook's other names are not there when it is graded.
+# Six measures of your own, from one line to a map. At the end they grade the edits of this notebook. An answer may use `numpy` as `np`, and what it imports itself; the notebook's other names are not there when it is graded.
 
 # %%
 from textedit_lite.check import check, plugged_in
@@ -571,7 +575,7 @@ from textedit_lite.check import check, plugged_in
 # %% [markdown]
 # ### 6.1 Decibels · 2 points
 #
-# $\text{PSNR} = -10 \log_{10} \text{MSE}$, for pixels from 0 to 1; but an exact copy, and whatever is better than 100 dB, has 100 dB.
+# $\text{PSNR} = -10 \log_{10} \text{MSE}$, for pixels from 0 to 1. `mse` is one number, 0 or more. Return the PSNR, one number; an exact copy, and whatever is better than 100 dB, has 100 dB.
 
 # %% nbgrader={"grade": false, "grade_id": "answer-6-1", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 6.1 · psnr · 2 points
@@ -588,7 +592,7 @@ check("6.1", psnr)
 # %% [markdown]
 # ### 6.2 What is a success? · 3 points
 #
-# `rows` has a tuple for each edit: `(returned, success, kept)`: whether a picture came back, whether the oracle sees the change, and whether the rest of the object was kept, which is `None` where nobody can say. Return three shares: returned and success **of all edits**, so that a failure counts as one, and kept of those where it is known. A share of nothing is `nan`.
+# `rows` has a tuple for each edit, `(returned, success, kept)`: whether a picture came back, whether the oracle sees the change, and whether the rest of the object was kept. `kept` is `None` where nobody can say. Return three shares, from 0 to 1: returned and success **of all edits**, so that an edit without a picture counts as a failure, and kept of those edits where it is known. A share of nothing is `nan`.
 
 # %% nbgrader={"grade": false, "grade_id": "answer-6-2", "locked": false, "points": 3, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 6.2 · success_rates · 3 points
@@ -605,11 +609,11 @@ check("6.2", success_rates)
 # %% [markdown]
 # ### 6.3 An interval for a figure · 4 points
 #
-# The bootstrap. Leave out what is `None` or `nan`; if nothing is left, the interval is `(nan, nan)`. Draw the positions of all resamples with
+# The bootstrap. Of `values`, leave out what is `None` or `nan`; $n$ values are left. If none is, return `(nan, nan)`. Draw the positions of all resamples with
 #
 # `np.random.default_rng(seed).integers(0, n, (resamples, n))`
 #
-# (so that your draws are ours), take the `statistic` of each draw (a function such as `np.mean`, which knows `axis=1`), and return the two percentiles between which the middle `level` of them lies.
+# (so that your draws are ours). Take the `statistic` of each resample (a function such as `np.mean`, which knows `axis=1`). Return the two percentiles between which the middle `level` of these statistics lies: for a level of 0.95, the 2.5th and the 97.5th.
 
 # %% nbgrader={"grade": false, "grade_id": "answer-6-3", "locked": false, "points": 4, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 6.3 · bootstrap_interval · 4 points
@@ -628,7 +632,7 @@ check("6.3", bootstrap_interval)
 #
 # $$ d^2 = \lVert \mu_a - \mu_b \rVert^2 + \operatorname{tr}\!\left( \Sigma_a + \Sigma_b - 2 (\Sigma_a \Sigma_b)^{1/2} \right) $$
 #
-# of features $[N, D]$ and $[M, D]$ (return $d^2$; covariances over $N - 1$; $D$ may be 1, for which `np.cov` returns a bare number, and `np.atleast_2d` helps). The trace of a matrix's root is the sum of the roots of its eigenvalues. Those of $\Sigma_a \Sigma_b$ are real and not negative, but for rounding, also where there are fewer pictures than features.
+# `features_a` is $[N, D]$ and `features_b` is $[M, D]$, a row for each picture. Return $d^2$, one number. Covariances are sums over $N$ rows divided by $N - 1$. $D$ may be 1; then `np.cov` returns a bare number, and `np.atleast_2d` helps. The trace of a matrix's root is the sum of the roots of its eigenvalues. Those of $\Sigma_a \Sigma_b$ are real and not negative, except for rounding, even where there are fewer pictures than features.
 
 # %% nbgrader={"grade": false, "grade_id": "answer-6-4", "locked": false, "points": 4, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 6.4 · frechet_distance · 4 points
@@ -645,11 +649,11 @@ check("6.4", frechet_distance)
 # %% [markdown]
 # ### 6.5 A distance without Gaussians · 4 points
 #
-# CMMD. Bring every row to length 1. With $k(x, y) = \exp\left( - \lVert x - y \rVert^2 / (2 \cdot 10^2) \right)$ return
+# CMMD. `features_a` is $[N, D]$ and `features_b` is $[M, D]$. First scale every row to length 1. Then, with $k(x, y) = \exp\left( - \lVert x - y \rVert^2 / (2 \cdot 10^2) \right)$, return the number
 #
 # $$ 1000 \, \left( \overline{k(a, a')} + \overline{k(b, b')} - 2\, \overline{k(a, b)} \right) $$
 #
-# with means over all pairs of rows, a row with itself included.
+# where the bars are means over all pairs of rows, each row with itself included.
 
 # %% nbgrader={"grade": false, "grade_id": "answer-6-5", "locked": false, "points": 4, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 6.5 · cmmd · 4 points
@@ -666,7 +670,9 @@ check("6.5", cmmd)
 # %% [markdown]
 # ### 6.6 Structure around every pixel · 5 points
 #
-# The formula of section 3, for each of R, G and B, then the mean of the three. The means are those under a Gaussian window, $\mu_x = G * x$, and $\sigma_x^2 = G * x^2 - \mu_x^2$, $\sigma_{xy} = G * (x y) - \mu_x \mu_y$, with $c_1 = 0.01^2$, $c_2 = 0.03^2$. For $G$ take `scipy.ndimage.gaussian_filter` with sigma 1.5, `mode="mirror"` and `radius=5`, along height and width only.
+# The formula of section 3, around every pixel of two pictures `a` and `b`, $[H, W, 3]$ from 0 to 1: for each of R, G and B, then the mean of the three. Return the map, $[H, W]$.
+#
+# Means are taken under a Gaussian window $G$: $\mu_x = G * x$, $\sigma_x^2 = G * x^2 - \mu_x^2$, and $\sigma_{xy} = G * (x y) - \mu_x \mu_y$. The constants are $c_1 = 0.01^2$ and $c_2 = 0.03^2$. For $G$ take `scipy.ndimage.gaussian_filter` with sigma 1.5, `mode="mirror"` and `radius=5`, along height and width only.
 
 # %% nbgrader={"grade": false, "grade_id": "answer-6-6", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 6.6 · ssim_map · 5 points
@@ -727,8 +733,8 @@ figure
 # ## What to remember
 #
 # - Outside of the mask there is right and wrong; inside there is only better and worse.
-# - Every measure that compares with the input is won by doing nothing: SSIM, PSNR, FID. Print the copy as a line of the table.
-# - A picture that came back is no success, and a model is no judge of itself.
+# - Every measure that compares with the input is won by doing nothing: SSIM, PSNR, FID. Give the copy a line in the table.
+# - A picture that came back is not yet a success, and a model is no judge of itself.
 # - No figure without its settings, its N and its interval.
 #
 # Next come [better masks and better matching](07_better_masks_and_matching.ipynb), measured with exactly this.
