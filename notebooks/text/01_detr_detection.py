@@ -5,7 +5,7 @@
 #
 # **Time:** 40 minutes; to run: 13 seconds of one core, 0.8 GB. **Next:** [02, CLIP matching](02_clip_matching.ipynb). **Code:** [`detect.py`](../textedit_lite/detect.py), [`boxes.py`](../textedit_lite/boxes.py).
 #
-# You type *"the left bus changes to a red bus"*, and one place in a picture is repainted. Before anything can be painted, somebody has to say **where the buses are**. That is stage 1 of the four of *the paper*, here and in all notebooks the student paper that this course re-implements ([README](../README.md)); other papers have names, and stand in the [syllabus](README.md):
+# You type *"the left bus changes to a red bus"*, and one place in a picture is repainted. Before anything can be painted, we must know **where the buses are**. That is the first of the four stages of *the paper*. In all notebooks, *the paper* is the student paper that this course re-implements ([README](../README.md)); other papers are cited by name and listed in the [syllabus](README.md). The four stages:
 #
 # | stage | model | question | notebook |
 # |---|---|---|---|
@@ -16,8 +16,8 @@
 #
 # When you are through, you can
 # - read DETR's raw output: a fixed number of queries, each with a box and a distribution over classes;
-# - carry a box from the detector's coordinates into the picture's, and back;
-# - say what a threshold trades for what, and compute the paper's dynamic one by hand;
+# - convert a box from the detector's coordinates to the picture's, and back;
+# - say what a threshold trades off, and compute the paper's dynamic threshold by hand;
 # - see where a query looked.
 
 # %%
@@ -46,13 +46,13 @@ print(models.name, "knows", len(models.categories), "categories:")
 print(", ".join(models.categories))
 
 # %% [markdown]
-# `load_models("lite")` loads DETR, CLIP and the painter (an autoencoder and a UNet), small ones that were trained for this course; `load_models("full")` loads the large ones of the paper, for photographs. Every function below takes either. The lite models compute on the CPU, as they are no burden to it, unless you name a `device`; the others take a GPU where there is one.
+# `load_models("lite")` loads DETR, CLIP and the painter (an autoencoder and a UNet): small models that were trained for this course. `load_models("full")` loads the large ones of the paper, for photographs. Every function below takes either. The lite models are no burden to the CPU, and run on it unless you name a `device`; the others use a GPU where there is one.
 #
-# The large ones are downloaded when they are first asked for, or ahead of time by `textedit-lite fetch full` (`fetch_weights` in [`models.py`](../textedit_lite/models.py), which asks `fetch` in [`hub.py`](../textedit_lite/hub.py) for each part); models of your own are named in a file (`read_sources`). `textedit-lite doctor` says whether they fit onto this machine, with `--json` as plain data (`report` in [`doctor.py`](../textedit_lite/doctor.py)).
+# The large models are downloaded when they are first asked for, or ahead of time by `textedit-lite fetch full` (`fetch_weights` in [`models.py`](../textedit_lite/models.py), which asks `fetch` in [`hub.py`](../textedit_lite/hub.py) for each part). To use models of your own, name them in a file (`read_sources`). `textedit-lite doctor` says whether the large models fit on this machine; with `--json` it answers in plain data (`report` in [`doctor.py`](../textedit_lite/doctor.py)).
 #
 # ## 1. A picture, and the truth about it
 #
-# `open_image` is the one door for pictures: it turns a camera's rotation upright, flattens transparency, and refuses what is no picture. Here is one of the samples that come with the package.
+# Every picture comes in through `open_image`. It turns photos upright by the camera's rotation tag, flattens transparency, and refuses whatever is not a picture. Here is one of the samples that come with the package.
 
 # %%
 sample = open_image(data_path("samples", "street.png"))
@@ -60,7 +60,7 @@ print(sample.mode, sample.size)
 plots.show(sample, "data/samples/street.png").figure
 
 # %% [markdown]
-# The lite models live in a **small world** that a program draws ([`world/scenes.py`](../textedit_lite/world/scenes.py)). Its things have names of COCO categories, eight colours, two views and three poses.
+# The lite models live in a **small world** that a program draws ([`world/scenes.py`](../textedit_lite/world/scenes.py)). Its objects are named after COCO categories, and come in eight colours, two views and three poses.
 
 # %%
 from textedit_lite.world.sprites import CATEGORIES, sprite
@@ -83,9 +83,9 @@ for thing, box in zip(scene.objects, truth):
 plots.draw_boxes(image, truth, [thing.category for thing in scene.objects]).figure
 
 # %% [markdown]
-# ## 2. What are we to look for?
+# ## 2. What are we looking for?
 #
-# The prompt says it. `parse` ([`prompt.py`](../textedit_lite/prompt.py)) cuts it at the verb into what to find and what it becomes, without any network, and returns an `EditPrompt`. (For photographs it knows everyday names of COCO's categories, too: *a van* is found as a car, and painted under its own `name`. A part, *the roof of the bus*, is refused, as no detector finds it, unless a mask of your own shows it: [03](03_mask_building.ipynb), section 3.)
+# The prompt tells us. `parse` ([`prompt.py`](../textedit_lite/prompt.py)) splits it at the verb into what to find and what that becomes. It needs no neural network, and returns an `EditPrompt`. (For photographs it also knows everyday names for COCO's categories: *a van* is found as a car, and painted under its own `name`. A part of an object, such as *the roof of the bus*, is refused, because no detector finds it, unless a mask of your own shows it: [03](03_mask_building.ipynb), section 3.)
 
 # %%
 prompt = parse("the left bus changes to a red bus")
@@ -93,7 +93,7 @@ print("find:  ", prompt.noun, "| which one:", prompt.selector)
 print("change:", prompt.changes, "| the paper's task:", prompt.task)
 
 # %% [markdown]
-# The paper edits four things. `task_prompt` writes its prompts.
+# The paper has four editing tasks. `task_prompt` writes its prompts for them.
 
 # %%
 from textedit_lite.prompt import task_prompt
@@ -106,11 +106,11 @@ for task in TASKS:
 # %% [markdown]
 # ## 3. What DETR says
 #
-# DETR (Carion et al., 2020) sees the picture at a size of its own and answers with $N$ **queries**. Each gives a box and a distribution over the classes plus one more, "no object":
+# DETR (Carion et al., 2020) sees the picture at a size of its own and answers with $N$ **queries**. Each gives a box and a distribution over the classes and one extra class, "no object":
 #
 # $$ p_q = \operatorname{softmax}(\text{logits}_q), \qquad s_q = \max_{c \,\ne\, \text{no object}} p_{q,c} $$
 #
-# No anchors, and in principle no suppression of neighbours: in training every object is assigned to exactly one query, and the others learn to say "no object". A small DETR does not learn that perfectly: below, more queries pass 0.5 than there are objects. So of two boxes with one label that overlap by an IoU above 0.7, `detect` keeps only the surer one (`keep_best`, exercise 1.6).
+# There are no anchors and, in principle, no suppression of neighbours: in training every object is assigned to exactly one query, and the others learn to say "no object". A small DETR does not learn this perfectly: below, more queries pass 0.5 than there are objects. So when two boxes with the same label overlap by an IoU (intersection over union, exercise 1.2) above 0.7, `detect` keeps only the one with the higher score (`keep_best`, exercise 1.6).
 
 # %%
 import torch
@@ -131,12 +131,12 @@ print("objects drawn:", len(truth))
 # %% [markdown]
 # ## 4. Boxes change their coordinates
 #
-# DETR's boxes are *relative*: centre, width and height as shares of the picture. The contract of this package is **xyxy in pixels of the picture that the user gave** ([`boxes.py`](../textedit_lite/boxes.py)):
+# DETR's boxes are *relative*: centre, width and height as fractions of the picture. The contract of this package is **xyxy in pixels of the picture that the user gave**, that is, the corners $(x_0, y_0, x_1, y_1)$ ([`boxes.py`](../textedit_lite/boxes.py)):
 #
 # $$ x_0 = c_x - \tfrac{w}{2},\quad y_0 = c_y - \tfrac{h}{2},\quad x_1 = c_x + \tfrac{w}{2},\quad y_1 = c_y + \tfrac{h}{2}, \qquad
 # b' = b \cdot \left( \tfrac{W'}{W}, \tfrac{H'}{H}, \tfrac{W'}{W}, \tfrac{H'}{H} \right) $$
 #
-# The first is `cxcywh_to_xyxy`, the second `scale_boxes(boxes, old, new)`: from $W \times H$ to $W' \times H'$.
+# The first conversion is `cxcywh_to_xyxy`. The second is `scale_boxes(boxes, old, new)`, from $W \times H$ to $W' \times H'$.
 
 # %%
 from textedit_lite.boxes import cxcywh_to_xyxy, iou, scale_boxes, xyxy_to_cxcywh
@@ -153,7 +153,7 @@ for name, box in three.items():
     print(f"{name:9}", " ".join(f"{value:7.2f}" for value in box[best]))
 
 # %% [markdown]
-# Going there and back must change nothing. Such a test costs one line, and a swapped width and height has cost many people a day.
+# Converting there and back must change nothing. Such a test costs one line; a swapped width and height has cost many people a day.
 
 # %%
 import numpy as np
@@ -165,7 +165,7 @@ print([np.allclose(back, in_image, atol=1e-3) for back in (scaled, turned)])
 # %% [markdown]
 # ## 5. From scores to detections: the threshold
 #
-# Which of the queries are objects? The simplest answer is a fixed threshold, $s_q \ge \tau$. `detect` does all of the above and applies it. On our scene any threshold will do, as the next cell shows, so the slider below it works on the same picture at 48 x 48 pixels, where DETR is less sure, and less right. Move it: what appears first when you lower it, and what goes first when you raise it?
+# Which of the queries are objects? The simplest answer is a fixed threshold, $s_q \ge \tau$. `detect` does all of the above and then applies the threshold. On our scene any threshold will do, as the next cell shows. So the slider below that cell works on the same picture at 48 x 48 pixels, where DETR is less sure and less accurate. Move the slider: which box appears first when you lower the threshold, and which disappears first when you raise it?
 
 # %%
 from textedit_lite import detect
@@ -184,7 +184,7 @@ panel = DetectPanel(coarse, models)
 panel
 
 # %% [markdown]
-# The `DetectPanel` lets DETR look once; the slider only drops boxes from what it saw. (How such a panel is made is told in [05](05_full_pipeline.ipynb), section 8.) Every control is an attribute, so Python can move it as well as a mouse:
+# The `DetectPanel` runs DETR only when the panel is made; the slider merely drops boxes from what DETR found. ([05](05_full_pipeline.ipynb), section 8, shows how such a panel is made.) Every control is an attribute, so Python can move it as well as a mouse can:
 
 # %%
 panel.threshold.value = 1.0
@@ -196,7 +196,7 @@ panel.dynamic.value = True
 # %% [markdown]
 # ### The dynamic threshold
 #
-# One number does not serve all pictures: small or half-hidden objects get lower scores everywhere. The paper puts the threshold **into the widest gap** of the picture's own scores. With $s_1 \le s_2 \le \dots \le s_n$ those scores that lie inside of $(\text{low}, \text{high})$, and $s_0 = \text{low}$, $s_{n+1} = \text{high}$:
+# No single number suits all pictures: small or half-hidden objects get lower scores everywhere. The paper puts the threshold **into the widest gap** between the picture's own scores. Let $s_1 \le s_2 \le \dots \le s_n$ be the scores inside of $(\text{low}, \text{high})$, and add the two ends, $s_0 = \text{low}$ and $s_{n+1} = \text{high}$. Then
 #
 # $$ \tau = \tfrac{1}{2}\,(s_i + s_{i+1}), \qquad i = \arg\max_i \; s_{i+1} - s_i $$
 #
@@ -212,13 +212,13 @@ print(round(by_hand, 2), round(by_code, 2))
 print("nothing inside:", dynamic_threshold(np.array([0.01, 0.99])))
 
 # %% [markdown]
-# On our scene nearly all queries are close to 0 or to 1. One lies between them: a second answer for an object that has one already, which no threshold in the gap below it removes, but `keep_best` does.
+# On our scene nearly all scores are close to 0 or to 1. One lies between them. It belongs to a second answer for an object that already has one. No threshold in the gap below it removes this answer, but `keep_best` does.
 
 # %%
 plots.threshold_gap(scores, dynamic_threshold(scores), LOWEST, HIGHEST).figure
 
 # %% [markdown]
-# It gets interesting where the picture is poor. Here is the same scene at a fifth of its resolution and with noise: the scores slide together.
+# It gets interesting when the picture is poor. Here is the same scene at a fifth of its resolution and with noise: the scores move closer together.
 
 # %%
 from PIL import Image
@@ -244,7 +244,7 @@ figure
 # %% [markdown]
 # ### Ablation: does it pay?
 #
-# Sixteen scenes, spoilt, at fixed thresholds and at the dynamic one. *Missed* are objects of the truth that no box meets with $\text{IoU} = |A \cap B| / |A \cup B| > 0.5$; *false* are boxes that meet no object. `detect_batch` shows all sixteen to DETR in one call.
+# We spoil sixteen scenes, and try fixed thresholds and the dynamic one on them. *Missed* counts the true objects that no box meets with $\text{IoU} = |A \cap B| / |A \cup B| > 0.5$; *false* counts the boxes that meet no object in this sense. `detect_batch` shows all sixteen pictures to DETR in one call.
 
 # %%
 from textedit_lite.detect import detect_batch
@@ -271,11 +271,11 @@ ax.legend(loc="upper center")
 figure
 
 # %% [markdown]
-# Read the bars without mercy. The dynamic rule beats 0.1, 0.7 and 0.9, makes as many errors as the plain middle, 0.5, and more than 0.3, which happens to suit just this kind of pictures. What it buys is protection against a badly chosen number, and no more. A threshold of your own always has the last word: `detect(..., threshold=0.3)`, or `--threshold 0.3` on the command line.
+# Read the bars without mercy. The dynamic rule beats 0.1, 0.7 and 0.9. It makes as many errors as the plain middle, 0.5, and more than 0.3, which happens to suit pictures of just this kind. What it buys is protection against a badly chosen number, and no more. A threshold of your own always has the last word: `detect(..., threshold=0.3)`, or `--threshold 0.3` on the command line.
 #
 # ## 6. Where did a query look?
 #
-# In the decoder every query gathers what it needs from the picture by **cross-attention**, $\operatorname{softmax}(QK^\top / \sqrt{d})\,V$. The weights of the last layer, averaged over the heads, are a map on the grid of the backbone; each sums to 1. `attention_maps` gives one for each detection.
+# In the decoder every query gathers what it needs from the picture by **cross-attention**, $\operatorname{softmax}(QK^\top / \sqrt{d})\,V$. The weights of a query in the last layer, averaged over the heads, form a map on the backbone's grid, and each map sums to 1. `attention_maps` returns one map for each detection.
 
 # %%
 from textedit_lite.detect import attention_maps
@@ -295,7 +295,7 @@ figure
 #
 # ## 7. How good is it?
 #
-# Against the truth of sixteen clean scenes. (The full test, 1,000 scenes and the average precision of COCO, is `textedit-lite score detr`. And `textedit-lite scenes`, or `write_set` in [`world/coco.py`](../textedit_lite/world/coco.py), writes as many scenes as you like as a COCO set.)
+# We compare DETR with the truth of the same sixteen scenes, not spoilt this time. (The full test, with 1,000 scenes and COCO's average precision, is `textedit-lite score detr`. And `textedit-lite scenes`, or `write_set` in [`world/coco.py`](../textedit_lite/world/coco.py), writes as many scenes as you like as a COCO data set.)
 
 # %%
 # NBVAL_IGNORE_OUTPUT
@@ -307,7 +307,7 @@ print(sum(hit > 0.5 for hit in hits), "of", len(hits), "found")
 print("mean IoU", round(np.mean(hits), 2))
 
 # %% [markdown]
-# A wrong setting is answered with a sentence, as everywhere in this package:
+# Here, as everywhere in this package, a wrong setting is answered with a plain sentence:
 
 # %%
 from textedit_lite import TextEditError
@@ -320,9 +320,9 @@ except TextEditError as error:
 # %% [markdown]
 # ## Exercises
 #
-# Now write stage 1 yourself: six functions, from one line to the last step of `detect`. Put your code in place of `raise NotImplementedError`. The cell below tries it on edge cases and on random inputs, and says at once whether it is right, and if not, on which input; as long as there is nothing to try, it draws the task. To look at the input that went wrong: `check("1.2", iou).case`.
+# Now write stage 1 yourself: six functions, from one line to the last step of `detect`. Put your code in place of `raise NotImplementedError`. The cell below each function tries your code on edge cases and on random inputs. It says at once whether the code is right and, if not, on which input it fails. As long as there is nothing to try, it draws the task. To look at the input that went wrong, use `check("1.2", iou).case`.
 #
-# An answer uses `numpy` as `np`, and what it imports itself. From here on the names below are *yours*; to run an earlier section again, begin with its imports.
+# An answer may use `numpy` as `np`, and what it imports itself. From here on, the names of these functions stand for *yours*; to run an earlier section again, begin with its imports.
 
 # %%
 from textedit_lite.check import check, plugged_in
@@ -331,7 +331,7 @@ from textedit_lite.check import check, plugged_in
 # ### 1.1 From centre and size to corners · 2 points
 #
 #
-# DETR's boxes are $(c_x, c_y, w, h)$, everything else wants $(x_0, y_0, x_1, y_1)$. `boxes` is float32 $[N, 4]$; return the same shape, also for $N = 0$, and leave the input as it is.
+# DETR's boxes are $(c_x, c_y, w, h)$; everything else wants $(x_0, y_0, x_1, y_1)$. Convert the first into the second. `boxes` is float32 $[N, 4]$. Return an array of the same shape, also for $N = 0$, and leave the input as it is.
 
 # %% nbgrader={"grade": false, "grade_id": "answer-1-1", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 1.1 · cxcywh_to_xyxy · 2 points
@@ -349,11 +349,11 @@ check("1.1", cxcywh_to_xyxy)
 # ### 1.2 IoU of every pair · 4 points
 #
 #
-# The measure of every comparison of boxes: the area that two boxes share, divided by the area that they cover together.
+# IoU is the measure whenever boxes are compared: the area that two boxes share, divided by the area that they cover together.
 #
 # $$ \text{IoU}(A, B) = \frac{|A \cap B|}{|A \cup B|}, \qquad |A \cup B| = |A| + |B| - |A \cap B| $$
 #
-# `a` is float32 $[N, 4]$ and `b` $[M, 4]$, both xyxy; return $[N, M]$: *every* box of `a` with *every* one of `b`. Boxes that do not meet have 0, and so have two that are both empty.
+# `a` is float32 $[N, 4]$ and `b` $[M, 4]$, both xyxy. Return $[N, M]$: the IoU of *every* box of `a` with *every* box of `b`. It is 0 for two boxes that do not meet, and for two boxes that are both empty.
 
 # %% nbgrader={"grade": false, "grade_id": "answer-1-2", "locked": false, "points": 4, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 1.2 · iou · 4 points
@@ -371,7 +371,7 @@ check("1.2", iou)
 # ### 1.3 The same boxes at another size · 2 points
 #
 #
-# A picture of $W \times H$ is resized to $W' \times H'$; where do its boxes go? `boxes` is float32 $[N, 4]$, xyxy; `old` is $(W, H)$ and `new` $(W', H')$. Return $[N, 4]$, not rounded. Mind pictures that are not square, and that are squeezed.
+# A picture of $W \times H$ is resized to $W' \times H'$; where do its boxes go? `boxes` is float32 $[N, 4]$, xyxy; `old` is $(W, H)$ and `new` $(W', H')$. Return the boxes in the resized picture, $[N, 4]$, not rounded. Mind pictures that are not square, and pictures that are squeezed.
 
 # %% nbgrader={"grade": false, "grade_id": "answer-1-3", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 1.3 · scale_boxes · 2 points
@@ -389,11 +389,11 @@ check("1.3", scale_boxes)
 # ### 1.4 The threshold in the widest gap · 4 points
 #
 #
-# The paper's rule. Of the scores strictly between `low` and `high`, sorted, with the two ends added,
+# Write the paper's rule. Take the scores strictly between `low` and `high`, sort them, and add the two ends:
 #
 # $$ s_0 = \text{low} \;<\; s_1 \le \dots \le s_n \;<\; s_{n+1} = \text{high}, \qquad \tau = \tfrac{1}{2}\,(s_i + s_{i+1}), \quad i = \arg\max_i \; s_{i+1} - s_i $$
 #
-# `scores` is float32 $[N]$ in any order, and $N$ may be 0. Return one number.
+# `scores` is float32 $[N]$ in any order, and $N$ may be 0; `low` and `high` are numbers. Return $\tau$, one number.
 
 # %% nbgrader={"grade": false, "grade_id": "answer-1-4", "locked": false, "points": 4, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 1.4 · dynamic_threshold · 4 points
@@ -411,11 +411,11 @@ check("1.4", dynamic_threshold)
 # ### 1.5 From logits to probabilities · 3 points
 #
 #
-# What DETR says of a query are logits over $C$ classes and, last, "no object". Turn each row into probabilities, and only *then* leave "no object" out:
+# For each query DETR gives logits: one for each of $C$ classes and, last, one for "no object". Turn each row into probabilities, and only *then* leave "no object" out:
 #
 # $$ p_{q,c} = \frac{\exp(l_{q,c})}{\sum_{k=1}^{C+1} \exp(l_{q,k})}, \qquad c = 1 \dots C $$
 #
-# `logits` is float32 $[Q, C + 1]$; return $[Q, C]$, also for $Q = 0$. Logits may be as large as 1000, for which $\exp$ overflows: what may you subtract from a row without changing its result?
+# `logits` is float32 $[Q, C + 1]$; return $[Q, C]$, also for $Q = 0$. Logits may be as large as 1000, where $\exp$ overflows: what may you subtract from a row without changing its result?
 
 # %% nbgrader={"grade": false, "grade_id": "answer-1-5", "locked": false, "points": 3, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 1.5 · class_probabilities · 3 points
@@ -433,13 +433,13 @@ check("1.5", class_probabilities)
 # ### 1.6 Which queries are objects · 5 points
 #
 #
-# The last step of `detect`. A query's *label* is its likeliest class, its *score* that class's probability. Go through the queries, best score first, and keep one if
+# Write the last step of `detect`. A query's *label* is its likeliest class; its *score* is that class's probability. Go through the queries, best score first, and keep a query if all of these hold:
 #
 # - its score reaches the threshold: $s_q \ge \tau$;
 # - its box is at least one pixel wide and one pixel high;
-# - no query that is **kept already** has the same label and overlaps it by an IoU above 0.7.
+# - no query that has **already been kept** has the same label and overlaps it by an IoU above 0.7.
 #
-# `boxes` is float32 $[Q, 4]$, xyxy in pixels; `probabilities` is $[Q, C]$, without "no object". Return the list of the kept queries' indexes, best first. You may use the package's IoU, whether yours is done or not: `from textedit_lite.boxes import iou` inside of the function.
+# `boxes` is float32 $[Q, 4]$, xyxy in pixels; `probabilities` is $[Q, C]$, without "no object"; `threshold` is $\tau$. Return a list of the indexes of the kept queries, best first. You may use the package's IoU, whether or not yours is done: write `from textedit_lite.boxes import iou` inside of the function.
 
 # %% nbgrader={"grade": false, "grade_id": "answer-1-6", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 1.6 · keep_best · 5 points
@@ -456,7 +456,7 @@ check("1.6", keep_best)
 # %% [markdown]
 # ### Stage 1 with your functions
 #
-# `plugged_in` puts your functions in the place of the package's own of the same names, for as long as the block lasts. A stub is left out, and ours does its work; so the cell runs from the start, and what you solve takes over piece by piece.
+# Within its `with` block, `plugged_in` replaces the package's functions with yours of the same names. Where yours is still a stub, ours does the work. So the cell runs from the start, and what you solve takes over piece by piece.
 
 # %%
 yours = {"cxcywh_to_xyxy": cxcywh_to_xyxy, "iou": iou, "scale_boxes": scale_boxes}
@@ -468,7 +468,7 @@ print("yours:", ", ".join(mine) or "none yet")
 plots.draw_boxes(image, seen.boxes, seen.labels, seen.scores).figure
 
 # %% [markdown]
-# And the whole editor on top of it. Its other stages are the subject of the next notebooks.
+# And here is the whole editor on top of it. Its other stages are the subject of the next notebooks.
 
 # %%
 from textedit_lite import Editor, edit_figure
@@ -483,7 +483,7 @@ edit_figure(edited)
 #
 # - DETR's output is a *set*: queries with boxes and scores; "no object" is a class.
 # - Boxes travel between three sizes: the detector's, the painter's, and the picture's. The picture's counts.
-# - A threshold trades misses for false alarms; the dynamic one reads it off the picture's own scores.
+# - A threshold trades misses for false alarms; the dynamic one is read off the picture's own scores.
 #
 # DETR knows *bus*, but it does not know *blue*. Choosing the bus that you mean is CLIP's work: **[02, CLIP matching](02_clip_matching.ipynb)**.
 

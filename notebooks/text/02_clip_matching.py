@@ -8,7 +8,7 @@
 # DETR gave us boxes with labels. The prompt says *the blue bus*. Stage 2 asks CLIP which box these words fit best, and whether they fit any.
 #
 # When you are through, you can
-# - cut what CLIP sees, embed crops and words, and read a similarity matrix;
+# - cut out what CLIP sees, embed crops and words, and read a similarity matrix;
 # - turn similarities into probabilities, and say *against which alternatives*;
 # - fuse two models' opinions, and say what $\lambda$ does;
 # - tell "not there" and "which one?" from "this one".
@@ -45,7 +45,7 @@ plots.draw_boxes(image, found.boxes, found.labels, found.scores).figure
 # %% [markdown]
 # ## 1. What CLIP sees
 #
-# CLIP wants a square picture. A box squeezed into a square would make every bus a cube, so `square_crop` cuts a square *around* the box; its side is 1.15 times the box's longest side. What lies beyond the picture's border repeats the last pixels.
+# CLIP wants a square picture. Squeezing the box into a square would turn every bus into a cube. So `square_crop` cuts out a square *around* the box; its side is 1.15 times the box's longest side. Where the square reaches beyond the picture's border, the last pixels are repeated.
 
 # %%
 from textedit_lite.boxes import square_crop
@@ -65,11 +65,11 @@ plots.image_grid(cuts, [f"{factor} x the box" for factor in factors], side=1.5)
 # %% [markdown]
 # ## 2. Pictures and words in one space
 #
-# CLIP (Radford et al., 2021) has two towers. One maps a crop to a vector $I_i$, the other a caption to a vector $T_j$ of the same length, both normalised. Their **cosine similarity** is a dot product:
+# CLIP (Radford et al., 2021) has two towers. One maps a crop to a vector $I_i$, the other maps a caption to a vector $T_j$ of the same dimension; both are normalised. Their **cosine similarity** is a dot product:
 #
 # $$ S_{ij} = I_i \cdot T_j, \qquad \lVert I_i \rVert = \lVert T_j \rVert = 1 $$
 #
-# In [`match.py`](../textedit_lite/match.py): `image_features`, `text_features`, `similarity`.
+# The functions for this are `image_features`, `text_features` and `similarity`, in [`match.py`](../textedit_lite/match.py).
 
 # %%
 import numpy as np
@@ -81,7 +81,7 @@ words = text_features(["a blue bus", "a green bus"], models)
 print(vectors.shape, words.shape, "| length 1:", np.allclose((vectors**2).sum(1), 1))
 
 # %% [markdown]
-# Captions have one sentence shape, the one that the lite models were trained on: `describe`.
+# All captions follow one sentence pattern, the one that the lite models were trained on. `describe` writes them.
 
 # %%
 from textedit_lite.vocabulary import describe
@@ -90,7 +90,7 @@ print(describe("bus", "red"), "|", describe("umbrella", pose="upside down"))
 print(describe("car", "blue", "front", "tilted"))
 
 # %% [markdown]
-# **The similarity matrix**: a row for each crop, a column for each caption; the largest of each row is framed. Cover the pictures with your hand and find the green bus.
+# **The similarity matrix**: a row for each crop, a column for each caption; the largest value of each row is framed. Cover the pictures with your hand and find the green bus.
 
 # %%
 captions = ["a bus", "a blue bus", "a green bus", "a red bus"]
@@ -99,7 +99,7 @@ matrix = similarity(crops, captions, models)
 plots.similarity_matrix(matrix, crops, captions).figure
 
 # %% [markdown]
-# All crops go through CLIP **in one batch**. Asking one by one gives the same numbers and takes longer; on a GPU, much longer.
+# All crops go through CLIP **in one batch**. Asking one by one gives the same numbers but takes longer; on a GPU, much longer.
 
 # %%
 one_by_one = np.concatenate([similarity([crop], captions, models) for crop in crops])
@@ -108,11 +108,11 @@ print("the same:", np.allclose(matrix, one_by_one, atol=1e-3))
 # %% [markdown]
 # ## 3. A similarity is not a probability
 #
-# Is 0.3 much? A cosine means something only in comparison. `contrast` compares each caption with the others by a softmax, with the scale $s$ that CLIP learned:
+# Is 0.3 a lot? A cosine means something only in comparison. `contrast` compares each caption with the others by a softmax, with the scale $s$ that CLIP learned:
 #
 # $$ p_{ij} = \frac{\exp(s \, I_i \cdot T_j)}{\sum_k \exp(s \, I_i \cdot T_k)} $$
 #
-# So one always asks *against what*. The same crop and the same caption, with two sets of rivals:
+# So always ask: *against what?* Here are the same crop and the same caption, with two sets of rivals:
 
 # %%
 from textedit_lite.match import contrast
@@ -131,7 +131,7 @@ for ax, s in zip(axes, (1, 10, scale)):
 figure
 
 # %% [markdown]
-# With $s = 1$ all captions look alike, with the learned scale CLIP speaks its mind. `read_categories` asks for the noun against the detector's other ones:
+# With $s = 1$ all captions look alike; with the learned scale CLIP speaks its mind. `read_categories` does the same for the detector's categories: it weighs each noun against all the others.
 
 # %%
 from textedit_lite.match import read_categories
@@ -146,11 +146,11 @@ plots.similarity_matrix(table, crops, models.categories).figure
 # %% [markdown]
 # ## 4. Reading an object
 #
-# To keep what the prompt does *not* name (a tilted car shall keep its colour) we must know how the object looks now. `read_attributes` compares all combinations of colour, view and pose, and sums over the others for one attribute's own probability:
+# To keep what the prompt does *not* name, we must know how the object looks now: a car that is to be tilted should keep its colour. `read_attributes` compares all combinations of colour, view and pose. The probability of one attribute alone is the sum over the other two:
 #
 # $$ p(\text{colour}) = \sum_{\text{view}} \sum_{\text{pose}} p(\text{colour}, \text{view}, \text{pose}) $$
 #
-# The editor looks twice (`read_object`): at this crop and at one a little wider, and takes the geometric mean. Of 1,596 objects of unseen scenes, 39 poses are misread from one crop, and 27 from the two together.
+# The editor looks twice (`read_object`), at this crop and at one a little wider, and takes the geometric mean of the two readings. Among 1,596 objects in unseen scenes, 39 poses are misread from one crop, and 27 from the two together.
 
 # %%
 from textedit_lite.match import read_attributes
@@ -168,7 +168,7 @@ figure
 # %% [markdown]
 # ## 5. Two opinions, one score
 #
-# DETR says how sure it is that something is there, CLIP how well the words fit. The paper fuses both with a weight $\lambda$; here as a weighted geometric mean (`fuse`):
+# DETR says how sure it is that something is there; CLIP says how well the words fit. The paper fuses the two with a weight $\lambda$. Here we take a weighted geometric mean (`fuse`):
 #
 # $$ s = p_\text{CLIP}^{\,\lambda} \cdot p_\text{DETR}^{\,1 - \lambda} $$
 #
@@ -182,7 +182,7 @@ print("sum:    ", round(FUSION * clip_says + (1 - FUSION) * detr_says, 2))
 print("product:", round(fuse(clip_says, detr_says), 2), "| lambda =", FUSION)
 
 # %% [markdown]
-# What $\lambda$ does, for three made-up candidates:
+# Here is what $\lambda$ does for three made-up candidates:
 
 # %%
 three = {"right words, half hidden": (0.95, 0.55), "so-so": (0.6, 0.8)}
@@ -198,7 +198,7 @@ ax.legend(fontsize=8)
 figure
 
 # %% [markdown]
-# At $\lambda = 0$ the words do not matter, and the plainest object wins; at $\lambda = 1$ a shadow that happens to look blue could win. Ablation: how often is the right object on top? (How well CLIP itself reads 1,000 objects is what `textedit-lite score clip` measures.)
+# At $\lambda = 0$ the words do not matter, and the object that is plainest to see wins. At $\lambda = 1$ a shadow that happens to look blue could win. Ablation: how often is the right object on top? (`textedit-lite score clip` measures how well CLIP itself reads the objects of 1,000 scenes.)
 
 # %%
 from textedit_lite.boxes import iou
@@ -232,11 +232,17 @@ ax.set(xlabel="lambda", ylabel="right object on top", ylim=(0, 1.03))
 figure
 
 # %% [markdown]
-# Flat from a small $\lambda$ on: in these scenes CLIP alone chooses as well as both together, and only DETR alone fails. Over whole edits it is the same ([docs/results.md](../docs/results.md#what-each-part-is-worth)). Fusion is an insurance against false detections, and they are rare here.
+# The curve is flat from a small $\lambda$ on: in these scenes CLIP alone chooses as well as both together, and only DETR alone fails. Over whole edits it is the same ([docs/results.md](../docs/results.md#what-each-part-is-worth)). Fusion is insurance against false detections, and these are rare here.
 #
 # ## 6. The whole stage: `match`
 #
-# `match` puts this together. For each candidate it multiplies the noun's probability and that of each attribute that the prompt names, fuses the product with DETR's score, and notes whether every word **fits**. The noun fits if it is DETR's label (a noun that DETR does not know: if CLIP finds it likelier than all that DETR knows); an attribute fits if CLIP gives it at least half of the probability of its likeliest value. And where DETR's label is another one, its score counts only a twentieth. (Some words of photographs divide one category: *the woman* is found as a person, and fits if CLIP gives *woman* and *lady* together at least half of the probability of what a woman is not, *man* or *boy*.) Then `choose` decides.
+# `match` puts this together. For each candidate it multiplies the probability of the noun by that of each attribute that the prompt names, and fuses the product with DETR's score. It also notes whether every word **fits**:
+#
+# - A noun fits if it is DETR's label. A noun that DETR does not know fits if CLIP finds it likelier than every category that DETR knows.
+# - An attribute fits if CLIP gives the value in the prompt at least half of the probability that it gives the likeliest value.
+# - For photographs, some words divide one category: *the woman* is found as a person, and fits if CLIP gives *woman* and *lady* together at least half of the probability of what a woman is not (*man*, *boy* and so on).
+#
+# Where DETR knows the noun but its label is another one, its score counts only a twentieth. Then `choose` decides.
 
 # %%
 from textedit_lite import match
@@ -250,7 +256,7 @@ scores = [candidate.score for candidate in chosen.candidates]
 plots.draw_boxes(image, found.boxes, found.labels, scores, chosen.index).figure
 
 # %% [markdown]
-# The same as a `MatchPanel`. CLIP looks again when the words change; the weight $\lambda$ and the selector only weigh and choose anew. Pull $\lambda$ to 0: what is left of the difference between the two buses?
+# Here is the same as a `MatchPanel`. CLIP looks again only when the words change; a change of the weight $\lambda$ or of the selector merely weighs and chooses anew. Pull $\lambda$ to 0: what is left of the difference between the two buses?
 
 # %%
 # NBVAL_IGNORE_OUTPUT
@@ -267,7 +273,7 @@ print("to DETR alone the buses are alike:", max(buses) - min(buses) < 0.1)
 panel.weight.value = FUSION
 
 # %% [markdown]
-# The **margin** is the distance to the next best candidate that fits; less than 15 % of the best one's score is too little to decide. So three answers are possible:
+# The **margin** is how far the best candidate that fits is ahead of the next best one that fits. If it is less than 15 % of the best one's score, that is too little to decide. So three answers are possible:
 
 # %%
 for noun in ("green bus", "car", "yellow bus", "bus"):
@@ -275,7 +281,7 @@ for noun in ("green bus", "car", "yellow bus", "bus"):
     print(f"{noun:11} {answer.status:10} {answer.index}")
 
 # %% [markdown]
-# *not found*: there is no car, and no yellow bus either; a blue one is no substitute. *ambiguous*: two buses fit equally well, and guessing would repaint the wrong one half of the time. A place or a size settles it, from the boxes alone:
+# *not found*: there is no car, and no yellow bus either; a blue one is no substitute. *ambiguous*: two buses fit equally well, and guessing would repaint the wrong one half of the time. Naming a place or a size settles it, from the boxes alone:
 
 # %%
 for noun in ("left bus", "top bus", "largest bus"):
@@ -285,9 +291,9 @@ bus = parse("the bus becomes red")
 print("by number  ", match(image, found, bus, models, select=1).index)
 
 # %% [markdown]
-# The margin stays that of the words, here about 0: what chose was the place.
+# When a place or a size chooses, the margin is still that of the words, here about 0.
 #
-# `choose` works on plain data, so we can build the borderline by hand. Two candidates that fit, ever closer:
+# `choose` works on plain data, so we can build a borderline case by hand: two candidates that both fit, with scores closer and closer together.
 
 # %%
 from dataclasses import replace
@@ -303,7 +309,7 @@ print(f"the bar: {AMBIGUOUS} of the best score, {AMBIGUOUS * first.score:.3f}")
 # %% [markdown]
 # ## 7. Words that nobody taught
 #
-# The lite models know the words of their world. `check_words` refuses the rest *before* anything is computed, and names what is known. Of the full models, CLIP and the painter read any English word, but DETR's boxes are of COCO's 80 categories alone: where none of them shows what you named, the answer says so, and asks for a mask of your own.
+# The lite models know only the words of their world. `check_words` refuses the rest *before* anything is computed, and names what is known. Of the full models, CLIP and the painter read any English word, but DETR's boxes show COCO's 80 categories alone. Where none of the boxes shows what you named, the answer says so, and asks for a mask of your own.
 
 # %%
 from textedit_lite import TextEditError
@@ -318,7 +324,7 @@ except TextEditError as error:
 # %% [markdown]
 # ## Exercises
 #
-# Stage 2 in five functions of your own. Write each in place of `raise NotImplementedError`; the cell below says at once whether it is right, and if not, on which input, and draws the task as long as there is nothing to try. An answer uses `numpy` as `np`, and what it imports itself. From here on the names below are *yours*; to run an earlier section again, begin with its imports.
+# Now write stage 2 yourself, in five functions. Put your code in place of `raise NotImplementedError`. The cell below each function says at once whether it is right and, if not, on which input it fails. As long as there is nothing to try, it draws the task. An answer may use `numpy` as `np`, and what it imports itself. From here on, the names of these functions stand for *yours*; to run an earlier section again, begin with its imports.
 
 # %%
 from textedit_lite.check import check, plugged_in
@@ -331,7 +337,7 @@ from textedit_lite.check import check, plugged_in
 #
 # $$ S_{ij} = \frac{a_i \cdot b_j}{\lVert a_i \rVert \, \lVert b_j \rVert} $$
 #
-# `a` is float32 $[N, D]$ and `b` $[M, D]$, not normalised; return $[N, M]$. A vector of zeros has no direction: its similarities are 0.
+# `a` is float32 $[N, D]$ and `b` $[M, D]$, not normalised. Return $[N, M]$: the similarity of every row of `a` with every row of `b`. A vector of zeros has no direction: its similarities are 0.
 
 # %% nbgrader={"grade": false, "grade_id": "answer-2-1", "locked": false, "points": 3, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 2.1 · cosine · 3 points
@@ -349,11 +355,11 @@ check("2.1", cosine)
 # ### 2.2 From similarities to probabilities · 3 points
 #
 #
-# Each row of similarities as probabilities of its captions *against each other*; the scale $s$ is the inverse of what others call a temperature:
+# Turn each row of similarities into probabilities of its captions *against each other*. The scale $s$ is the inverse of what others call a temperature:
 #
 # $$ p_{ij} = \frac{\exp(s\, S_{ij})}{\sum_k \exp(s\, S_{ik})} $$
 #
-# `similarities` is float32 $[N, M]$, $M \ge 1$; return $[N, M]$. CLIP's $s$ goes up to 100, and then $\exp$ may overflow; the result may not.
+# `similarities` is float32 $[N, M]$ with $M \ge 1$, and `scale` is $s$, a number. Return the probabilities, $[N, M]$. CLIP's $s$ goes up to 100, and then $\exp$ may overflow; your result must not.
 
 # %% nbgrader={"grade": false, "grade_id": "answer-2-2", "locked": false, "points": 3, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 2.2 · softmax · 3 points
@@ -371,11 +377,11 @@ check("2.2", softmax)
 # ### 2.3 Two opinions, one score · 2 points
 #
 #
-# The weighted geometric mean of CLIP's probability and DETR's:
+# Compute the weighted geometric mean of CLIP's probability and DETR's:
 #
 # $$ s = p_\text{CLIP}^{\,\lambda} \cdot p_\text{DETR}^{\,1 - \lambda} $$
 #
-# All are numbers from 0 to 1, $\lambda$ is `weight`; return a number. A model may say 0.
+# `clip_score` and `detr_score` are the two probabilities, and `weight` is $\lambda$; all three are numbers from 0 to 1. Return $s$, one number. A model may say 0.
 
 # %% nbgrader={"grade": false, "grade_id": "answer-2-3", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 2.3 · fuse · 2 points
@@ -393,7 +399,7 @@ check("2.3", fuse)
 # ### 2.4 Found, ambiguous, or not there · 5 points
 #
 #
-# Which of $N$ candidates is meant, and is that clear? Only those that *fit* count: with $s_1 \ge s_2 \ge \dots$ the scores of those that fit, the margin is $m = s_1 - s_2$, or $s_1$ if only one fits.
+# Which of $N$ candidates is meant, and is that clear? Only the candidates that *fit* count. Let $s_1 \ge s_2 \ge \dots$ be their scores. The margin is $m = s_1 - s_2$, or $s_1$ if only one fits.
 #
 # | how many fit | margin | index | status |
 # |---|---|---|---|
@@ -402,7 +408,7 @@ check("2.3", fuse)
 # | two or more, $m \ge$ bar | $m$ | the best one | `"found"` |
 # | two or more, $m <$ bar | $m$ | `None` | `"ambiguous"` |
 #
-# `scores` is a float array $[N]$, `fits` a bool array $[N]$, and $N$ may be 0. The bar is given as a number; `choose` takes 15 % of the best score for it. Return `(index, status, margin)`; the index counts among *all* candidates.
+# `scores` is a float array $[N]$, `fits` a bool array $[N]$, and $N$ may be 0. `bar` is a number; `choose` sets it to 15 % of $s_1$. Return `(index, status, margin)`; the index counts among *all* candidates, not only among those that fit.
 
 # %% nbgrader={"grade": false, "grade_id": "answer-2-4", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 2.4 · verdict · 5 points
@@ -420,7 +426,7 @@ check("2.4", verdict)
 # ### 2.5 The left one, the largest one · 4 points
 #
 #
-# *The left bus*, *the largest bus*: a selector decides on the boxes alone. `"left"`, `"right"`, `"top"` and `"bottom"` go by the box's **centre** (a long bus may begin further left than a cup, and still be the right one of the two), `"largest"` and `"smallest"` by its area. `boxes` is float32 $[N, 4]$, xyxy in pixels, $N \ge 1$, and $y$ grows downwards. Return the index; of two that tie, the first.
+# *The left bus*, *the largest bus*: a selector decides on the boxes alone. `"left"`, `"right"`, `"top"` and `"bottom"` go by the box's **centre** (a long bus may begin further left than a cup, and still be the one on the right); `"largest"` and `"smallest"` go by its area. `boxes` is float32 $[N, 4]$, xyxy in pixels, with $N \ge 1$, and $y$ grows downwards; `selector` is one of the six words. Return the index of the box that is meant; of two that tie, the first.
 
 # %% nbgrader={"grade": false, "grade_id": "answer-2-5", "locked": false, "points": 4, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 2.5 · pick · 4 points
@@ -437,7 +443,7 @@ check("2.5", pick)
 # %% [markdown]
 # ### Stage 2 with your functions
 #
-# `plugged_in` runs the package with your functions in place of its own; where yours is still a stub, ours does the work.
+# `plugged_in` runs the package with your functions in place of its own. Where yours is still a stub, ours does the work.
 
 # %%
 yours = {"cosine": cosine, "softmax": softmax, "fuse": fuse}
@@ -449,7 +455,7 @@ with plugged_in(**yours) as mine:
 print("yours:", ", ".join(mine) or "none yet")
 
 # %% [markdown]
-# The whole editor, choosing as you taught it to. Try a prompt of your own.
+# And here is the whole editor, choosing as you taught it to. Try a prompt of your own.
 
 # %%
 from textedit_lite import Editor, edit_figure
@@ -462,7 +468,7 @@ edit_figure(edited)
 # %% [markdown]
 # ## What to remember
 #
-# - A similarity is read against alternatives; name them.
+# - A similarity means something only against alternatives; name them.
 # - A product of probabilities lets each model veto; $\lambda$ says whose doubt weighs more.
 # - "Not found" and "ambiguous" are answers. The margin is the number to look at before you trust a choice.
 #

@@ -5,7 +5,7 @@
 #
 # **Time:** 40 minutes; to run: 13 seconds of one core, 0.7 GB. **Before:** [02, CLIP](02_clip_matching.ipynb). **Next:** [04, inpainting](04_inpainting.ipynb). **Code:** [`mask.py`](../textedit_lite/mask.py), [`blend.py`](../textedit_lite/blend.py), [`boxes.py`](../textedit_lite/boxes.py).
 #
-# A mask is a grey picture of the input's size: **255 = repaint, 0 = keep**. It is a promise, too: where it is black, the result equals the input *exactly*. This notebook builds masks, and shows how a painted patch comes back without a seam and without breaking the promise.
+# A mask is a greyscale picture of the input's size: **255 = repaint, 0 = keep**. It is also a promise: where it is black, the result equals the input *exactly*. This notebook builds masks, and shows how a painted patch is put back without a seam and without breaking the promise.
 #
 # When you are through, you can
 # - build a mask from a box, and say why it must be larger than the box;
@@ -49,11 +49,11 @@ print(chosen.status, "-> a", found.labels[chosen.index])
 # %% [markdown]
 # ## 1. From box to mask
 #
-# The simplest mask is the box, grown by a share $g$ of its longest side on each side, because a detector's box cuts off edges and shadows:
+# The simplest mask is the box itself, a little larger, because a detector's box cuts off edges and shadows. It grows on each side by a share $g$ of its longest side:
 #
 # $$ \text{mask} = [\,x_0 - m,\; x_1 + m\,] \times [\,y_0 - m,\; y_1 + m\,], \qquad m = g \cdot \max(w, h) $$
 #
-# `build_mask` in [`mask.py`](../textedit_lite/mask.py), with `grow_box` for the arithmetic.
+# `build_mask` in [`mask.py`](../textedit_lite/mask.py) does this, with `grow_box` for the arithmetic.
 
 # %%
 mask = build_mask(image.size, box)
@@ -61,7 +61,7 @@ print(mask.mode, mask.size, "| values:", sorted(set(np.asarray(mask).ravel().tol
 plots.mask_overlay(image, mask).figure
 
 # %% [markdown]
-# How much should it grow? Too little, and the old edges and the shadow stay and give the edit away; too much, and the painter has to invent background, or eats the neighbour.
+# How much should it grow? Too little, and the old edges and the shadow stay and give the edit away; too much, and the painter has to invent background, or paints over the neighbour.
 
 # %%
 figure, axes = plots.panels(1, 4, width=2.2, height=2.4)
@@ -78,7 +78,7 @@ panel = MaskPanel(image, box)
 panel
 
 # %% [markdown]
-# The `MaskPanel` tints what would be repainted. Its other controls are what the next sections are about. Python can move them, too:
+# The `MaskPanel` tints what would be repainted. The next sections explain its other controls. Python can move them, too:
 
 # %%
 small = (np.asarray(panel.mask) > 0).mean()
@@ -94,7 +94,7 @@ panel.grow.value = 0.08
 #
 # $$ w' = w \cos t + h \sin t, \qquad h' = w \sin t + h \cos t $$
 #
-# Here $t$ = 24 degrees; `build_mask(..., pose="tilted")` makes the room.
+# Here $t$ = 24 degrees; `build_mask(..., pose="tilted")` makes this room.
 
 # %%
 from textedit_lite.boxes import grow_box
@@ -117,7 +117,7 @@ plots.mask_overlay(tilted, roomy, "room for 24 degrees", axes[1])
 figure
 
 # %% [markdown]
-# **And for another view.** A bus is long from the side and tall from the front, and nobody knows how tall before it is painted. So for a new view the box becomes a square, as wide as its longest side (`build_mask(..., view="front")`, and `square=True` of `grow_box`):
+# **Room for another view.** A bus is long from the side and tall from the front, and nobody knows how tall before it is painted. So for a new view the box becomes a square whose sides are as long as the box's longest side (`build_mask(..., view="front")`, which calls `grow_box` with `square=True`):
 
 # %%
 front = scenes.ideal_edit(scene, bus, {"view": "front"})
@@ -130,7 +130,7 @@ figure
 # %% [markdown]
 # ## 3. A mask of your own
 #
-# The user may know better. `check_mask` takes any picture of the right size, makes it hard (128 and more is white), and refuses what cannot be meant. It is also the only way to edit a part of an object in a photograph: *the man's shirt becomes blue* is refused without such a mask, and painted under one (on the command line, `--mask FILE`).
+# The user may know better. `check_mask` takes any picture of the right size, makes it hard (128 or more becomes white, all else black), and refuses what cannot have been meant. A mask of your own is also the only way to edit a part of an object in a photograph: *the man's shirt becomes blue* is refused without such a mask, and painted with one (on the command line, `--mask FILE`).
 
 # %%
 from textedit_lite import TextEditError
@@ -151,11 +151,11 @@ for wrong in (Image.new("L", image.size), Image.new("L", (20, 20), 255)):
 # %% [markdown]
 # ## 4. The feather runs inwards
 #
-# Pasting a patch with a hard edge leaves a visible line, so its weight should rise gently. With $d$ the distance to the nearest pixel outside of the mask and $r$ the feather's radius:
+# Pasting a patch with a hard edge leaves a visible line, so the patch's weight should rise gently. This soft edge is called a *feather*. Let $d$ be the distance to the nearest pixel outside of the mask, and $r$ the feather's radius. Then
 #
 # $$ w = \operatorname{smoothstep}\!\left(\min\left(\tfrac{d}{r + 1}, 1\right)\right), \quad \operatorname{smoothstep}(t) = t^2 (3 - 2t), \qquad \text{result} = (1 - w) \cdot \text{input} + w \cdot \text{painted} $$
 #
-# Outside $d = 0$, so $w = 0$, and the input stays as it is. `feather` in [`blend.py`](../textedit_lite/blend.py):
+# Outside of the mask $d = 0$, so $w = 0$, and the input stays as it is. This is `feather` in [`blend.py`](../textedit_lite/blend.py):
 
 # %%
 from textedit_lite.blend import feather
@@ -165,7 +165,7 @@ inside = np.asarray(mask) > 0
 print("outside:", weight[~inside].max(), "| deep inside:", weight.max())
 
 # %% [markdown]
-# The usual way blurs the mask instead. Here are both along one line across the mask's left edge:
+# The usual way is to blur the mask instead. Here are both weights along one line across the mask's left edge:
 
 # %%
 blurred = np.asarray(mask.filter(ImageFilter.GaussianBlur(3))) / 255
@@ -183,7 +183,7 @@ ax.legend(fontsize=8, loc="lower right")
 figure
 
 # %% [markdown]
-# The blurred one is above zero *outside*. Let us count what that does to the background, with a plain grey patch as the painting:
+# The blurred weight is above zero *outside* of the mask. Let us count what that does to the background, with a plain grey patch as the painting:
 
 # %%
 before = np.asarray(image, float)
@@ -194,7 +194,7 @@ for name, alpha in [("feather", weight), ("blurred", blurred)]:
     print(f"{name}: pixels changed outside of the mask:", told)
 
 # %% [markdown]
-# **That zero is the promise.** It holds bit for bit, at the picture's own size, whatever the painter returns, because a pixel outside is never written. (`lay_in` pastes so: it looks only at the mask's box and one pixel around it, `place_of`; where these are half a million pixels or more, it mixes them by a weight of 8 bits, which costs less, and inside of the mask is off by a level at most.) How wide the feather should be is a matter of taste; move the slider.
+# **That zero is the promise.** It holds bit for bit, at the picture's own size, whatever the painter returns, because outside of the mask the painted pixel's weight is exactly 0. (`lay_in` does the pasting. It looks only at the mask's box and one pixel around it, `place_of`. Where this is half a million pixels or more, it mixes with an 8-bit weight. That costs less, and inside of the mask the result is off by one level at most.) How wide the feather should be is a matter of taste; move the slider.
 
 # %%
 import ipywidgets as widgets
@@ -228,9 +228,9 @@ print("the picture followed the slider:", view.value != sharp)
 #
 # $$ f(p) = \text{painted}(p) + w(p)\, r(q), \qquad r = \text{original} - \text{painted} \text{ on the ring}, $$
 #
-# with $q$ the ring's pixels near $p$, and $w$ falling from 1 at the edge to 0 at some depth. That is the membrane of Poisson image editing (Pérez et al., 2003), cut off.
+# with $q$ the ring's pixels near $p$, and $w$ falling from 1 at the mask's edge to 0 at some depth. This is the membrane of Poisson image editing (Pérez et al., 2003), cut off at that depth.
 #
-# To see it, we need a painting with a known fault: the ideal edit, made 14 levels too bright. And we look where the painter looks: it does not see the whole picture but a square **window** around the mask, 4/3 of the mask's longest side wide, so that the object fills it (`context_window`; why, [notebook 04](04_inpainting.ipynb) shows in section 1).
+# To see this at work, we need a painting with a known fault: the ideal edit, made 14 levels too bright. And we look where the painter looks. It does not see the whole picture but a square **window** around the mask, 4/3 of the mask's longest side wide, so that the object fills it (`context_window`; [notebook 04](04_inpainting.ipynb), section 1, shows why).
 
 # %%
 from textedit_lite.blend import refine_boundary
@@ -249,7 +249,7 @@ titles = ["input", "pasted: a box shows", "after refine_boundary"]
 plots.image_grid(pasted, titles, side=2.6)
 
 # %% [markdown]
-# The step across the mask's left edge, in grey levels, before and after:
+# Here is the step across the mask's left edge, in grey levels, before and after:
 
 # %%
 line = original.shape[0] // 2
@@ -268,7 +268,7 @@ ax.legend(fontsize=8)
 figure
 
 # %% [markdown]
-# Not everything that differs at the edge is a wrong shade. Where the mask *cuts through* an object, the ring differs strongly, and carrying that inwards would smear it. So steps above 40 levels are left alone:
+# Not everything that differs at the edge is a wrong shade. Where the mask *cuts through* an object, the ring differs strongly, and carrying that difference inwards would leave a smear. So steps above 40 levels are left alone:
 
 # %%
 cut = original.copy()
@@ -280,7 +280,7 @@ print("left edge left alone:", carried < 3)
 # %% [markdown]
 # ### On a real painting
 #
-# The painter of the next notebook, with and without refinement. By eye the two hardly differ; the right picture, on a root scale, says where they do: along the edge of the mask. (A poor wheel is the painter's own: it starts from noise here, the editor from a sketch, [notebook 04](04_inpainting.ipynb), section 6.)
+# Here is the painter of the next notebook, without and with refinement. By eye the two hardly differ. The picture on the right, on a square-root scale, shows where they do: along the edge of the mask. (A poor wheel is the painter's own doing: here it starts from noise, in the editor from a sketch; see [notebook 04](04_inpainting.ipynb), section 6.)
 
 # %%
 from textedit_lite import inpaint
@@ -298,7 +298,7 @@ plots.difference_map(*closer, "what the refinement changed", axes[2])
 figure
 
 # %% [markdown]
-# And the promise, kept by both:
+# Both keep the promise:
 
 # %%
 for name, result in [("not refined", raw), ("refined", fine)]:
@@ -308,7 +308,7 @@ for name, result in [("not refined", raw), ("refined", fine)]:
 # %% [markdown]
 # ## Exercises
 #
-# Six functions between a box and a picture without a seam. Write each in place of `raise NotImplementedError`; the cell below says at once whether it is right, and if not, on which input, and draws the task as long as there is nothing to try. An answer uses `numpy` as `np`, and what it imports itself. From here on the names below are *yours*; to run an earlier section again, begin with its imports.
+# Now write stage 3 yourself: six functions that lead from a box to a picture without a seam. Put your code in place of `raise NotImplementedError`. The cell below each function says at once whether it is right and, if not, on which input it fails. As long as there is nothing to try, it draws the task. An answer may use `numpy` as `np`, and what it imports itself. From here on, the names of these functions stand for *yours*; to run an earlier section again, begin with its imports.
 
 # %%
 from textedit_lite.check import check, plugged_in
@@ -317,7 +317,7 @@ from textedit_lite.check import check, plugged_in
 # ### 3.1 The mask of a box · 2 points
 #
 #
-# 255 inside of the box and 0 outside, as a uint8 array $[H, W]$. `size` is (width, height), as everywhere for pictures, and an array has its rows first. `box` is $(x_0, y_0, x_1, y_1)$ in whole pixels, **half open**: column $x_0$ belongs to it, column $x_1$ does not. It may reach beyond the picture, or lie outside altogether.
+# Make the mask of a box. `size` is the picture's (width, height), as everywhere for pictures, but an array has its rows first. `box` is $(x_0, y_0, x_1, y_1)$ in whole pixels, **half open**: column $x_0$ and row $y_0$ belong to it, column $x_1$ and row $y_1$ do not. It may reach beyond the picture, or lie outside altogether. Return a uint8 array $[H, W]$: 255 inside of the box and 0 outside.
 
 # %% nbgrader={"grade": false, "grade_id": "answer-3-1", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 3.1 · box_mask · 2 points
@@ -335,14 +335,14 @@ check("3.1", box_mask)
 # ### 3.2 Room for the object · 4 points
 #
 #
-# The box of the mask, from the box of the object. With $w \times h$ the box's size, $m = g \cdot \max(w, h)$ its margin and $t$ the angle:
+# Compute the box of the mask from the box of the object. Let $w \times h$ be the size of the object's box, $m = g \cdot \max(w, h)$ the margin and $t$ the angle:
 #
-# 1. turned: $w' = w \cos t + h \sin t$ and $h' = w \sin t + h \cos t$;
-# 2. if `square`: both become $\max(w', h')$;
-# 3. grown by $m$ on *each* of its four sides, about the same centre;
-# 4. rounded outwards to whole pixels, and cut at the borders of the picture.
+# 1. turn the box: $w' = w \cos t + h \sin t$ and $h' = w \sin t + h \cos t$;
+# 2. if `square` is true, make both sides $\max(w', h')$;
+# 3. grow it by $m$ on *each* of its four sides, about the same centre;
+# 4. round it outwards to whole pixels, and cut it at the borders of the picture.
 #
-# `box` holds four floats, xyxy; `size` is (width, height), `grow` is $g$, `degrees` is $t$ from 0 to 90. Return four whole numbers $(x_0, y_0, x_1, y_1)$.
+# `box` holds four floats, xyxy; `size` is the picture's (width, height); `grow` is $g$; `degrees` is $t$ in degrees, from 0 to 90. Return four whole numbers $(x_0, y_0, x_1, y_1)$.
 
 # %% nbgrader={"grade": false, "grade_id": "answer-3-2", "locked": false, "points": 4, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 3.2 · grow_box · 4 points
@@ -360,11 +360,11 @@ check("3.2", grow_box)
 # ### 3.3 The feather that runs inwards · 4 points
 #
 #
-# The weight of the painted pixel: exactly 0 outside of the mask, rising to 1 inside. With $d$ the distance of a pixel to the nearest one outside:
+# Compute the weight of the painting at each pixel: exactly 0 outside of the mask, rising to 1 inside. With $d$ the distance from a pixel to the nearest pixel outside of the mask:
 #
 # $$ w = t^2 (3 - 2 t), \qquad t = \min\left( \tfrac{d}{r + 1},\, 1 \right) $$
 #
-# `mask` is a picture, mode L, in which 128 and more is inside; `radius` is $r \ge 0$ in pixels. Return an array $[H, W]$. With $r = 0$ the weight is 0 or 1; where everything is mask it is 1; and at the picture's own border it does not fade. (`distance_transform_edt` of `scipy.ndimage` measures $d$.)
+# `mask` is a PIL picture of mode L, in which 128 or more is inside; `radius` is $r \ge 0$ in pixels. Return the weights, an array $[H, W]$. With $r = 0$ every weight is 0 or 1; if the whole picture is mask, every weight is 1; and at the picture's own border the weight does not fade. (`distance_transform_edt` of `scipy.ndimage` measures $d$.)
 
 # %% nbgrader={"grade": false, "grade_id": "answer-3-3", "locked": false, "points": 4, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 3.3 · feather · 4 points
@@ -382,7 +382,7 @@ check("3.3", feather)
 # ### 3.4 The exact paste · 3 points
 #
 #
-# The painting over the picture, by a weight:
+# Lay the painting over the picture, by a weight:
 #
 # $$ \text{result} = \text{before} + w \cdot (\text{after} - \text{before}) $$
 #
@@ -404,7 +404,7 @@ check("3.4", mix)
 # ### 3.5 The ring around the mask · 4 points
 #
 #
-# `refine_boundary` measures the painter's error on a ring just outside of the mask: all pixels that are **not** in the mask, but from which it is reached in `width` steps or fewer. A step leads up, down, left or right, and none leads across the picture's border. `mask` is bool $[H, W]$; return bool $[H, W]$.
+# `refine_boundary` measures the painter's error on a ring just outside of the mask. Find this ring: all pixels that are **not** in the mask, but from which the mask is reached in `width` steps or fewer. A step leads up, down, left or right, and no step leads across the picture's border. `mask` is bool $[H, W]$. Return bool $[H, W]$, true on the ring.
 
 # %% nbgrader={"grade": false, "grade_id": "answer-3-5", "locked": false, "points": 4, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 3.5 · ring · 4 points
@@ -421,13 +421,13 @@ check("3.5", ring)
 # %% [markdown]
 # ### 3.6 The painter's window · 4 points
 #
-# The square that the painter sees around a mask's box:
+# Compute the square window that the painter sees around a mask's box:
 #
-# 1. its side is `ratio` times the box's longest side, rounded up (`math.ceil`), and at least `minimum`;
-# 2. along each axis it starts at `round((low + high - side) / 2)`, so that the box is in its middle,
-# 3. and is pushed inside of the picture where it would hang over; but where the picture is shorter than the side, it starts at `(extent - side) // 2`, so that the picture is in its middle.
+# 1. Its side is `ratio` times the box's longest side, rounded up (`math.ceil`), and at least `minimum`.
+# 2. Along each axis it starts at `round((low + high - side) / 2)`, so that the box is in its middle. Here `low` and `high` are the ends of the box along this axis.
+# 3. Where it would hang over the picture's border, it is pushed inside. But where the picture's `extent` (its width or height) is smaller than the side, the window starts at `(extent - side) // 2`, so that the picture is in its middle.
 #
-# `box` is $(x_0, y_0, x_1, y_1)$, `size` (width, height). Return $(x_0, y_0, x_1, y_1)$ of the window, whole numbers.
+# `box` is $(x_0, y_0, x_1, y_1)$ in whole pixels; `size` is the picture's (width, height). Return the window, four whole numbers $(x_0, y_0, x_1, y_1)$.
 
 # %% nbgrader={"grade": false, "grade_id": "answer-3-6", "locked": false, "points": 4, "schema_version": 3, "solution": true, "task": false}
 # EXERCISE 3.6 · context_window · 4 points
@@ -444,7 +444,7 @@ check("3.6", context_window)
 # %% [markdown]
 # ### Stage 3 with your functions
 #
-# `plugged_in` runs the package with your functions in place of its own; where yours is still a stub, ours does the work.
+# `plugged_in` runs the package with your functions in place of its own. Where yours is still a stub, ours does the work.
 
 # %%
 yours = {"box_mask": box_mask, "grow_box": grow_box, "feather": feather}
@@ -461,7 +461,7 @@ plots.show(fine, "painted in it", axes[1])
 figure
 
 # %% [markdown]
-# And the whole editor with them. Is every pixel outside of the mask what it was?
+# And here is the whole editor with them. Is every pixel outside of the mask what it was?
 
 # %%
 from textedit_lite import Editor, edit_figure
