@@ -146,7 +146,7 @@ def load_models(weights: str | Path = "lite", device: str | None = None, low_mem
     lite the CPU.
 
     The painter computes in float16 on CUDA, in float32 elsewhere; DETR and CLIP always in float32. low_memory: the painter in
-    half precision everywhere, sliced attention and autoencoder, one picture at a time, and on CUDA the painter's large
+    half precision on every device, sliced attention and autoencoder, one picture at a time, and on CUDA the painter's large
     parts on the GPU only while they work; None: only if the device's memory is too small without it. Computed, not
     measured, by `memory.holding`, the full-size models take 8.3 GB of a GPU (of the 16 GB of a T4) and 4.6 GB in low
     memory (of 8 GB); on a CPU 8.4 and 4.3 GB.

@@ -91,7 +91,7 @@ class Plan:
         if without != "guidance":  # in halves, so that edits with much the same guidance can be painted in one batch
             guidance = round(2 * guidance_scale(guidance, self.wish.now.probability(self.wish.wanted), r)) / 2
         strength = STRENGTHS[min(r, len(STRENGTHS) - 1)] if self.job.start else 1.0
-        if self.models.steps <= FEW_STEPS:  # where a sketch leaves little to paint, it takes one step of a longer schedule
+        if self.models.steps <= FEW_STEPS:  # where a sketch leaves little to paint, such a painter takes one step of a longer schedule
             steps = max(steps, math.ceil(1 / strength))
         steps = possible_steps(steps, self.models.painter)
         strength = max(strength, min(1.0, 1.001 / steps))  # however few the steps, one of them must be taken

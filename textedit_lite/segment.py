@@ -110,8 +110,8 @@ def narrowed(mask: Image.Image, before: Image.Image | None, after: Image.Image |
 def sam_shapes(image: Image.Image, boxes: np.ndarray, model, processor) -> np.ndarray:
     """The shape that SAM sees in each box, all boxes in one call: bool [N, H, W].
 
-    A model whose configuration has a `context` was trained on the window around a box, which is that many of its longest
-    sides wide, and is shown one window per box; any other (the full-size one) is shown the whole picture once, with all boxes.
+    A model whose configuration has a `context` was trained on the window around a box, that many of the box's
+    longest sides wide, and is shown one window per box; any other (the full-size one) is shown the whole picture once, with all boxes.
     The boxes are given in the pixels of what is shown. Taught in notebook 07.
     """
     import torch

@@ -75,7 +75,7 @@ def verify(painting: Painting, mask: Image.Image, seen: Detections, there: int |
 def _stays(wish: Wish, models: Models) -> bool:
     """Whether DETR's word is enough that the category is still there.
 
-    In a photograph, the crop of a person also shows a surfboard or a horse, and that is what CLIP names first. In the small
+    In a photograph, the crop of a person may also show a surfboard or a horse, and that is what CLIP names first. In the small
     world a crop shows one thing, and both are asked.
     """
     return models.known_words is None and "category" not in wish.changes and wish.category in models.categories
