@@ -12,7 +12,7 @@ from .errors import SettingsError
 
 FEATHER = 0.04  # width of the feather, in short sides of the mask's box
 FINE = 12  # pixels of a feather that are enough to measure it by
-MANY = 500_000  # pixels of a place from which on two are mixed by a weight of 8 bits, which is off by a level at most
+MANY = 500_000  # pixels of a place from which on pictures are mixed by a weight of 8 bits, which is off by a level at most
 SEAM_DEPTH = 0.12  # how deep the correction of the seam reaches, in short sides of the mask's box
 SEAM_LIMIT = 40.0  # a larger step at the border (of 255) is an object that was cut, not a wrong shade
 AROUND = 0.02  # over how many short sides of the mask's box a change is averaged, to tell whether it was meant
@@ -33,7 +33,7 @@ def feather(mask: Image.Image, radius: float) -> np.ndarray:
         return inside.astype(np.float32)
     times = max(1, int(radius / FINE))
     small = inside if times == 1 else np.asarray(Image.fromarray(inside.astype(np.uint8) * 255).reduce(times)) >= 128
-    # From pixel to pixel; the border of a smaller picture's runs half of one of its pixels before the first that is outside.
+    # Distances are from pixel to pixel; in a smaller picture the border runs half of its pixel before the first one outside.
     distance = times * distance_transform_edt(small) - (times - 1) / 2
     t = np.clip(distance / (radius + 1), 0, 1)
     weight = (t * t * (3 - 2 * t)).astype(np.float32)
@@ -45,7 +45,7 @@ def feather(mask: Image.Image, radius: float) -> np.ndarray:
 
 
 def ring(mask: np.ndarray, width: int = 2) -> np.ndarray:
-    """The pixels just outside of a mask, from which it is reached in `width` steps at most: bool [H, W], as the mask.
+    """The pixels just outside of a mask, at most `width` steps away from it: bool [H, W], as the mask.
 
     A step leads to the pixel above, below, to the left or to the right, and none leads beyond the picture.
     Taught in notebook 03.
@@ -118,7 +118,7 @@ def paste_back(
     scale, down = painted.width / (window[2] - window[0]), painted.height / (window[3] - window[1])
     part = (scale * (x0 - window[0]), down * (y0 - window[1]), scale * (x1 - window[0]), down * (y1 - window[1]))
     after = painted.resize(size, Image.Resampling.LANCZOS, part)
-    if start is not None:  # looked at as small as it was painted: a large picture's place has millions of pixels
+    if start is not None:  # looked at in the size in which it was painted: a large picture's place has millions of pixels
         share = 255 * keep_start(np.asarray(painted), np.asarray(start.through), AROUND * scale * min(size))
         stays = Image.fromarray(np.rint(share).astype(np.uint8)).resize(size, Image.Resampling.BILINEAR, part)
         after = Image.composite(start.picture.crop(place), after, stays)
@@ -126,7 +126,7 @@ def paste_back(
 
 
 def place_of(mask: Image.Image) -> tuple[int, int, int, int]:
-    """The mask's box, xyxy, and a pixel more on every side where the picture has one: there a feather fades, at its border not.
+    """The mask's box, xyxy, with one more pixel on every side where the picture has one: there a feather fades, at a border it does not.
 
     Taught in notebook 03.
     """
@@ -137,7 +137,7 @@ def place_of(mask: Image.Image) -> tuple[int, int, int, int]:
 def lay_in(image: Image.Image, after: Image.Image, mask: Image.Image, width: float = FEATHER) -> Image.Image:
     """The picture with `after` laid over the mask's place (`place_of`), feathered; all outside of the mask is untouched.
 
-    They are mixed as `mix` does it, in a large place to a level of 255. after: RGB, as large as the place; mask: L, as the picture;
+    They are mixed as `mix` does it; in a large place, to within a level of 255. after: RGB, as large as the place; mask: L, as the picture;
     width: of the feather, in short sides of the mask's box. Taught in notebook 03.
     """
     place = place_of(mask)
@@ -164,10 +164,10 @@ def mix(before: np.ndarray, after: np.ndarray, weight: np.ndarray) -> np.ndarray
 
 
 def keep_start(painted: np.ndarray, through: np.ndarray, reach: float) -> np.ndarray:
-    """How much of its start stays in a painting, as it hardly differs from it there: float32 [h, w], 0..1.
+    """How much of its start stays in a painting, where the two hardly differ: float32 [h, w], 0..1.
 
     The painter sees its start only through scaling and the autoencoder, and a small painter is not steady: what it does
-    not mean to change comes back blurred and a little off in shade. So a small change is taken for none:
+    not mean to change comes back blurred and a little off in shade. So a small change counts as none:
 
         f = w start + (1 - w) painted,   w = exp(-(d / t)^2),
 

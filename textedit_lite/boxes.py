@@ -11,9 +11,9 @@ import numpy as np
 from PIL import Image
 
 CLIP_SIDE = 1.15  # side of CLIP's square crop, in longest sides of the box
-LARGEST_CROP, CROP = 672, 336  # pixels a side up to which a crop stays as it is, and that a larger one keeps: the usual CLIPs take no more
-LARGE, ENOUGH = 512, 384  # pixels of a longest side up to which an object is looked at as it is, and that are kept of a larger one
-SHARP = 500_000  # pixels from which on nobody can tell how a turned picture was interpolated
+LARGEST_CROP, CROP = 672, 336  # pixels a side: a crop larger than the first is reduced to at most the second; the usual CLIPs take no more
+LARGE, ENOUGH = 512, 384  # pixels of a longest side: an object larger than the first is looked at reduced, to at most the second
+SHARP = 500_000  # pixels of a picture from which on nobody can tell how it was interpolated when it was turned
 CONTEXT = 4 / 3  # side of the painter's window, in longest sides of the mask: the mask fills three quarters of it
 GROW = 0.08  # how far a mask reaches beyond its box on each side, in longest sides of the box
 
@@ -68,7 +68,7 @@ def scale_boxes(boxes: np.ndarray, old: tuple[int, int], new: tuple[int, int]) -
 def grow_box(
     box: np.ndarray, size: tuple[int, int], grow: float = GROW, degrees: float = 0.0, square: bool = False
 ) -> tuple[int, int, int, int]:
-    """The box of a mask: what `box` turned by `degrees` fills, grown by `grow` of its longest side, in whole pixels.
+    """The box of a mask: the room that `box` fills when turned by `degrees`, grown by `grow` of its longest side, in whole pixels.
 
     size: (width, height) of the picture, at whose borders the box is cut. A box of w x h turned by an angle t needs
     w cos t + h sin t by w sin t + h cos t. square: first make it as wide as it is high, for what is to be seen from
@@ -104,14 +104,14 @@ def context_window(
 
 
 def shrinkage(side: float, large: float = LARGE, enough: float = ENOUGH) -> int:
-    """By what whole number a side is divided to be looked at: 1 up to `large`, then so that `enough` pixels are left at most."""
+    """The whole number that divides a side before it is looked at: 1 up to `large`, then so that at most `enough` pixels are left."""
     return 1 if side <= large else math.ceil(side / enough)
 
 
 def crop(image: Image.Image, window: tuple[int, int, int, int], times: int = 1) -> Image.Image:
     """The window of a picture; what lies outside of the picture repeats its edge pixels.
 
-    times: the pixels a side that become one, their mean, counted from where the picture begins in the window.
+    times: how many pixels a side are averaged into one, counted from where the picture begins in the window.
     Taught in notebook 03.
     """
     x0, y0, x1, y1 = window
@@ -130,8 +130,8 @@ def rotated(
 ) -> Image.Image:  # fmt: skip
     """A picture turned counter-clockwise about a point (default: its middle), at its own size; black comes in at the corners.
 
-    Bicubic, and bilinear, which costs less, where it has many pixels; half a turn of those moves them, to the nearest half pixel.
-    part: xyxy; of many pixels those may be left out that lie outside of it.
+    Bicubic; a picture of many pixels is turned bilinearly, which costs less, and half a turn only moves its pixels, to the
+    nearest half pixel. part: xyxy; in such a picture, what lies outside of it may be left out.
     """
     fine = picture.width * picture.height < SHARP
     if degrees % 360 == 180 and centre and not fine:
@@ -139,7 +139,7 @@ def rotated(
         return picture.transpose(Image.Transpose.ROTATE_180).crop((-left, -top, picture.width - left, picture.height - top))
     if fine or part is None:
         return picture.rotate(degrees, Image.Resampling.BICUBIC if fine else Image.Resampling.BILINEAR, center=centre)
-    # A point of the result comes from x = c + R^-1 (x' - c); a pixel more on every side, as it is mixed of four.
+    # A point of the result comes from x = c + R^-1 (x' - c); one more pixel on every side, as each is a mixture of four.
     (x, y), (left, top) = centre or (picture.width / 2, picture.height / 2), (part[0] - 1, part[1] - 1)
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     corners = [(x + cos * (u - x) + sin * (v - y), y - sin * (u - x) + cos * (v - y)) for u in part[::2] for v in part[1::2]]
@@ -157,10 +157,10 @@ def zoom(
     image: Image.Image, window: tuple[int, int, int, int], size: int | tuple[int, int], resample: int = Image.Resampling.LANCZOS,
     mode: str = "edge",
 ) -> Image.Image:  # fmt: skip
-    """The window of a picture at `size` (width, height) pixels; outside it repeats the edge, or is 0 ("constant").
+    """The window of a picture at `size` (width, height) pixels; outside of the picture it repeats the edge, or is 0 ("constant").
 
-    size: of a square, one number. Only what lies inside is scaled: the window around a panorama holds many times the
-    picture's pixels. Taught in notebook 04.
+    size: one number for a square. Only what lies inside is scaled, because the window around a panorama holds many times
+    the picture's pixels. Taught in notebook 04.
     """
     part, out, pad = [], [], []
     for low, high, extent, side in zip(window[:2], window[2:], image.size, (size, size) if isinstance(size, int) else size):
@@ -183,7 +183,7 @@ def zoom(
 
 
 def square_crop(image: Image.Image, box: np.ndarray, factor: float = CLIP_SIDE) -> Image.Image:
-    """The square around a box that CLIP sees: its side is `factor` longest sides of the box; beyond 672 pixels it is made smaller.
+    """The square around a box that CLIP sees: its side is `factor` times the box's longest; beyond 672 pixels it is made smaller.
 
     Taught in notebook 02.
     """

@@ -26,22 +26,22 @@ from .exercises.exercise import Exercise, shown
 
 OUTPUTS = "TEXTEDIT_LITE_OUTPUTS"  # the folder into which a grader wants what the answers return
 SEED = "TEXTEDIT_LITE_SEED"  # the seed of the inputs, which a grader keeps to itself
-STRICT = (OUTPUTS, "NBGRADER_EXECUTION")  # where these are set, an answer that is not right raises
+STRICT = (OUTPUTS, "NBGRADER_EXECUTION")  # if one of these is set, an answer that is not right raises
 
 
 class WrongAnswerError(AssertionError):
-    """An answer is not right, or is missing, and points hang on it."""
+    """An answer is not right, or is missing, and points depend on it."""
 
 
 @dataclass(frozen=True)
 class Feedback:
-    """What `check` says of an answer; in a notebook it shows as one coloured line."""
+    """What `check` says about an answer; in a notebook it shows as one coloured line."""
 
     number: str
     solved: bool
     points: int  # earned
     message: str
-    outputs: list[Any] = field(default_factory=list, repr=False, hash=False)  # what the answer returned, a case each
+    outputs: list[Any] = field(default_factory=list, repr=False, hash=False)  # what the answer returned, one for each case
     case: tuple | None = field(default=None, repr=False, hash=False)  # the first input on which it is wrong, to try again
 
     def __repr__(self) -> str:
@@ -69,7 +69,7 @@ def check(number: str, answer: Callable, seed: int | None = None) -> Feedback:
     number: of the exercise, "1.1". answer: the student's function. As long as it raises NotImplementedError the task is
     drawn instead. seed: of the random inputs. The first input on which an answer is wrong comes back as `case`:
     `iou(*check("1.2", iou).case)` tries it again.
-    Raises SettingsError for an unknown number; and, where points hang on it, WrongAnswerError for a wrong answer.
+    Raises SettingsError for an unknown number; and, if points depend on it, WrongAnswerError for a wrong answer.
     Taught in notebook 01.
     """
     if number not in all_exercises():
@@ -92,7 +92,7 @@ def check(number: str, answer: Callable, seed: int | None = None) -> Feedback:
 def judge(exercise: Exercise, answer: Callable, seed: int = 0) -> Feedback:
     """Run an answer on all inputs of an exercise: what it returned, and the first thing that is wrong.
 
-    Where it raised, or changed its input, None stands among the outputs: so whoever judges those alone comes to the same.
+    If it raised, or changed its input, None stands among the outputs, so that judging those alone comes to the same.
     """
     wrong, case, outputs = None, None, []
     head = f"{exercise.title} ({exercise.points} point{'s' * (exercise.points != 1)})"
@@ -126,11 +126,11 @@ def cases(exercise: Exercise, seed: int = 0) -> list[tuple]:
 
 @contextmanager
 def plugged_in(**functions: Callable) -> Iterator[list[str]]:
-    """Run the package with functions of one's own in place of those of the same names: the list names which were taken.
+    """Run the package with functions of one's own in place of those of the same names; yields the list of the names taken.
 
-    A stub, which does nothing but raise NotImplementedError, is left out: ours stays. Where several functions of the
+    A stub, which does nothing but raise NotImplementedError, is left out: ours stays. If several functions of the
     package have one name, an exercise's is meant. `with plugged_in(iou=my_iou) as mine: ...`
-    Raises SettingsError for a name that the package has not. Taught in notebook 01.
+    Raises SettingsError for a name that the package does not have. Taught in notebook 01.
     """
     taken, before = [], []
     try:

@@ -1,4 +1,4 @@
-"""Reads a checkpoint into its library's class: all of it or a sentence, without the library's notices, torchvision or timm."""
+"""Reads a checkpoint into its library's class, completely or with an error, and without the library's notices, torchvision or timm."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from . import hub
 from .errors import WeightsError
 from .memory import is_out_of_memory
 
-# DETR's ResNet as timm names its layers, in transformers' own names: timm does not import beside every build of torch.
+# The layers of DETR's ResNet, timm's names to transformers' own: timm does not import beside every build of torch.
 _STAGE = r"conv_encoder.model.layer{}.(\d+)."
 _LAYER = r"conv_encoder.model.encoder.stages.{}.layers.\1."
 TIMM_NAMES = {
@@ -32,7 +32,7 @@ TIMM_DEPTHS = {"resnet50": [3, 4, 6, 3], "resnet101": [3, 4, 23, 3]}
 def loading(what: str, advice: str) -> Iterator[None]:
     """Keeps the libraries' bars and notices off terminal and notebook while they load.
 
-    Whatever they raise becomes a WeightsError: that `what` cannot be loaded, why, and the advice.
+    Whatever they raise becomes a WeightsError, which says that `what` cannot be loaded, why, and gives the advice.
     """
     from diffusers.utils import logging as diffusers_log
     from safetensors import SafetensorError
@@ -57,7 +57,7 @@ def loading(what: str, advice: str) -> Iterator[None]:
 
 
 def whole_model(kind, folder: Path, device: str, **options):
-    """A model from its safetensors, in eval mode; the library would draw at random, silently, what the file lacks."""
+    """A model from its safetensors, in eval mode; raises ValueError for what the file lacks, which the library would draw at random."""
     import torch
 
     options = {"dtype": torch.float32, **options}
@@ -79,9 +79,9 @@ def image_processor(folder: Path):
 
 
 def without_timm(folder: Path, stages: Sequence[int] = (4,)) -> dict[str, Any]:
-    """What makes DETR read a checkpoint whose backbone is timm's into transformers' own ResNet: the same layers.
+    """The options that make DETR read a checkpoint with timm's backbone into transformers' own ResNet, which has the same layers.
 
-    stages: of the ResNet, whose features are asked for; the panoptic head wants them all.
+    stages: those of the ResNet whose features are asked for; the panoptic head wants them all.
     """
     from transformers import DetrConfig, ResNetConfig
 
@@ -100,7 +100,7 @@ def without_timm(folder: Path, stages: Sequence[int] = (4,)) -> dict[str, Any]:
 
 
 def dtype_argument() -> str:
-    """What this diffusers calls it: 0.40 renamed it, and what it does not know it leaves aside."""
+    """What this diffusers calls the argument: 0.40 renamed it, and a name that diffusers does not know, it ignores."""
     from importlib.metadata import version
 
     return "dtype" if tuple(int(part) for part in version("diffusers").split(".")[:2]) >= (0, 40) else "torch_dtype"

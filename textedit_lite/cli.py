@@ -36,7 +36,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit status.
 
     0 done; 1 looked, and found something amiss (`replay`, `doctor`), or a download was declined (`fetch`, `evaluate`);
-    2 bad input; 3 not there or ambiguous; 130 interrupted; 141 whoever read the output has gone.
+    2 bad input; 3 not there or ambiguous; 130 interrupted; 141 whoever was reading the output has gone.
 
     Taught in notebook 05.
     """
@@ -46,7 +46,7 @@ def main(argv: list[str] | None = None) -> int:
         parser.print_help(sys.stderr)
         return 2
     if hasattr(sys.stdout, "reconfigure"):  # a notebook's has no such thing
-        sys.stdout.reconfigure(errors="backslashreplace")  # names of files may hold what UTF-8 cannot say
+        sys.stdout.reconfigure(errors="backslashreplace")  # file names may hold what UTF-8 cannot encode
     try:
         status = args.run(args)
         sys.stdout.flush()
@@ -76,7 +76,7 @@ def complain(sentence: str, status: int) -> int:
 
 
 # ------------------------------------------------------------------------------------------------------- commands
-# Before each stands what it takes.
+# The arguments of each stand before it.
 
 
 def _edit_arguments(command: AddCommand) -> None:
@@ -115,7 +115,7 @@ def edit(args: argparse.Namespace) -> int:
     from textedit_lite.mask import check_mask
     from textedit_lite.prompt import parse
 
-    # All this before torch is loaded, so that a wrong name or word is answered at once, and nothing is painted for nothing.
+    # All this before torch is loaded, so that a wrong name or word is answered at once, and nothing is painted in vain.
     own = [args.mask] if isinstance(args.mask, Path) else []
     out = Path(f"{args.image.stem}-edited.png") if args.out is None else args.out
     out, *beside = result_files(out, [args.image, *own])
@@ -139,7 +139,7 @@ def edit(args: argparse.Namespace) -> int:
 
 
 def tell(result, out: Path, figure: Path | None, as_json: bool) -> int:
-    """Write what an edit came to, print it, and return the exit status that says so."""
+    """Write the result of an edit, print it, and return the exit status that stands for it."""
     painted = result.image is not None
     names = result.save(out) if painted else {"output": None, "mask": None}
     if figure:
@@ -180,7 +180,7 @@ def painting() -> Iterator[Callable[[int, int], None]]:
 
 
 def _settings(path: Path) -> dict[str, Any]:
-    """The settings that an edited PNG carries; what cannot be read there, `replay` itself complains of."""
+    """The settings that an edited PNG carries; if they cannot be read, `replay` itself complains about it."""
     from textedit_lite.editor import METADATA
     from textedit_lite.images import read_metadata
 
@@ -487,7 +487,7 @@ def version(args: argparse.Namespace) -> int:
 
 
 def show(figures: dict[str, Any], as_json: bool) -> None:
-    """Print figures as one JSON object, or a name and a value a line."""
+    """Print figures as one JSON object, or one name and value per line."""
     if as_json:
         print(json.dumps(figures))
         return
@@ -507,7 +507,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def size(text: str) -> int:
-    """Bytes out of "4G", "800M" or a plain number."""
+    """The bytes that "4G", "800M" or a plain number stand for."""
     number, unit = (text[:-1], text[-1].upper()) if text[-1:].isalpha() else (text, "B")
     try:
         return int(float(number) * {"B": 1, "K": 1024, "M": 1024**2, "G": 1024**3}[unit])
@@ -516,7 +516,7 @@ def size(text: str) -> int:
 
 
 def mask(text: str) -> str | Path:
-    """One of the ways to make a mask, or the file of one."""
+    """One of the ways to make a mask, or the path of a mask file."""
     from .segment import KINDS
 
     return text if text in KINDS else Path(text)

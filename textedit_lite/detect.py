@@ -1,4 +1,4 @@
-"""Stage 1: DETR finds the objects: an image becomes boxes, scores and labels."""
+"""Stage 1: DETR finds the objects; an image becomes boxes, scores and labels."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from PIL import Image
 from .boxes import clip_boxes, cxcywh_to_xyxy, iou, scale_boxes
 from .errors import SettingsError
 
-LOWEST, HIGHEST = 0.3, 0.7  # between these the dynamic threshold moves
-DUPLICATE = 0.7  # boxes of one label that overlap more are one object
-AT_ONCE = 16  # images a call of the model
+LOWEST, HIGHEST = 0.3, 0.7  # the dynamic threshold moves between these
+DUPLICATE = 0.7  # boxes of one label that overlap by a larger IoU are one object
+AT_ONCE = 16  # images per call of the model
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def dynamic_threshold(scores: np.ndarray, low: float = LOWEST, high: float = HIG
         tau = (s_i + s_(i+1)) / 2,   i = argmax_i s_(i+1) - s_i.
 
     So it falls where a few half-sure boxes stand apart from many poor ones, and rises where nothing but noise lies
-    between; without any score there it is (low + high) / 2. scores: the queries' best, [N], 0..1.
+    between; without any score there it is (low + high) / 2. scores: each query's best, [N], 0..1.
     Taught in notebook 01.
     """
     scores = np.asarray(scores, np.float64)
@@ -53,9 +53,9 @@ def dynamic_threshold(scores: np.ndarray, low: float = LOWEST, high: float = HIG
 
 
 def class_probabilities(logits: np.ndarray) -> np.ndarray:
-    """The probability of each class for each query: float32 [Q, C], out of logits [Q, C + 1], of which the last is "no object".
+    """The probability of each class for each query: float32 [Q, C], from logits [Q, C + 1], the last of which is "no object".
 
-    p_q = softmax(logits_q) over all C + 1, and then without the last: so a query that sees nothing has small ones.
+    p_q = softmax(logits_q) over all C + 1, and then without the last; so a query that sees nothing has only small ones.
     Taught in notebook 01.
     """
     logits = np.asarray(logits, np.float32)
@@ -64,10 +64,10 @@ def class_probabilities(logits: np.ndarray) -> np.ndarray:
 
 
 def keep_best(boxes: np.ndarray, probabilities: np.ndarray, threshold: float) -> list[int]:
-    """The queries that are objects, best first, one a label and place.
+    """The queries that are objects, best first, one per label and place.
 
     A query's label is its likeliest class, its score that class's probability. It is kept if the score reaches the
-    threshold, its box is at least a pixel wide and high, and no better one that is kept has the same label and overlaps
+    threshold, its box is at least a pixel wide and high, and no better query that is kept has the same label and overlaps
     it by an IoU above 0.7. boxes: [Q, 4], xyxy, pixels; probabilities: [Q, C]. Taught in notebook 01.
     """
     labels, scores = probabilities.argmax(-1), probabilities.max(-1)
@@ -84,9 +84,9 @@ def keep_best(boxes: np.ndarray, probabilities: np.ndarray, threshold: float) ->
 def detect(image: Image.Image, model, processor, threshold: float | None = None) -> Detections:
     """Find the objects in one image with DETR (Carion et al., 2020; paper, stage 1).
 
-    image: RGB of any size; the processor brings it to the detector's own (short side 800, of the lite one 192), and the
-    boxes come back in the image's pixels. threshold: fixed, 0..1, or None for `dynamic_threshold`. Of boxes with one
-    label that overlap by an IoU above 0.7 only the surest is kept.
+    image: RGB of any size; the processor brings it to the detector's own (short side 800, for the lite one 192), and the
+    boxes come back in the image's pixels. threshold: fixed, 0..1, or None for `dynamic_threshold`. If boxes with the same
+    label overlap by an IoU above 0.7, only the surest is kept.
 
     Raises SettingsError for a threshold out of range. Taught in notebook 01.
     """
@@ -96,9 +96,9 @@ def detect(image: Image.Image, model, processor, threshold: float | None = None)
 def detect_batch(
     images: Sequence[Image.Image], model, processor, threshold: float | None = None, seen: Sequence[Image.Image] | None = None
 ) -> list[Detections]:  # fmt: skip
-    """`detect` for several images; those that come out at one size share a call of the model, so none is padded.
+    """`detect` for several images; those that the processor brings to one size share a call of the model, so none is padded.
 
-    seen: the images `reduced`, where they are so already. Taught in notebook 01.
+    seen: the images as `reduced` makes them, if that is done already. Taught in notebook 01.
     """
     import torch
 
@@ -147,7 +147,7 @@ def attention_maps(
 
 
 def reduced(image: Image.Image, processor) -> Image.Image:
-    """An image as the detector sees it: one far larger than its size divided by a whole number, so that the resize costs little."""
+    """An image as the detector sees it; if it is far larger, its sides are divided by a whole number, so that the resize costs little."""
     factor = min(image.size) // (2 * processor.size["shortest_edge"])
     return image.reduce(factor) if factor >= 2 else image
 
@@ -159,7 +159,7 @@ def _plain(output, row: int, size: tuple[int, int]) -> tuple[np.ndarray, np.ndar
 
 
 def _select(boxes, probabilities, names, threshold) -> tuple[Detections, list[int]]:
-    """The boxes whose score reaches the threshold, best first, one a label and place; and their queries."""
+    """The boxes whose score reaches the threshold, best first, one per label and place; and their queries."""
     labels, scores = probabilities.argmax(-1), probabilities.max(-1)
     tau = dynamic_threshold(scores) if threshold is None else float(threshold)
     kept = keep_best(boxes, probabilities, tau)

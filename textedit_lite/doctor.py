@@ -1,4 +1,4 @@
-"""Looks at the machine and says, a line each, what is well, what is doubtful, what is wrong, and how to mend it."""
+"""Looks at the machine and says, one line per finding, what is fine, doubtful or wrong, and how to fix it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ROOM = 1_000_000_000  # bytes of disk that drawing scenes and saving edits may t
 
 @dataclass(frozen=True)
 class Check:
-    """One finding: what was looked at, "OK", "WARN" or "FAIL", and a sentence that says what to do unless it is well."""
+    """One finding: what was looked at, "OK", "WARN" or "FAIL", and a sentence that says what to do unless all is well."""
 
     name: str
     status: str
@@ -44,14 +44,14 @@ class Check:
 def doctor(show: Callable[[str], object] | None = print) -> list[Check]:
     """Look at Python, the packages, the device, the weights, the disk and the notebooks' software; show a line for each.
 
-    Quick: nothing is loaded but torch. A look that itself goes wrong is a finding, too, and none keeps the others from
-    being taken. show: what is done with each line as it comes, None for nothing. Taught in notebook 01.
+    It is quick: nothing is loaded but torch. A look that itself fails is a finding, too, and does not keep the others from
+    being taken. show: called with each line as it comes, None for nothing. Taught in notebook 01.
     """
     found = []
     for look in LOOKS:
         try:
             checks = list(look())
-        except Exception as error:  # of packages half installed; whatever they raise is what is to be told
+        except Exception as error:  # half-installed packages may raise anything, and that is what is to be told
             name = look.__name__.lstrip("_")
             checks = [Check(name, FAIL, f"this look failed ({type(error).__name__}: {one_line(error)}): {INSTALL} mends most of that.")]
         for check in checks:

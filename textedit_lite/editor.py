@@ -40,11 +40,11 @@ DETECTED_AT_ONCE = 8
 
 @dataclass
 class EditResult:
-    """What an edit came to. `image` is None unless something was painted (status "edited" or "unverified").
+    """The result of an edit. `image` is None unless something was painted (status "edited" or "unverified").
 
-    status: "edited" (CLIP and DETR see the change), "unverified" (painted, but they do not), "not_found",
-    "ambiguous". candidates: all that DETR found, with their scores; index: the chosen one; margin: between the best
-    two; mask: L, 255 = repainted; timings_ms by stage, "mask" with the sketch; message: a sentence for the user.
+    status: "edited" (CLIP and DETR see the change), "unverified" (painted, but they do not both see it), "not_found",
+    "ambiguous". candidates: all that DETR found, with their scores; index: of the chosen one; margin: between the scores of
+    the best two; mask: L, 255 = repainted; timings_ms: by stage, with the sketch under "mask"; message: a sentence for the user.
     """
 
     status: str
@@ -76,10 +76,10 @@ class EditResult:
         }  # fmt: skip
 
     def save(self, path: Path | str) -> dict[str, str | None]:
-        """Write the picture (PNG, its settings inside), beside it PATH.json, and PATH.mask.png if there is a mask; returns their names.
+        """Write the picture (a PNG with its settings inside), PATH.json and, if there is a mask, PATH.mask.png; returns their names.
 
-        Raises OutputError, before anything is written, where that cannot be written or is what the edit was made from, and
-        SettingsError where there is no picture. Taught in notebook 05.
+        Raises OutputError, before anything is written, if one of them cannot be written or is what the edit was made from, and
+        SettingsError if there is no picture. Taught in notebook 05.
         """
         if self.image is None:
             raise SettingsError(f"There is no edited picture to save: {self.message}")
@@ -93,10 +93,10 @@ class EditResult:
         return names
 
 
-# What the algorithm asks of the heavy models, with `plan.Paint`; whoever drives it may answer many edits' questions in one batch.
+# These and `plan.Paint` are what the algorithm yields; whoever drives it may answer the requests of many edits in one batch.
 @dataclass(frozen=True)
 class Find:
-    """What is asked of the detector: the objects in one picture."""
+    """A request to the detector: find the objects in one picture."""
 
     image: Image.Image
     threshold: float | None
@@ -104,7 +104,7 @@ class Find:
 
 @dataclass(frozen=True)
 class Stage:
-    """Nothing is asked: from here on the time that passes is this stage's."""
+    """Not a request, only a mark: the time from here on counts as this stage's."""
 
     name: str
 
@@ -158,7 +158,7 @@ def algorithm_1(
 
 
 def _under(mask: Image.Image, chosen: Match) -> Match:
-    """The candidate that lies under a user's mask, if one does: the mask decides, not the words."""
+    """The match with the candidate that lies under the user's mask, if there is one: the mask decides, not the words."""
     overlaps = [float(iou(candidate.box, mask.getbbox())[0, 0]) for candidate in chosen.candidates]
     best = max(range(len(overlaps)), key=overlaps.__getitem__, default=None)
     return replace(chosen, index=best if best is not None and overlaps[best] > 0.1 else None, status="found")
@@ -194,7 +194,7 @@ def _outcome(best: Verdict, description: str) -> str:
 
 
 class Editor:
-    """Edits pictures with one set of models; what was detected in the last pictures is kept, for a slider that asks again.
+    """Edits pictures with one set of models; keeps what it detected in the last pictures, for a slider that asks again.
 
     Taught in notebook 05.
     """
@@ -213,22 +213,22 @@ class Editor:
         """Edit one picture as a prompt says, e.g. "the left car changes to a red car".
 
         Args:
-            image: PIL, path, or array. seed: of the noise. rounds: how often at most it paints.
+            image: PIL, path, or array. seed: of the noise. rounds: how many rounds it paints at most.
             steps, guidance, threshold: of the stages, None for the defaults; from cold noise a third of the steps is taken.
             select: "best", "left", ..., "all", or a candidate's index; None leaves it to the prompt.
-            mask: your own (L, same size, 255 = repaint; PIL, path, or array) in place of stage 3, or how that makes it: "box"
-                (the default), "sam", "mask2former", "detr" (`segment.shapes`, `segment.fit`).
-            grow, feather: of the mask, in longest and in short sides of its box.
+            mask: your own (L, same size, 255 = repaint; PIL, path, or array), in place of stage 3, or the way in which stage 3
+                makes it: "box" (the default), "sam", "mask2former", "detr" (`segment.shapes`, `segment.fit`).
+            grow, feather: of the mask; grow in longest sides of its box, feather in short sides.
             match: what CLIP looks at, "crop" (the default) or "patches" (`match.candidate_features`).
-            sketch: whether the painter starts from a sketch, by default not under a mask of your own.
+            sketch: whether the painter starts from a sketch; by default it does not under a mask of your own.
             progress: called as progress(step, steps) while it paints.
-            ablate: one of ABLATIONS, to do without: CLIP alone chooses ("fusion"), the painter sees the whole picture ("crop"),
-                the boundary is not refined ("refine"), guidance or steps stay as they are, noise is never cold
-                ("temperature"), what leans is painted as it leans ("straighten"), nobody asks SAM for the object's shape,
-                neither for the sketch nor to narrow a new view ("silhouette").
+            ablate: one of ABLATIONS, the part to leave out: CLIP alone chooses ("fusion"), the painter sees the whole picture
+                ("crop"), the boundary is not refined ("refine"), guidance or steps stay as they were set ("guidance", "steps"),
+                the noise is never cold ("temperature"), a leaning object is painted as it leans ("straighten"), SAM is not asked
+                for the object's shape, neither for the sketch nor to narrow a new view ("silhouette").
 
-        Raises PromptError, UnknownWordError, ImageError, MaskError, SettingsError, each with one sentence. What is not
-        there, or not clear, is no error but a status of the result. Taught in notebook 05.
+        Raises PromptError, UnknownWordError, ImageError, MaskError, SettingsError, each with one sentence. An object that is
+        not there, or not clear, is not an error but a status of the result. Taught in notebook 05.
         """
         kind, mask = (mask, None) if _is_kind(mask) else (None, mask)
         settings = make_settings(
@@ -240,7 +240,7 @@ class Editor:
         return self._drive([self._start(image, settings, mask)], progress)[0]
 
     def _edit_all(self, image, settings: Settings, mask, progress) -> EditResult:
-        """Edit every object that fits the words, one after the other; the mask is that of all of them together."""
+        """Edit every object that fits the words, one after the other; the result's mask is the union of their masks."""
         if mask is not None:
             raise SettingsError("A mask of your own and --select all exclude each other: leave one of them out.")
         source = open_image(image)
@@ -272,13 +272,13 @@ class Editor:
         self, images: Sequence, prompts: Sequence[str], seeds: Sequence[int] | None = None, masks=None,
         found: Sequence[Detections | None] | None = None, **options
     ) -> list[EditResult]:
-        """`edit` for several pictures, whose detections and paintings share the models' calls.
+        """`edit` for several pictures, whose detections and paintings share calls of the models.
 
-        masks: one a picture, or None; found: the objects of each picture where they are known, as from a set's annotations,
-        in place of stage 1. Taught in notebook 06.
+        masks: one per picture, or None; found: the objects of each picture, if they are known already (from a data set's
+        annotations, say), in place of stage 1. Taught in notebook 06.
         """
         seeds = seeds if seeds is not None else [0] * len(prompts)
-        kind = options.pop("mask", None)  # one way to make them all, unless `masks` says more
+        kind = options.pop("mask", None)  # one kind for all, unless `masks` gives a picture its own
         masks, found = ([None] * len(prompts) if given is None else given for given in (masks, found))
         if options.get("select") == "all":
             raise SettingsError("A batch edits one object a picture: leave select='all' to `edit`.")
@@ -289,7 +289,7 @@ class Editor:
         return self._drive(running)
 
     def detections(self, image: Image.Image, threshold: float | None = None) -> Detections:
-        """Stage 1 alone, from memory where the picture was seen before. Taught in notebook 01."""
+        """Stage 1 alone, from memory if the picture was seen before. Taught in notebook 01."""
         return self._find([Find(image, threshold)])[0]
 
     def parse(self, text: str, own_mask: bool = False) -> EditPrompt:
@@ -307,12 +307,12 @@ class Editor:
         prompt = self.parse(settings.prompt, own_mask=mask is not None)
         source = open_image(image)
         own = None if mask is None else check_mask(mask, source.size)
-        # Only now, as what cannot be opened has been refused in words of its own.
+        # Only now: a file that cannot be opened has been refused by then, with a message of its own.
         settings = replace(settings, **_origin("image", image), **_origin("mask", mask, own))
         return algorithm_1(source, prompt, self.models, settings, own, found), settings, source
 
     def _drive(self, running, progress=None) -> list[EditResult]:
-        """Run the algorithms side by side: whoever waits for the same model is served in the same batch."""
+        """Run the algorithms side by side: those that wait for the same model are served in one batch."""
         results: list[EditResult | None] = [None] * len(running)
         timings: list[dict[str, float]] = [{} for _ in running]
         asked: dict[int, Find | Paint] = {}
@@ -343,7 +343,7 @@ class Editor:
             advance(i, None)
         while asked:
             looking = [i for i, request in asked.items() if isinstance(request, Find)]
-            # Everyone who waits for the detector is served first: it is quick, and what is painted together grows.
+            # All that wait for the detector are served first: it is quick, and so more of them can then be painted together.
             group = looking or self._alike(asked)
             start = time.perf_counter()
             if looking:
@@ -360,7 +360,7 @@ class Editor:
 
     @staticmethod
     def _alike(asked: dict[int, Paint]) -> list[int]:
-        """Those that can be painted in one call, as all but their jobs is the same."""
+        """The requests that can be painted in one call, because they are the same but for their jobs."""
         first = next(iter(asked.values()))
         alike, jobs = [], 0
         for i, request in asked.items():
@@ -382,7 +382,7 @@ class Editor:
     def _find(self, requests: list[Find]) -> list[Detections]:
         detr, processor = self.models.detr, self.models.detr_processor
         seen = [reduced(request.image, processor) for request in requests]
-        # What the detections of a picture hang on: what the detector sees of it, its size, and the threshold.
+        # The detections of a picture depend on what the detector sees of it, its size, and the threshold.
         keys = [(hashlib.sha256(small.tobytes()).digest(), one.image.size, one.threshold) for small, one in zip(seen, requests)]
         new = {key: pair for key, *pair in zip(keys, requests, seen) if key not in self._found}
         for threshold in {request.threshold for request, _ in new.values()}:
@@ -398,7 +398,7 @@ class Editor:
 
 
 def _is_kind(mask) -> bool:
-    """Whether a mask is given by the name of how it is made; a file of that name is reached as ./sam."""
+    """Whether a mask is given as one of KINDS, the ways to make it; a file of that name is reached as ./sam."""
     return isinstance(mask, str) and mask in KINDS
 
 
@@ -418,9 +418,10 @@ def replay(
 ) -> EditResult:  # fmt: skip
     """Make an edited PNG again from the settings that it carries: the same pixels on the same machine.
 
-    weights, device, low_memory: of the models to load where none are given, by default those of the settings, on the
-    best device where theirs is not there.
-    Raises ImageError where the PNG carries none, a rival made it, or its source picture has moved or changed. Taught in notebook 05.
+    weights, device, low_memory: of the models to load if none are given; by default those of the settings, or the best
+    device if theirs is not there.
+    Raises ImageError if the PNG carries no settings, a rival made it, or its source picture has moved or changed.
+    Taught in notebook 05.
     """
     text = read_metadata(path).get(METADATA)
     if not text:

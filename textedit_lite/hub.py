@@ -1,6 +1,6 @@
 """Brings weights from the Hugging Face Hub into its cache, checks that they are whole, and says what is wrong.
 
-A revision that is in the cache, complete, is used without asking anybody: so a warm cache works offline.
+A revision that is complete in the cache is used without asking the Hub, so a warm cache works offline.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MODELS_OF_A_PAINTER = {
 }  # fmt: skip
 # Pipelines of which only the UNet and its schedule are wanted: the rest is the painter's.
 UNET_ALONE = ("text2image", "instruct-pix2pix")
-LORA = "pytorch_lora_weights.safetensors"  # as diffusers names what changes a UNet
+LORA = "pytorch_lora_weights.safetensors"  # as diffusers names the file of what changes a UNet
 FULL_DISK = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 INSTEAD = "name another id or a folder in a weights file, or use lite"
 
@@ -64,7 +64,7 @@ def patterns(part: str, variant: str | None) -> list[str]:
 
 
 def lacking(folder: Path, part: str, variant: str | None) -> list[str]:
-    """The names of what a folder does not hold but a part cannot be loaded without."""
+    """The names of what a folder lacks and a part cannot be loaded without."""
     if part == "lcm":
         return _absent(folder, [(LORA,)])
     if part not in ("inpaint", *UNET_ALONE):
@@ -90,12 +90,12 @@ def lacking(folder: Path, part: str, variant: str | None) -> list[str]:
 
 
 def _absent(folder: Path, wanted: list[tuple[str, ...]]) -> list[str]:
-    """Of each group of names, any one of which would do, the first, if none is there."""
+    """For each group of names, any one of which would do: the first, if none is there."""
     return [names[0] for names in wanted if not any((folder / name).is_file() for name in names)]
 
 
 def _absent_weights(folder: Path, stem: str, variant: str | None) -> list[str]:
-    """One whole file, or an index and every piece that it names."""
+    """The weights files that are missing; it takes one whole file, or an index and every piece that it names."""
     mark = f".{variant}" if variant else ""
     whole, index = f"{stem}{mark}.safetensors", folder / f"{stem}.safetensors.index{mark}.json"
     if (folder / whole).is_file():
@@ -115,7 +115,7 @@ def cache_folder() -> Path:
 
 
 def snapshot(source: Source) -> Path | None:
-    """The folder of a revision in the cache, complete or not, or None. Nobody is asked whether a branch has moved."""
+    """The folder of a revision in the cache, complete or not, or None. The Hub is not asked whether a branch has moved."""
     home = cache_folder() / f"models--{source.path.replace('/', '--')}"
     revision = source.revision or "main"
     ref = home / "refs" / revision
@@ -126,10 +126,10 @@ def snapshot(source: Source) -> Path | None:
 
 
 def leftovers(source: Source) -> list[Path]:
-    """What downloads that were killed have left in the cache, and no later one goes on with.
+    """What killed downloads have left in the cache and no later one goes on with.
 
-    A piece of a file that is whole by now, or a piece under a name that its own process made up, as newer clients do; others
-    are gone on with. One may belong to a download that is under way.
+    That is a piece of a file that is whole by now, or a piece under a name that its own process made up, as newer clients do;
+    later downloads go on with any other. A piece may belong to a download that is under way.
     """
     blobs = cache_folder() / f"models--{source.path.replace('/', '--')}" / "blobs"
     pieces = [(path, path.name.removesuffix(".incomplete")) for path in blobs.glob("*.incomplete")]
@@ -146,9 +146,9 @@ def cached(source: Source, part: str) -> Path | None:
 
 
 def fetch(source: Source, part: str) -> Path:
-    """The folder of a part: its own, or the cache's, after a download where it is not there yet.
+    """The folder of a part: its own, or the cache's, after a download if it is not there yet.
 
-    The client's progress bars show the download. Raises WeightsError where it cannot be had, with one sentence that says
+    The client's progress bars show the download. Raises WeightsError if it cannot be had, with one sentence that says
     what to do. Taught in notebook 01.
     """
     if source.local:
@@ -249,7 +249,7 @@ def header(path: Path) -> dict[str, dict]:
     """What a safetensors file says of its tensors: name to dtype, shape and place.
 
     Eight bytes give the length of a JSON header; behind it lie as many bytes as its last tensor ends at. Raises
-    WeightsError for a file that is cut short or is none.
+    WeightsError for a file that is cut short or is not a safetensors file.
     """
     try:
         size = path.stat().st_size
@@ -274,8 +274,8 @@ def verify(folder: Path, variant: str | None = None, hashes: bool = False) -> in
     """Check that the weights under a folder are whole; returns their bytes.
 
     hashes: also compare each file of the cache with the sha256 that the Hub gave it, which is the name of its blob
-    there, and take it out of the cache if it differs, so that nothing loads it; a file that was copied, and has no such
-    name, has none to be compared with. Raises WeightsError.
+    there, and take it out of the cache if it differs, so that nothing loads it. A copied file has no such name, and so
+    nothing to be compared with. Raises WeightsError.
     """
     size = 0
     for path in weights_files(folder, variant):

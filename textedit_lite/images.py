@@ -1,4 +1,4 @@
-"""Opens any picture as PIL RGB, and writes results without leaving halves."""
+"""Opens any picture as PIL RGB, and writes results completely or not at all."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from textedit_lite.errors import ImageError, OutputError
 MAX_PIXELS = 100_000_000
 MIN_SIDE = 16
 MAX_ASPECT = 50  # of the longer to the shorter side; the detector makes the longer one 384 or 1333 pixels, and needs some of the shorter
-OVERSHOOT = 0.5  # by which floats may leave 0 to 1 and are clipped: a bicubic resize makes such ones, and no range of 0 to 255 is so small
+OVERSHOOT = 0.5  # how far outside 0 to 1 floats are still clipped: a bicubic resize makes such ones, and no range of 0 to 255 is so small
 # What undoes each of EXIF's orientations; 1 is upright. Pillow's own `exif_transpose` writes the tags anew, and stumbles over damaged ones.
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE,
@@ -37,10 +37,10 @@ def open_image(source: ImageSource, under: str = "white", mask: bool = False, up
     [height, width] or [height, width, 1 to 4], of booleans, integers, or floats from 0 to 1 (a little beyond is clipped)
     or 0 to 255. A path may begin with ~. The result shares no memory with the source.
 
-    mask: what is opened is a mask: a largest value of 1 is white, profiles say nothing, and it may be as small as it likes.
-    upright: False leaves the pixels as they are stored, whatever EXIF says of their orientation.
+    mask: whether it is a mask: a largest value of 1 is white, colour profiles are ignored, and no size is too small.
+    upright: False leaves the pixels as they are stored, whatever EXIF says about their orientation.
 
-    Raises ImageError for what is no picture, is damaged, has more than MAX_PIXELS (read in the header, before a pixel
+    Raises ImageError for what is not a picture, is damaged, has more than MAX_PIXELS (read in the header, before a pixel
     is decoded), a side shorter than MIN_SIDE pixels, or one MAX_ASPECT times as long as the other. Taught in notebook 01.
     """
     if isinstance(source, Image.Image):
@@ -56,11 +56,11 @@ def open_image(source: ImageSource, under: str = "white", mask: bool = False, up
 
 
 def check_output(path: str | os.PathLike, suffix: str = ".png", keep: Iterable[str | os.PathLike] = ()) -> Path:
-    """The path of a file that can be written, with ~ as your home, so that what takes minutes is not made for nothing.
+    """The path of a file that can be written, with ~ as your home: checked first, so that no minutes of work are lost.
 
-    keep: files that it must not overwrite, as the picture that is edited.
+    keep: files that it must not overwrite, such as the picture that is edited.
 
-    Raises OutputError if its name does not end in `suffix`, in capitals or not, it is one of `keep`, or its folder is not
+    Raises OutputError if its name does not end in `suffix` (in capitals or not), it is one of `keep`, or its folder is not
     there or must not be written to. Taught in notebook 05.
     """
     path = Path(os.path.expanduser(path))
@@ -110,7 +110,7 @@ def write_text(path: str | os.PathLike, text: str) -> None:
 
 
 def make_folder(path: str | os.PathLike) -> Path:
-    """The path of a folder, made with all above it where it is not there; raises OutputError where that cannot be."""
+    """The path of a folder, which is made if it is not there, with all above it; raises OutputError if that cannot be done."""
     try:
         Path(path).mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -164,7 +164,7 @@ def _opened(source: Path | BinaryIO, name: str) -> Iterator[Image.Image]:
 def _damage_reported(name: str) -> Iterator[None]:
     """Turns what Pillow raises into ImageError; on damaged bytes its decoders raise nearly every kind of exception.
 
-    Its warnings are of what does not matter here: tags that it cannot read, and a size (from a lower limit than MAX_PIXELS on).
+    Its warnings are about what does not matter here: tags that it cannot read, and sizes above a lower limit than MAX_PIXELS.
     """
     try:
         with warnings.catch_warnings():
@@ -199,9 +199,9 @@ def _check_sides(size: tuple[int, int], name: str) -> None:
 
 
 def _decoded(image: Image.Image, name: str, under: str, mask: bool, upright: bool) -> Image.Image:
-    """A new RGB image of any PIL image."""
+    """A new RGB image from any PIL image."""
     _check_size(image.size, name)
-    if not mask:  # one of another size than its picture is refused for that, by whoever has the picture
+    if not mask:  # whoever has a mask's picture refuses the mask if its size differs
         _check_sides(image.size, name)
     with _damage_reported(name):
         image.load()
@@ -219,10 +219,10 @@ def _decoded(image: Image.Image, name: str, under: str, mask: bool, upright: boo
 
 
 def _turn(image: Image.Image) -> Image.Transpose | None:
-    """What brings an image upright, by its EXIF; None where it is so, or the EXIF is too damaged to tell."""
+    """The turn that brings an image upright, by its EXIF; None if it is upright, or the EXIF is too damaged to tell."""
     try:
         return TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
-    except Exception:  # on damaged bytes nearly every kind
+    except Exception:  # damaged bytes raise nearly every kind
         return None
 
 
@@ -246,10 +246,10 @@ def _is_wide(image: Image.Image) -> bool:
 
 
 def _to_srgb(image: Image.Image) -> Callable[[Image.Image], Image.Image] | None:
-    """What brings the image's colours to sRGB, by the profile that it carries; None where they are in it, or none can tell.
+    """What brings the image's colours to sRGB, by the profile that it carries; None if they are sRGB, or no profile can tell.
 
-    A profile that is damaged, or of other channels than the image's, is none. One that would move no colour by more than
-    a step of 255 is sRGB, under whatever name: cameras write many of them, and their pixels stay as they are.
+    A profile that is damaged, or has other channels than the image, counts as none. One that would move no colour by more than
+    a step of 255 counts as sRGB, whatever its name: cameras write many such profiles, and the pixels stay as they are.
     """
     profile = image.info.get("icc_profile")
     if not profile and image.mode != "LAB":
@@ -298,7 +298,7 @@ def _from_array(array: np.ndarray, under: str, mask: bool) -> Image.Image:
 
 
 def _white_ones(values: np.ndarray) -> np.ndarray:
-    """A mask's values, as booleans where 1 is the largest: so programs write what is no picture."""
+    """A mask's values, as booleans if 1 is the largest: that is how programs write what is not a picture."""
     return values > 0 if values.dtype.kind in "iu" and values.max() == 1 else values
 
 
@@ -330,7 +330,7 @@ def _encodable(text: str) -> str:
 
 
 def _same_file(one: Path, other: str | os.PathLike) -> bool:
-    """Whether two names are of one file, by whatever links; neither needs to be there."""
+    """Whether two names stand for one file, through whatever links; neither needs to be there."""
     other = os.path.expanduser(other)
     with contextlib.suppress(OSError):
         return os.path.samefile(one, other)
@@ -338,7 +338,7 @@ def _same_file(one: Path, other: str | os.PathLike) -> bool:
 
 
 def _target(path: str | os.PathLike) -> Path:
-    """The ordinary file that a name is of or can become, in a folder that is there; raises OutputError."""
+    """The ordinary file that a name stands for, or can, in a folder that is there; raises OutputError."""
     try:
         target = Path(os.path.realpath(path))  # through a link, as plain writing would
         if target.is_dir():
@@ -367,7 +367,7 @@ def _replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
             part.unlink()
         if isinstance(error, OSError):
             reason = error.strerror or error
-            # Windows replaces no file that a program has open, as Excel has its tables; only the replacing has two names.
+            # Windows replaces no file that a program has open, as Excel keeps its tables; only the replacing has two names.
             taken = isinstance(error, PermissionError) and error.filename2
             advice = f"{'close the program that has it open' if taken else 'free some space there'}, or write somewhere else"
             raise OutputError(f'"{path}" cannot be written ({reason}): {advice}.') from error

@@ -16,7 +16,7 @@ from .boxes import context_window, zoom
 from .errors import MaskError, SettingsError
 from .models import FEW_WORDS, PAINTING, native_side
 
-BLACK = 4  # a painting whose brightest value (of 255) is below is a safety checker's
+BLACK = 4  # a painting whose brightest value (of 255) is below this was blackened by a safety checker
 BLACKENED = "The safety checker blackened what was painted: change the words or the seed."
 OVERFLOWN = ('Half precision overflowed in the painter, and what was painted is no picture (NaN): load the models with '
              'device="cpu" (--device cpu), which paints in full precision.')  # fmt: skip
@@ -31,9 +31,9 @@ Progress = Callable[[int, int], None]  # (step, steps), after each step
 class Job:
     """What is to be painted: the picture, the mask (L, 255 = repaint), the caption, and the seed of the noise.
 
-    start: the picture whose noised latents a strength below 1 starts from (`sketch.sketch`), where it is not `image`;
+    start: the picture whose noised latents a strength below 1 starts from (`sketch.sketch`), if that is not `image`;
     feather: how wide the painting fades in, in short sides of the mask's box; whole: the painter sees all of the
-    picture, not the window around the mask; temperature: of the noise, where the painting starts from noise alone (`noise`).
+    picture, not the window around the mask; temperature: of the noise, if the painting starts from noise alone (`noise`).
     """
 
     image: Image.Image
@@ -48,7 +48,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Painting:
-    """One repainted picture; `refused` says in a sentence why there is none, and then `image` is the input's."""
+    """One repainted picture; if there is none, `refused` says why in a sentence, and `image` is the input's."""
 
     image: Image.Image
     seed: int
@@ -84,8 +84,8 @@ def guidance_scale(base: float, shown: float, round_index: int = 0) -> float:
     """The context-aware guidance scale: g = 1 + (g0 - 1) (1 + (1 - p) / 4) (1 + r / 4).
 
     p (0..1) is how much of the wish CLIP reads on the object already: the further the picture is from the words, the
-    harder the words pull, and so they do in each further round r. g = 1 is no guidance (Ho & Salimans, 2022), 50 the
-    most. Taught in notebook 04.
+    harder the words pull, and each further round r makes them pull harder. g = 1 is no guidance (Ho & Salimans, 2022),
+    50 the most. Taught in notebook 04.
     """
     scale = 1 + (base - 1) * (1 + (1 - min(max(shown, 0.0), 1.0)) / 4) * (1 + round_index / 4)
     return min(scale, MAX_GUIDANCE)
@@ -94,10 +94,11 @@ def guidance_scale(base: float, shown: float, round_index: int = 0) -> float:
 def possible_steps(steps: int, painter) -> int:
     """As many of `steps` as a painter's scheduler can take from noise to picture: all, or the next fewer that it can.
 
-    LCM's takes at most the 50 that it was distilled over. One of the spacing "leading" takes every k-th of 1000 timesteps, k
-    whole: of 1000 the first lies beyond them, and 501 would set out from timestep 501, where noise is half taken away.
+    LCM's takes at most the 50 that it was distilled over. One with the spacing "leading" takes every k-th of 1000 timesteps,
+    k whole: of 1000 steps the first would lie beyond them, and 501 steps would set out from timestep 501, where half of the
+    noise is gone already.
     """
-    scheduler = copy.deepcopy(painter.scheduler)  # which another thread may be painting with
+    scheduler = copy.deepcopy(painter.scheduler)  # another thread may be painting with it
     end = scheduler.config.num_train_timesteps
 
     def possible(n: int) -> bool:
@@ -111,7 +112,7 @@ def possible_steps(steps: int, painter) -> int:
 
 
 def check_settings(steps: int, guidance: float, strength: float = 1.0, painter=None) -> None:
-    """Raises SettingsError, with what it should be, for a setting that no painting can have, or none of this painter's."""
+    """Raises SettingsError for a setting that no painting, or none by this painter, can have; it says what to give instead."""
     if not (isinstance(steps, Integral) and 1 <= steps <= MAX_STEPS):
         raise SettingsError(f"Painting cannot take {steps} steps: give a whole number from 1 to 1000.")
     if painter is not None and (possible := possible_steps(steps, painter)) != steps:
@@ -137,15 +138,15 @@ def inpaint(
     guidance: float = 3.0, strength: float = 1.0, negative: str = "", progress: Progress | None = None,
     refine: bool = True, feather: float = FEATHER, temperature: float = 1.0,
 ) -> list[Painting]:  # fmt: skip
-    """Repaint the masked place of a picture so that `description` is true there: one painting a seed, in one batch.
+    """Repaint the masked place of a picture so that `description` is true there: one painting per seed, in one batch.
 
     image: RGB; mask: L of the same size, 255 = repaint; painter: a StableDiffusionInpaintPipeline. The painter sees a
-    square window around the mask at its own native size, one of photographs only what of it lies in the picture
-    (`painting_size`). Only the masked part comes back, its boundary refined and feathered inwards, so everything outside
+    square window around the mask at its own native size; a painter of photographs sees only the part of it that lies in the
+    picture (`painting_size`). Only the masked part comes back, its boundary refined and feathered inwards, so everything outside
     of the mask equals the input bit for bit (Rombach et al., 2022; paper, stage 4). The same seeds give the same pictures on
     the same machine; alone or beside others, a seed's picture is the same up to the last digit of the arithmetic. negative:
     words to keep away from; strength: below 1 the picture under the mask shines through; progress(step, steps) is called
-    after each step, of which some schedulers take more than they were told; feather: in short sides of the mask;
+    after each step (some schedulers take more steps than they were told to); feather: in short sides of the mask;
     temperature: of the noise that it starts from, 0 to 1 (`noise`).
 
     Raises MaskError for an empty mask or one of another size, SettingsError for settings out of range.
@@ -200,8 +201,8 @@ def _painted(jobs, natives, painter, steps, guidance, strength, negative, progre
 def painting_size(size: tuple[int, int], painter) -> tuple[int, int]:
     """(width, height) at which a painter sees a window of `size`: its aspect, and the area that the painter was trained on.
 
-    A square is the native one; else both are multiples of what UNet and autoencoder halve: 64 pixels for Stable Diffusion
-    1.5, 16 for the lite painter.
+    A square is seen at the native size; else both sides are multiples of the pixels that UNet and autoencoder halve down to
+    one: 64 for Stable Diffusion 1.5, 16 for the lite painter.
     """
     step = painter.vae_scale_factor * 2 ** (len(painter.unet.config.block_out_channels) - 1)
     side, aspect = native_side(painter), math.sqrt(size[0] / size[1])
@@ -216,8 +217,8 @@ def noise(generator, painter, temperature: float = 1.0, size: tuple[int, int] | 
     generator: torch's, on the CPU, so that what a seed draws does not depend on the device; size: width and height of the
     painting in pixels, by default the painter's native square.
     Sampling is a fixed way from noise to a picture, and the nearer to 0 the noise lies, the more usual the picture: the
-    temperature tau trades variety for likeness, as the truncation trick does (Brock et al., 2019). Where a caption leaves
-    little open and a painter is small, what its seeds differ in is mostly errors, and a low temperature leaves them out;
+    temperature tau trades variety for likeness, as the truncation trick does (Brock et al., 2019). If a caption leaves
+    little open and the painter is small, its seeds differ mostly in their errors, which a low temperature leaves out;
     a large painter of photographs was made for tau = 1. Taught in notebook 04.
     """
     import torch
@@ -243,7 +244,7 @@ def denoising(
     image: Image.Image, mask: Image.Image, description: str, painter, *, seed: int = 0, steps: int = 12,
     guidance: float = 3.0,
 ) -> list[Image.Image]:  # fmt: skip
-    """What the painter's latents show after each step, from noise to picture: a crop a step, at native size.
+    """What the painter's latents show after each step, from noise to picture: one crop per step, at native size.
 
     Arguments and errors as those of `inpaint`. Taught in notebook 04.
     """
@@ -263,9 +264,9 @@ def denoising(
 
 
 def refusal(pixels: np.ndarray, flagged: bool, painter) -> str:
-    """Why what a pipeline painted, 0 to 255, is no picture, a sentence for the user; "" for one that is.
+    """A sentence for the user, why what a pipeline painted (0 to 255) is not a picture; "" if it is one.
 
-    flagged: whether its safety checker says that it blackened it.
+    flagged: whether the pipeline's safety checker says that it blackened the painting.
     """
     import torch
 
@@ -292,20 +293,20 @@ def _native(job: Job, painter) -> _Native:
 
 
 def _of_photographs(painter) -> bool:
-    """Whether a painter has seen so much that it can paint in any aspect; one that knows the words of a small world has not.
+    """Whether a painter has seen enough to paint in any aspect ratio; one that knows only the words of a small world has not.
 
     The lite one, trained on squares, is given the picture's edge repeated beyond the border: of 112 large objects that it
-    painted from noise alone, 69 % came out right so, and 27 % in windows that end with the picture.
+    painted from noise alone, 69 % came out right this way, and 27 % in windows that end where the picture does.
     """
     return len(painter.tokenizer) >= FEW_WORDS
 
 
 def _hole(soft: Image.Image, mask: Image.Image, cell: int) -> Image.Image:
-    """The mask that the painter is given: where a part of it is thinner than a latent `cell` (pixels a side), whole cells.
+    """The mask that the painter is given: parts of it that are thinner than a latent `cell` (pixels a side) become whole cells.
 
-    Of the pixels of a cell diffusers looks at one, the first, so that what is thin could fall between them and not be painted;
-    and what is thinner than a pixel is in the `soft` mask only. Within a cell of what is not thin it is no more than the
-    edge of that, and stays.
+    diffusers looks at only one pixel of each cell, the first, so a thin part could fall between these pixels and not be
+    painted; and what is thinner than a pixel is in the `soft` mask only. What lies within a cell of a thicker part is only
+    the edge of that part, and stays as it is.
     """
     from scipy.ndimage import maximum_filter, minimum_filter
 

@@ -20,9 +20,9 @@ def build_mask(
 
     The box (xyxy, pixels) is dilated by `grow` of its longest side on each side, as a detector's box cuts off edges
     and the object's shadow lies outside of it. If the object is to become "tilted" (`pose`: what it changes TO), the
-    box is first turned by 24 degrees, so that the turned object has room; if it is to be seen from another side (`view`:
-    the view that it changes TO), the box becomes a square, as what is long from the side may be tall from the front;
-    upside down it needs no more room than it has. The mask ends at the picture's borders.
+    box is first turned by 24 degrees, so that the turned object has room. If it is to be seen from another side (`view`:
+    the view that it changes TO), the box becomes a square, as what is long from the side may be tall from the front.
+    Upside down it needs no more room than before. The mask ends at the picture's borders.
 
     Raises SettingsError for a `grow` outside of 0..1, MaskError for a box without area in the picture.
     Taught in notebook 03.
@@ -53,12 +53,12 @@ def check_grow(grow: float) -> None:
 
 
 def check_mask(mask: ImageSource, size: tuple[int, int]) -> Image.Image:
-    """A user's own mask made hard: mode L, 255 = repaint where it has 128 or more of 255, and what is transparent is 0.
+    """A user's own mask in black and white: mode L, 255 = repaint where it has 128 or more of 255; what is transparent is 0.
 
-    mask: whatever `open_image` opens; where 1 is its largest value, as in booleans, 1 is white.
+    mask: whatever `open_image` opens; if 1 is its largest value, as in booleans, 1 is white.
 
-    Raises MaskError if its size is not the picture's (width, height), or nothing in it is white, ImageError if it is no
-    picture. Taught in notebook 03.
+    Raises MaskError if its size is not the picture's (width, height), or nothing in it is white, ImageError if it is not
+    a picture. Taught in notebook 03.
     """
     mask = open_image(mask, under="black", mask=True)
     if mask.size != tuple(size):

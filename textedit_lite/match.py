@@ -21,11 +21,11 @@ from .vocabulary import COLOURS, POSES, VIEWS, article, describe
 FUSION = 0.6  # weight of CLIP in the fused score; the rest is DETR's
 DOUBT = 0.05  # what is left of DETR's score where its label is another category than the one asked for
 FITS = 0.5  # an asked attribute must have at least this share of the likeliest alternative's probability
-AMBIGUOUS = 0.15  # a second fitting candidate that is behind the best by less than this share of its score makes it a question
-MATCHES = ("crop", "patches")  # what CLIP looks at: one crop a candidate, or several views of it and its patches
+AMBIGUOUS = 0.15  # a match is ambiguous if the second fitting candidate is behind the best by less than this share of its score
+MATCHES = ("crop", "patches")  # what CLIP looks at: one crop per candidate, or several views of it and its patches
 PADDED = 1.3  # side of the wider view, in longest sides of the box
-NEVER = 1e-12  # a probability that stands for none, so that two crops that contradict each other leave something
-BLUR = 10  # the rest of a crop is blurred by its side over this
+NEVER = 1e-12  # stands for a probability of 0, so that something is left of two crops that contradict each other
+BLUR = 10  # the rest of a crop is blurred by its longer side divided by this
 PATCHES = 0.25  # weight of the patches beside that of one view: more makes the lite CLIP's readings worse
 ATTRIBUTES = {"colour": COLOURS, "view": tuple(VIEWS), "pose": tuple(POSES)}
 
@@ -54,7 +54,7 @@ class Match:
     index: int | None
     status: str
     margin: float  # score of the best fitting candidate minus that of the second best
-    no_middle: bool = False  # ambiguous, as the middle one was asked for, of an even number
+    no_middle: bool = False  # ambiguous because the middle one of an even number was asked for
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def patch_features(crops: Sequence[Image.Image], models) -> tuple[np.ndarray, np
     """CLIP's unit features of crops, as `image_features`, and of each patch in them: float32 [N, D], [N, g, g, D].
 
     A patch's feature is its token after the last layer, sent where CLIP sends the class token: through the final
-    normalisation and the projection into the space of the words. Nobody trained it to lie there, so it says less than
+    normalisation and the projection into the space of the words. It was never trained to lie there, so it says less than
     the whole crop's. All crops in one call; g = 8 for the lite CLIP, 7 for ViT-B/32. Taught in notebook 07.
     """
     import torch
@@ -175,8 +175,8 @@ def inside_crop(box: Sequence[float]) -> tuple[float, float, float, float]:
 def blur_rest(crop: Image.Image, part: tuple[float, float, float, float]) -> Image.Image:
     """A crop in which all but a part (xyxy, fractions of its sides) is blurred, so that the part alone has outlines.
 
-    ReCLIP blurs the whole picture around a box; the lite CLIP, which sees 64 pixels, needs the crop: of whole pictures
-    it reads one category in twelve rightly, which is chance. Taught in notebook 07.
+    ReCLIP blurs the whole picture around a box; the lite CLIP, which sees 64 pixels, needs the crop: in whole pictures
+    it reads one category in twelve correctly, which is chance. Taught in notebook 07.
     """
     width, height = crop.size
     box = [round(v * side) for v, side in zip(part, (width, height, width, height))]
@@ -196,7 +196,7 @@ def views(image: Image.Image, box: Sequence[float]) -> list[Image.Image]:
 
 
 def pool_patches(patches: np.ndarray, part: tuple[float, float, float, float]) -> np.ndarray:
-    """The mean feature of the patches under a part of a crop, each by how much of it lies there: [g, g, D] -> [D].
+    """The mean feature of the patches under a part of a crop, each weighted by how much of it lies there: [g, g, D] -> [D].
 
     part: xyxy, fractions of the crop's side. Taught in notebook 07.
     """
@@ -212,7 +212,7 @@ def candidate_features(image: Image.Image, boxes: np.ndarray, models, by: str = 
 
     by: "crop": f(crop), of the `square_crop` alone. "patches": the direction of sum_v f(view_v) + PATCHES p, with the
     three `views` of the candidate and p the mean of the patch features of its crop under its box (`pool_patches`).
-    Raises SettingsError for another way. Taught in notebook 07.
+    Raises SettingsError for any other way. Taught in notebook 07.
     """
     check_match(by)
     if by == "crop" or not len(boxes):
@@ -226,7 +226,7 @@ def candidate_features(image: Image.Image, boxes: np.ndarray, models, by: str = 
 
 
 def check_match(by: str) -> None:
-    """Raises SettingsError for what is no way to match."""
+    """Raises SettingsError if this is not a way to match."""
     if by not in MATCHES:
         raise SettingsError(f"There is no way to match by {by!r}: choose {' or '.join(MATCHES)}.")
 
@@ -259,7 +259,7 @@ def read_object(
 ) -> Reading:  # fmt: skip
     """What CLIP reads on the object in a box (xyxy), seen close and from a little further away.
 
-    p ~ sqrt(p_close p_wide), the geometric mean of the two crops' readings (`read_attributes`): what one of them mistakes,
+    p ~ sqrt(p_close p_wide), the geometric mean of the two crops' readings (`read_attributes`): what one of them misreads,
     the other seldom does. asked: see `read_attributes`. Taught in notebook 02.
     """
     close, wide = read_attributes([square_crop(image, box), square_crop(image, box, PADDED)], [category] * 2, models, asked)
@@ -269,7 +269,7 @@ def read_object(
 
 
 def _reading(joint: dict[tuple[str, str, str], float]) -> Reading:
-    """A reading out of the probabilities of all combinations."""
+    """A reading, from the probabilities of all combinations."""
     tables: dict[str, dict[str, float]] = {name: {} for name in ATTRIBUTES}
     for words, p in joint.items():
         for table, value in zip(tables.values(), words):
@@ -286,7 +286,7 @@ def read_categories(crops: Sequence[Image.Image], categories: Sequence[str], mod
 
 
 def fuse(clip_score: float, detr_score: float, weight: float = FUSION) -> float:
-    """The fused score s = clip^w detr^(1 - w): a weighted geometric mean, so that neither model can outvote a flat no.
+    """The fused score s = clip^w detr^(1 - w): a weighted geometric mean, so that neither model can outvote the other's flat no.
 
     clip_score, detr_score: probabilities. Paper, stage 2: fusion of similarity and confidence. Taught in notebook 02.
     """
@@ -301,16 +301,16 @@ def match(
 
     A candidate's CLIP score is the probability that it is the asked category (against the detector's other ones), times
     that of each asked attribute (against the attribute's other values: a blue bus is no "red bus"), times that of each
-    relation ("left of the red car", see `resolve`). It is fused with DETR's score (`fuse`); among those that fit, a
-    selector ("left", "largest") decides on the boxes, by counting where the prompt does ("the second from the left"), and
-    "middle" is that which has as many on either side (of an even number none, and so it is "ambiguous");
-    else the best score, unless the second is less than 15 % of it behind ("ambiguous").
+    relation ("left of the red car", see `resolve`). It is fused with DETR's score (`fuse`). Among the candidates that fit, a
+    selector ("left", "largest") decides by the boxes, and counts where the prompt does ("the second from the left"). The
+    "middle" one has as many on either side; an even number has none, which is "ambiguous". Without a selector the best
+    score decides, unless the second is less than 15 % of it behind ("ambiguous").
 
-    select: "best" (never ambiguous; nor is "all", whose best one is the index), a selector, or the index of a candidate;
+    select: "best" (never ambiguous; nor is "all", which returns the index of the best), a selector, or the index of a candidate;
     None leaves it to the prompt. weight: of CLIP in the fused score; 1 is CLIP alone, 0 is DETR alone. by: one of
-    MATCHES, what CLIP looks at (`candidate_features`). relations: whether those of the prompt, and its counting, are
-    heeded; without, it is what plain CLIP makes of the words. Raises SettingsError for an index that no candidate has,
-    and for a way to match that is none. Taught in notebook 02.
+    MATCHES, what CLIP looks at (`candidate_features`). relations: whether the prompt's relations and its counting are
+    heeded; without them, this is what plain CLIP makes of the words. Raises SettingsError for an index that no candidate
+    has, and for an unknown way to match. Taught in notebook 02.
     """
     check_match(by)
     features = candidate_features(image, detections.boxes, models, by) if len(detections.labels) else None
@@ -321,7 +321,7 @@ def match_features(
     features: np.ndarray | None, detections, prompt, models, select: str | int | None = None, weight: float = FUSION,
     relations: bool = True,
 ) -> Match:  # fmt: skip
-    """`match`, where CLIP has looked already: features as of `candidate_features`, [N, D]. Taught in notebook 07."""
+    """`match`, if CLIP has looked already: features as `candidate_features` makes them, [N, D]. Taught in notebook 07."""
     rank = prompt.rank if relations else 1
     asked = prompt.selector if relations or prompt.rank == 1 else None
     select, rank = (select, 1) if select is not None else (asked, rank)
@@ -338,11 +338,11 @@ def match_features(
 def resolve(
     named, features: np.ndarray, detections, models, weight: float = FUSION, relations: bool = True
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """How well N candidates answer to what a prompt, or a mention in it, says: (CLIP share, fused score, fits), each [N].
+    """How well N candidates match what a prompt, or a mention in it, says: (CLIP share, fused score, fits), each [N].
 
-    The share is p(words) times, for each relation, q = `related`(r, a): r of the boxes, a the anchor's fused scores, made
-    in this same way, of the candidates that fit it (of one alone, where a selector or counting picks it). A candidate
-    fits if all words fit, and every q reaches 1/2. Taught in notebook 07.
+    The share is p(words) times q = `related`(r, a) for each relation: r is the relation between the boxes, a are the anchor's
+    fused scores, made in this same way, of the candidates that fit it (of only one, if a selector or counting picks it).
+    A candidate fits if all words fit, and every q reaches 1/2. Taught in notebook 07.
     """
     share, fits = _words(named, features, detections, models)
     boxes = np.asarray(detections.boxes, np.float32)
@@ -363,16 +363,16 @@ def resolve(
 def _words(named, features: np.ndarray, detections, models) -> tuple[np.ndarray, np.ndarray]:
     """The probability of noun and attributes for each candidate, and whether each of them fits: [N], [N].
 
-    A noun that says more than its category ("woman", of a person) is read like an attribute, it and its other words ("lady")
-    against those that it is not ("man", "boy").
-    Words that are neither ("the car with the red roof") make likelier what CLIP finds nearer to them than to the bare noun.
+    A noun that says more than its category ("woman", of a person) is read like an attribute: it and the other words for it
+    ("lady") against the words for what it is not ("man", "boy"). If the prompt says more than noun and attributes ("the car
+    with the red roof"), what CLIP finds nearer to the whole phrase than to the bare noun becomes likelier.
     """
     noun = named.category or named.noun
     categories = list(dict.fromkeys([noun, *models.categories]))
     noun_table = contrast(features, [f"{article(name)} {name}" for name in categories], models)
     share = noun_table[:, 0].copy()
     labelled = np.array([label == noun for label in detections.labels])
-    # What DETR does not know ("the sky") must be likelier than all that it does, or it would be whatever lies next to it.
+    # What DETR does not know ("the sky") must be likelier than all that it knows, or it would be whatever lies next to it.
     fits = (labelled if noun in models.categories else share >= noun_table.max(1)).copy()
     for name, values in (ATTRIBUTES | {"colour": models.colours}).items():
         if (asked := getattr(named, name)) is not None:
@@ -405,7 +405,7 @@ def choose(candidates: Sequence[Candidate], select: str | int | None = None, ran
         fitting = sorted(np.flatnonzero(fits).tolist(), key=lambda i: -scores[i])
         boxes = np.array([candidates[i].box for i in fitting], np.float32)
         chosen = _selected(boxes, select, rank)
-        if chosen is None:  # an even number has no middle, or there are fewer
+        if chosen is None:  # an even number has no middle, or there are fewer than `rank`
             return Match(candidates, None, "ambiguous" if select == "middle" else "not_found", 0.0, no_middle=select == "middle")
         index = fitting[chosen]
     return Match(candidates, index, status, margin)
@@ -422,7 +422,7 @@ def verdict(scores: np.ndarray, fits: np.ndarray, bar: float = AMBIGUOUS) -> tup
 
     scores: [N]; fits: bool [N]. Only those that fit count. The margin is the best one's score minus the second best's
     (or minus 0 where there is none). Without any that fits the status is "not_found" and the margin 0; with two or more
-    closer than `bar` it is "ambiguous"; else "found", and then alone there is an index. Taught in notebook 02.
+    closer than `bar` it is "ambiguous"; else "found", and only then is there an index. Taught in notebook 02.
     """
     fitting = sorted((i for i, fit in enumerate(fits) if fit), key=lambda i: -scores[i])
     if not fitting:
@@ -442,7 +442,7 @@ def pick(boxes: np.ndarray, selector: str) -> int:
 
 
 def check_select(select: str | int | None) -> None:
-    """Raises SettingsError for what is no way to select, whatever the picture shows."""
+    """Raises SettingsError if this is not a way to select, whatever the picture shows."""
     if select is not None and not isinstance(select, Integral) and select not in ("best", "all", *SELECTORS):
         ways = ", ".join(SELECTORS)
         raise SettingsError(f"There is no way to select {select!r}: choose best, all, an index, or one of {ways}.")

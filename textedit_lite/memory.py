@@ -10,20 +10,20 @@ from typing import Any
 
 from .errors import WeightsError
 
-CLIP_AND_DETR = 4  # bytes a number: both are small, and compute in float32 everywhere
-WIDEST = 256 * 4  # channels of the autoencoder's widest map at full size, and how many of its kind live at once
+CLIP_AND_DETR = 4  # bytes per number: both are small, and compute in float32 everywhere
+WIDEST = 256 * 4  # channels of the autoencoder's widest map at full size, times how many such maps live at once
 HEADS = 8  # of the U-Net's attention at its finest level, where a token is a latent pixel
-ROOM = 0.9  # share of a device that models may fill: a screen and the driver take of it, too
+ROOM = 0.9  # share of a device that models may fill: a screen and the driver take some of it, too
 CUDA_OWN = 500_000_000  # bytes that CUDA itself takes of a device (its context), which `free_memory` no longer counts as free
-KEPT = 256 * 2**20  # bytes that were freed: some pictures of 12 megapixels
+KEPT = 256 * 2**20  # freed bytes that the process keeps: some pictures of 12 megapixels
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # as in glibc's malloc.h
 SLICES = 2  # into which attention is cut in low memory
 
 
 @dataclass(frozen=True)
 class Holding:
-    """How a set of models is to be held: the painter's numbers in half precision or not, offloaded part by part or
-    not, and how many pictures are painted in one call. need, weights: bytes at the peak, and of the weights alone.
+    """How to hold a set of models: the painter in half precision or not, offloaded part by part or not, and how many
+    pictures are painted in one call. need, weights: bytes at the peak, and of the weights alone.
     """
 
     low: bool
@@ -37,16 +37,16 @@ class Holding:
 def holding(kind: str, finders: int, painter: dict[str, int], side: int, low: bool) -> Holding:
     """How to hold models on a kind of device ("cuda", "mps", "cpu"), and what that takes at the peak.
 
-    With F numbers in DETR and CLIP, P_i in the painter's parts, b bytes a number, k pictures at once of s x s pixels
+    With F numbers in DETR and CLIP, P_i in the painter's parts, b bytes per number, k pictures at once of s x s pixels
     and t = (s / 8)^2 tokens, it is
 
         4 F + b sum_i P_i + k b (2 h t^2 + 4 * 256 s^2),
 
-    and on CUDA the half gigabyte of its context besides; h halved where attention is sliced, and the sum without the smaller
-    of text encoder and U-Net where parts wait on the CPU: only these two are never on the GPU at once, as diffusers keeps
+    plus, on CUDA, the half gigabyte of its context. h is halved if attention is sliced. If parts wait on the CPU, the sum is
+    without the smaller of text encoder and U-Net: only these two are never on the GPU at once, as diffusers keeps
     the safety checker there, and the autoencoder, which has encoded the picture, until the U-Net is done. The factor 2 is
-    for guidance, which paints with the words and without them. An upper estimate: a fused attention never holds t^2 numbers.
-    The full-size test peaks at 8.4 GB on a CPU, as this says; on a GPU nothing was measured. Taught in notebook 04.
+    for guidance, which paints with the words and without them. This is an upper estimate: a fused attention never holds t^2
+    numbers. The full-size test peaks at 8.4 GB on a CPU, as this says; on a GPU nothing was measured. Taught in notebook 04.
     """
     half = kind == "cuda" or low
     offload = low and kind == "cuda"
@@ -76,7 +76,7 @@ def free_memory(device: str) -> int:
 
 
 def total_memory(device: str) -> int:
-    """All bytes of a device: what does not change from one run to the next."""
+    """All bytes of a device, which do not change from one run to the next."""
     if device.startswith("cuda"):
         import torch
 
@@ -93,8 +93,8 @@ def total_memory(device: str) -> int:
 def in_portions(items: Sequence, models: Any, work: Callable[[Sequence], list]) -> list:
     """What `work` makes of items, in order, from as many at a time as the memory holds.
 
-    models: of which `at_once` is how many that should be. Where the device has no room for so many it is halved, and stays so, as
-    what a GPU could not hold once it would paint in vain the next time, too. Raises WeightsError where it has no room for one.
+    models: their `at_once` is how many that should be. If the device has no room for so many, it is halved and stays so, as the
+    GPU would try in vain the next time, too. Raises WeightsError if there is no room even for one.
     """
     import torch
 
@@ -118,7 +118,7 @@ def in_portions(items: Sequence, models: Any, work: Callable[[Sequence], list]) 
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Python and CUDA have errors of their own for it; MPS, the CPU, cuBLAS and cuDNN say it in words alone."""
+    """Whether memory ran out: Python and CUDA have errors of their own for it; MPS, the CPU, cuBLAS and cuDNN only say it in words."""
     import torch
 
     words = ("out of memory", "can't allocate memory", "STATUS_ALLOC_FAILED")
@@ -135,8 +135,8 @@ def _no_room(low: bool) -> str:
 def keep_freed() -> None:
     """Let this process keep up to KEPT bytes that it frees, for what it makes next (glibc; elsewhere nothing happens).
 
-    Otherwise each picture of many megapixels lies in pages that are new, and to clear those takes several times as long as to
-    copy its pixels. `give_back` hands back what was kept.
+    Otherwise each picture of many megapixels lies in new pages, and clearing those takes several times as long as copying its
+    pixels. `give_back` hands back what was kept.
     """
     if sys.platform == "linux":
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
@@ -146,7 +146,7 @@ def keep_freed() -> None:
 
 
 def give_back() -> None:
-    """Hand the system back what this process has freed, and its C library keeps in pieces (glibc; elsewhere nothing happens).
+    """Hand back to the system what this process has freed, but its C library keeps in pieces (glibc; elsewhere nothing happens).
 
     Pictures and tensors of many sizes, made and freed in turn, leave holes that fit no other, so that a process which holds
     no more than before still grows. Taught in notebook 06.

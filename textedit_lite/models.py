@@ -21,12 +21,12 @@ from .memory import ROOM, Holding, free_memory, holding, is_out_of_memory, total
 from .resources import data_path
 from .vocabulary import COLOURS, PHOTOGRAPHED, POSES, VIEWS
 
-PREFERRED = "painting.json"  # in a painter's folder: the steps, guidance and temperature that it is made for, where not the usual
+PREFERRED = "painting.json"  # in a painter's folder: the steps, guidance and temperature that it is made for, if not the usual
 LCM = "+lcm"  # behind the name of any weights: the painter with the LoRA that makes it paint in few steps
 LCM_PREFERRED = {"steps": 4, "guidance": 1.0}  # of such a LoRA whose folder has no PREFERRED (Luo et al., 2023, LCM-LoRA)
-FEW_WORDS = 2000  # tokens, fewer of which are the words of one small world, and nothing else was seen
+FEW_WORDS = 2000  # with fewer tokens than these, a model has seen the words of one small world and nothing else
 
-# Held while a pipeline paints: it counts its steps itself, and a panel's thread and a cell may ask it at once.
+# Held while a pipeline paints: it counts its own steps, and a panel's thread and a cell may call it at the same time.
 PAINTING = threading.RLock()
 
 # The full-size weights on the Hub, each at a revision that holds safetensors. To use other ones, give `load_models` a
@@ -40,7 +40,7 @@ FULL = {
     "inpaint": Source("stable-diffusion-v1-5/stable-diffusion-inpainting", "8a4288a76071f7280aedbdb3253bdb9e9d5d84bb", "fp16"),
 }
 # What an edit can do without, fetched and loaded only when it is asked for: the segmenters behind `--mask`, the LoRA
-# behind LCM, and the UNets of the rival editors, to which all else is the painter's.
+# behind LCM, and the UNets of the rival editors, which take all else from the painter.
 OPTIONAL = {
     "sam": Source("facebook/sam-vit-base", "70c1a07f894ebb5b307fd9eaaee97b9dfc16068f"),
     "mask2former": Source("facebook/mask2former-swin-tiny-coco-instance", "22c4a2f15dc88149b8b8d9f4d42c54431fbd66f6"),
@@ -52,14 +52,14 @@ OPTIONAL = {
 }
 SEGMENTERS = {"sam": "sam", "mask2former": "mask2former", "detr": "panoptic"}  # the kind of mask, and the model that makes it
 SHARED = ("vae", "text_encoder", "tokenizer", "safety_checker", "feature_extractor")  # what the rivals take from the painter
-FULL_BYTES = 3_520_000_000  # about what they take on disk: 167 MB, 609 MB and 2,742 MB
-# And the numbers that they hold, for a word on memory before they are here; the full-size test counts them again.
+FULL_BYTES = 3_520_000_000  # about what FULL takes on disk: 167 MB, 609 MB and 2,742 MB
+# And the numbers that it holds, to say how much memory it needs before it is here; the full-size test counts them again.
 FULL_FINDERS = 41_631_008 + 151_277_313
 FULL_PAINTER = {"unet": 859_535_364, "vae": 83_653_863, "text_encoder": 123_060_480, "safety_checker": 303_981_588}
 
 @dataclass
 class Models:
-    """The three models and what belongs to them: what each understands, and in which shape it wants to be asked."""
+    """The three models and what belongs to them: what each understands, and how it wants to be asked."""
 
     name: str  # what `load_models` was asked for
     detr: Any  # DetrForObjectDetection
@@ -74,7 +74,7 @@ class Models:
     captions: str = "{}"  # the frame in which CLIP reads a description
     reads: tuple[str, ...] = ("colour", "view", "pose")  # of an object's attributes, those that CLIP was taught to read
     colours: tuple[str, ...] = COLOURS  # that an object may have
-    sure: float = 0.5  # the probability from which what CLIP reads on an object goes into the caption, though the prompt does not say it
+    sure: float = 0.5  # from this probability on, what CLIP reads on an object goes into the caption, even if the prompt does not say it
     sketches: bool = True  # whether `sketch` knows the colours and outlines of these models' world
     steps: int = 12  # of denoising, unless the user says otherwise
     guidance: float = 3.0
@@ -82,7 +82,7 @@ class Models:
     at_once: int = 32  # pictures that the memory holds in one call of the painter
     low_memory: bool = False
     text_features: dict[str, Any] = field(default_factory=dict, repr=False)  # CLIP's, of captions asked before
-    optional: dict[str, Source] = field(default_factory=dict, repr=False)  # where the models are that are loaded when asked for
+    optional: dict[str, Source] = field(default_factory=dict, repr=False)  # where the models lie that are loaded only when asked for
     loaded: dict[str, Any] = field(default_factory=dict, repr=False)  # and those that have been
 
     def has_segmenter(self, kind: str, at_hand: bool = False) -> bool:
@@ -96,7 +96,7 @@ class Models:
     def segmenter(self, kind: str) -> tuple[Any, Any]:
         """The model and the processor that make masks of a kind ("sam", "mask2former", "detr"), loaded when first asked for.
 
-        Raises WeightsError where these weights have none, or it cannot be had. Taught in notebook 07.
+        Raises WeightsError if these weights have none, or it cannot be had. Taught in notebook 07.
         """
         part = SEGMENTERS[kind]
         if part not in self.optional:
@@ -110,7 +110,7 @@ class Models:
         """The pipeline that a rival edits with, loaded when first asked for: "text2image" (over DDIM) or "instruct-pix2pix".
 
         Its UNet and schedule are its own; autoencoder, text encoder and safety checker are the painter's, as they are the
-        same in all of Stable Diffusion's kin. Raises WeightsError where these weights have none, or it cannot be had.
+        same in the whole Stable Diffusion family. Raises WeightsError if these weights have none, or it cannot be had.
         Taught in notebook 08.
         """
         if part not in self.optional:
@@ -135,23 +135,23 @@ def native_side(painter) -> int:
 
 
 def load_models(weights: str | Path = "lite", device: str | None = None, low_memory: bool | None = None) -> Models:
-    """Load the `lite` models of this package, the `full` ones of the Hub, those of a folder, or of a weights file.
+    """Load the `lite` models of this package, the `full` ones of the Hub, or those of a folder or of a weights file.
 
     weights: "lite"; "full"; a folder that holds detr/, clip/ and inpaint/ as `save_pretrained` writes them; or a .toml
-    or .json file that names them (`read_sources`); and behind any of these "+lcm" ("lite+lcm", "full+lcm"), which puts a
-    LoRA on the painter with which it takes four steps, and none of them twice for guidance (Luo et al., 2023; their
-    `lcm`, or the folder's). Where a folder lists sums in SHA256SUMS, as lite does, every weights
+    or .json file that names them (`read_sources`). "+lcm" behind any of these ("lite+lcm", "full+lcm") puts a LoRA on the
+    painter, with which it takes four steps, and none of them twice for guidance (Luo et al., 2023; their
+    `lcm`, or the folder's). If a folder lists checksums in SHA256SUMS, as lite does, every weights
     file is checked first; what comes from the Hub is fetched once, and from then on needs no network. Only safetensors
     are read, and no code of a repository is run. device: "cpu", "cuda", "mps"; by default the best that is there, and for
     lite the CPU.
 
-    The painter computes in float16 on CUDA, in float32 elsewhere; DETR and CLIP always in float32. low_memory: half
-    precision everywhere, sliced attention and autoencoder, one picture at a time, and on CUDA the painter's large
-    parts on the GPU only while they work; None: where the device's memory would not do otherwise. Computed, not
+    The painter computes in float16 on CUDA, in float32 elsewhere; DETR and CLIP always in float32. low_memory: the painter in
+    half precision on every device, sliced attention and autoencoder, one picture at a time, and on CUDA the painter's large
+    parts on the GPU only while they work; None: only if the device's memory is too small without it. Computed, not
     measured, by `memory.holding`, the full-size models take 8.3 GB of a GPU (of the 16 GB of a T4) and 4.6 GB in low
     memory (of 8 GB); on a CPU 8.4 and 4.3 GB.
 
-    Raises WeightsError where weights are missing, damaged, out of reach, or larger than the memory. Taught in notebook 01.
+    Raises WeightsError if weights are missing, damaged, out of reach, or larger than the memory. Taught in notebook 01.
     """
     base, few = split_lcm(weights)
     # The lite models are no burden to a CPU, and so paint everywhere the same.
@@ -194,12 +194,12 @@ def _located(weights: str) -> tuple[dict[str, Source], str, dict[str, Source]]:
 def fetch_weights(
     weights: str | Path = "full", agree: Callable[[str], bool] | None = None, say: Callable[[str], object] = print
 ) -> dict[str, Path]:
-    """Bring weights into the Hub's cache ahead of time, and check them; their folders.
+    """Bring weights into the Hub's cache ahead of time, and check them; returns their folders.
 
-    weights: "full", one of OPTIONAL ("sam", ...), or a weights file, of which the optional models come if it names them;
+    weights: "full", one of OPTIONAL ("sam", ...), or a weights file, whose optional models come too if it names them;
     "full+lcm" is "full" and "lcm".
 
-    agree: asked with a sentence that says how much is to be downloaded, before it is; where it says no, nothing is and
+    agree: asked before a download, with a sentence that says how large it is; if it says no, nothing is downloaded and
     the result is empty. say: gets a line for each model that is there and whole: every file has a safetensors header
     that fits its length, and the sha256 that the Hub gives. Raises WeightsError. Taught in notebook 01.
     """
@@ -228,15 +228,15 @@ def fetch_weights(
 
 
 def read_sources(path: Path | str) -> dict[str, Source]:
-    """Where each of the models comes from, by a weights file, in TOML or JSON; what it does not name is that of `full`.
+    """Where each of the models comes from, according to a weights file in TOML or JSON; what it does not name is that of `full`.
 
     It may also name the optional models (OPTIONAL: sam, text2image, ...).
 
-        detr = "my-detr"                                    # a folder, from the file's own
+        detr = "my-detr"                                    # a folder, relative to the file's
         clip = "openai/clip-vit-large-patch14"              # or an id on the Hub
         inpaint = { path = "sd2-community/stable-diffusion-2-inpainting", revision = "main", variant = "fp16" }
 
-    Raises WeightsError for a file that cannot be read so. Taught in notebook 01.
+    Raises WeightsError for a file that cannot be read this way. Taught in notebook 01.
     """
     path = Path(path)
     known_parts = FULL | OPTIONAL
@@ -266,7 +266,7 @@ def read_sources(path: Path | str) -> dict[str, Source]:
 
 
 def best_device() -> str:
-    """"cuda" or "mps" where torch has it, else "cpu"."""
+    """"cuda" or "mps" if torch has it, else "cpu"."""
     import torch
 
     if torch.cuda.is_available():
@@ -275,14 +275,14 @@ def best_device() -> str:
 
 
 def check_device(device: str) -> str:
-    """The device, if torch has it on this machine; raises SettingsError where not, as torch would only in its own words, and late."""
+    """The device, if torch has it on this machine; raises SettingsError if not, as torch would complain late and in its own words."""
     import torch
 
     try:
         kind, index = (asked := torch.device(device)).type, asked.index or 0
     except RuntimeError:
         kind = None
-    if kind not in ("cpu", "cuda", "mps"):  # of others `holding` does not know what they hold
+    if kind not in ("cpu", "cuda", "mps"):  # `holding` does not know what others hold
         raise SettingsError(f"There is no device {device!r}: give cpu, cuda or mps.")
     if kind == "cpu":
         return kind  # there is one, whatever its number
@@ -336,7 +336,7 @@ def _load(
     else:  # photographs: CLIP tells their colours, but not how a thing is turned, and no palette fits them
         models.captions, models.steps, models.guidance = "a photo of {}", 30, 7.5
         models.reads, models.sketches, models.temperature = ("colour",), False, 1.0
-        # Things have several colours there: a wrong word would paint it, and what is not said the painter sees around the mask.
+        # Things have several colours there: a wrong word would be painted, and what is not said the painter sees around the mask.
         models.colours, models.sure = PHOTOGRAPHED, 0.8
         _from_all_noise(models.painter)
     return replace(models, **_preferred(folders["inpaint"]) | few_steps)
@@ -356,7 +356,7 @@ def _from_all_noise(painter) -> None:
 def _few_steps(painter, folder: Path) -> dict[str, int | float]:
     """Fuse the LoRA of a folder into a painter's UNet; returns the settings that it is made for (`_preferred`).
 
-    One whose folder names none is a published one, and was distilled for the scheduler of LCM.
+    A LoRA whose folder names no settings is a published one, and was distilled for the scheduler of LCM.
     """
     from diffusers import LCMScheduler
 
@@ -370,9 +370,9 @@ def _few_steps(painter, folder: Path) -> dict[str, int | float]:
 
 
 def _brought(sources: dict[str, Source], name: str) -> dict[str, Path]:
-    """The folders of models, after a download of what is not here yet: before it begins, a line on stderr says how large it is.
+    """The folders of models, after a download of what is not here yet; before it begins, a line on stderr says how large it is.
 
-    name: what `textedit-lite fetch` calls them. Raises WeightsError where they cannot be had.
+    name: what `textedit-lite fetch` calls them. Raises WeightsError if they cannot be had.
     """
     if todo := _absent(sources):
         size = _space_for(todo)
@@ -393,7 +393,7 @@ def _absent(sources: dict[str, Source]) -> dict[str, Source]:
 
 
 def _space_for(sources: dict[str, Source]) -> int:
-    """How many bytes a download of these models has; raises WeightsError where the disk cannot hold them."""
+    """How many bytes a download of these models takes; raises WeightsError if the disk cannot hold them."""
     size = sum(hub.download_size(source, part) for part, source in sources.items())
     hub.check_space(size)
     return size
@@ -416,13 +416,13 @@ def _preferred(folder: Path) -> dict[str, int | float]:
 
 
 def _loaded(folders: dict[str, Path], variant: str | None, name: str, device: str, painting) -> Models:
-    """The libraries' own loading, with nothing drawn at random and no processor of torchvision's."""
+    """The models as their libraries load them, but with nothing drawn at random and no processor of torchvision's."""
     from diffusers import StableDiffusionInpaintPipeline
     from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
     from transformers import AutoTokenizer, CLIPModel, CLIPTextModel, DetrForObjectDetection
 
     detr, clip, inpaint = (folders[part] for part in ("detr", "clip", "inpaint"))
-    # The safety checker's processor would else be the torchvision one, wherever torchvision is installed.
+    # The safety checker's processor would otherwise be the torchvision one, wherever torchvision is installed.
     own: dict[str, Any] = {"feature_extractor": image_processor(seen)} if (seen := inpaint / "feature_extractor").is_dir() else {}
     # The painter's own loading, too, would draw at random what the files of these two lack.
     index = json.loads((inpaint / "model_index.json").read_text(encoding="utf-8"))
@@ -449,7 +449,7 @@ def _loaded(folders: dict[str, Path], variant: str | None, name: str, device: st
 def load_clip(weights: str | Path, device: str) -> Models:
     """The CLIP of some weights without the other models, for a report, which only looks at pictures. Nothing is downloaded.
 
-    weights: as in `load_models`. Raises WeightsError where its CLIP is damaged, or not here.
+    weights: as in `load_models`. Raises WeightsError if their CLIP is damaged, or not here.
     """
     from transformers import CLIPModel
 
@@ -464,7 +464,7 @@ def load_clip(weights: str | Path, device: str) -> Models:
 
 
 def lone_segmenter(folder: Path | str, part: str) -> tuple[Any, Any]:
-    """A segmenter of a folder of its own, on the CPU: the model and its processor. Raises WeightsError."""
+    """A segmenter from a folder of its own, on the CPU: the model and its processor. Raises WeightsError."""
     if not (Path(folder) / "config.json").exists():
         raise WeightsError(f"No {part} lies in {folder}: train one with `textedit-lite train {part} --out {folder}`.")
     return _segmenter(Source(str(folder)), part, str(folder), "cpu")
@@ -513,7 +513,7 @@ def _rival(source: Source, part: str, models: Models) -> Any:
 
 
 def _variant(folder: Path, source: Source) -> str | None:
-    """The asked variant; of a local folder, the one that it holds, as a copy of the Hub's may have no other."""
+    """The variant that was asked for; for a local folder, the one that it holds, as a copy of the Hub's may have no other."""
     if source.variant is None or source.local:
         stem = folder / "unet" / "diffusion_pytorch_model"
         if not stem.with_suffix(".safetensors").is_file() and stem.with_suffix(".fp16.safetensors").is_file():
@@ -525,8 +525,8 @@ def _variant(folder: Path, source: Source) -> str | None:
 def _planned(name: str, folders: dict[str, Path], variant: str | None, device: str, low_memory: bool | None) -> Holding:
     """How to hold the models: as asked, else in low memory if the device could never hold them otherwise.
 
-    Its memory in all decides, not what is free just now, so that the same machine always gives the same pictures. Raises
-    WeightsError where not even the weights fit into what is free.
+    Its total memory decides, not what is free just now, so that the same machine always gives the same pictures. Raises
+    WeightsError if not even the weights fit into what is free.
     """
     finders = sum(hub.parameters(folders[part]) for part in ("detr", "clip"))
     painter = {part: hub.parameters(folders["inpaint"] / part, variant) for part in hub.MODELS_OF_A_PAINTER}

@@ -1,7 +1,7 @@
-"""Brings what people ask for into a bare order, and cuts it at its verb into what to find and what it becomes.
+"""Reduces what people ask for to a bare order, and cuts it at its verb into what to find and what it becomes.
 
-"I want the car that is blue to be red" is "make the blue car red", and that is "the blue car" and "red". What no picture's
-object can become by being repainted in its place ("remove the car") is refused here.
+"I want the car that is blue to be red" is "make the blue car red", and that is "the blue car" and "red". What an object cannot
+become by being repainted in its place ("remove the car") is refused here.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ NO_SUCH_TURN = (
 
 
 # ------------------------------------------------------------------------------------------------- the verbs
-_SEEMS = ("go", "get", "appear", "seem")  # a colour, a view or a pose: "the bus that people get off" seems nothing
+_SEEMS = ("go", "get", "appear", "seem")  # only before a colour, a view or a pose; not in "the bus that people get off"
 _CONNECTORS = {  # the verbs that stand first, and the words that begin their target
     **dict.fromkeys(("change", "transform", "convert", "morph", "turn", "rotate", "spin"), ("to", "into")),
     **dict.fromkeys(("modify", "alter", "edit", "adjust", "set"), ("to", "into")),
@@ -57,7 +57,7 @@ _DOES_IT_ALL = {  # "tilt the car slightly" = "make the car tilted slightly"
     "straighten": "upright",
 }  # fmt: skip
 _BY_ITSELF = {**_DOES_IT_ALL, "face": "facing", "point": "pointing", "stand": "standing", "lie": "lying"}  # "the car tilts"
-_DOES = {  # what is no adjective, and no noun: "make the man wear a hat"
+_DOES = {  # verbs that are neither adjective nor noun: "make the man wear a hat"
     "have": "with", "wear": "wearing", "hold": "holding", "carry": "carrying", "ride": "riding", "eat": "eating",
     "chase": "chasing", "kick": "kicking", "read": "reading", "show": "showing", "match": "matching", "smile": "smiling",
     "sit": "sitting", "lie": "lying", "fall": "falling", "sleep": "sleeping", "run": "running", "jump": "jumping",
@@ -123,7 +123,7 @@ _TAKE_AND = re.compile(
 _VIEW_OF = re.compile(rf"(?:(?:an?|the|its) )?(front|side) (?:view )?of (?={_any(ARTICLES)} )")
 _SO = r"\b(?:(?:around|round) )?(?:so|until) (?:that )?"
 _COUNTED = rf"(?:the|these|those) {_any(sorted(NUMBERS))} "
-_PLAINLY = {  # more words for the same, in their order
+_PLAINLY = {  # wordy phrases and their plain forms, in the order in which they are replaced
     r"\bin to\b": "into",
     r"\bin (?:the )?place of\b": "instead of",
     r"^(?:make )?the (front|side)(?: side)? of (.+?) (?:to be |be )?visible$": r"make \2 seen from the \1",
@@ -141,13 +141,13 @@ _PLAINLY = {  # more words for the same, in their order
 }
 _WHO, _IS = ("that", "which", "who"), "is are was were stands stand sits sit lies lie".split()
 _VERY = ("very", "really", "quite", "all", "now", "currently", "already")
-SIDES = set("front side sides back middle centre center end rear".split())  # of an object; no parts
+SIDES = set("front side sides back middle centre center end rear".split())  # of an object, but no parts of it
 _KINDS_BEHIND, _WORDS_BEHIND = ("tail", "place", "order", "relation"), {*ARTICLES, *VERBS, *_INFIX, *_HELPERS, "and", "then", "->"}
 _ADJECTIVES = ("colour", "view", "pose", "selector")
 
 
 def words_of(text: str) -> list[str]:
-    """Lower-case words; arrows become "->", hyphens divide, punctuation, pictures and a possessive 's fall away, but for a part's owner."""
+    """Lower-case words: arrows become "->", hyphens divide, punctuation, pictographs and a possessive 's (but a part owner's) fall away."""
     text = unicodedata.normalize("NFKC", text).lower().replace("\u2019", "'")
     text = re.sub(r"^\W*(?:prompt|task|edit|instruction)\s*:", "", text)
     text = re.sub(r"(?<=\w)(?:\s*&\s*|\s+(?:plus|as well as)\s+)(?=\w)", " and ", text)
@@ -162,9 +162,9 @@ def words_of(text: str) -> list[str]:
 
 
 def _has_a_part(words: list[str], at: int) -> bool:
-    """Whether a word is the owner of what is no object of its own: the "man's" of "the man's red shirt", but not of "the man's tie".
+    """Whether a word is the owner of what is not an object itself: the "man's" of "the man's red shirt", but not of "the man's tie".
 
-    What no detector knows ("my friend") owns only what is always a part, or worn.
+    An owner that no detector knows ("my friend") owns only what is always a part, or worn.
     """
     if not words[at].endswith("'s"):
         return False
@@ -177,7 +177,7 @@ def _has_a_part(words: list[str], at: int) -> bool:
 
 
 def plain_words(words: list[str]) -> tuple[list[str], list[str]]:
-    """A prompt as the bare order that it is, and what its "instead of ..." names: "can you ...", "I want the car to be red"."""
+    """A prompt as a bare order, and what its "instead of ..." names: "can you ...", "I want the car to be red"."""
     said = _AFTERWARDS.sub("", " ".join(words))
     said = said[polite.end() :] if (polite := _POLITE.match(said)) else said
     said = _TAKE_AND.sub(r"\2 \1", said)
@@ -214,7 +214,7 @@ def _without_instead(words: list[str]) -> tuple[list[str], list[str]]:
 
 
 def _with_that(words: list[str]) -> list[str]:
-    """"the bus people wait for" -> "the bus that people wait for", so that people are its subject and no part of its name."""
+    """"the bus people wait for" -> "the bus that people wait for", so that people are its subject, not part of its name."""
     items = scan(words, SOURCE)
     for at in range(1, len(items) - 2):
         thing, people, verb, after = items[at - 1 : at + 3]
@@ -230,7 +230,7 @@ def _with_that(words: list[str]) -> list[str]:
 def _without_clauses(words: list[str]) -> list[str]:
     """"the car that is blue" -> "the blue car", "the cup which is on the left" -> "the cup on the left".
 
-    What the reader of noun phrases could not tell from a second noun goes where an adjective stands. Other clauses
+    What the reader of noun phrases could not tell from a second noun moves to where an adjective stands. Other clauses
     ("that is full of coffee") stay, as a tail.
     """
     at = 1
@@ -252,7 +252,7 @@ def _without_clauses(words: list[str]) -> list[str]:
 
 
 def _adjectives(words: list[str]) -> tuple[list[str], int]:
-    """The adjectives with which words begin, as they stand before a noun, and how many words they are."""
+    """The adjectives that words begin with, as they would stand before a noun, and how many of the words they take up."""
     items = scan(words, SOURCE)
     found: list[str] = []
     at = 0
@@ -280,7 +280,7 @@ def _adjectives(words: list[str]) -> tuple[list[str], int]:
 
 
 def _is_adjective(items: list[Item], at: int) -> bool:
-    """Whether the item at a place is an attribute, or an unknown word on which nothing hangs ("full of coffee")."""
+    """Whether the item at a place is an attribute, or an unknown word on which nothing depends (unlike "full of coffee")."""
     item, after = items[at], items[at + 1] if at + 1 < len(items) else None
     if item.kind != "other" or item.words[0] in {*VERBS, *_INFIX, *_HELPERS, "->"}:
         return item.kind in _ADJECTIVES
@@ -297,7 +297,7 @@ def _before_its_noun(item: Item) -> list[str]:
 
 
 def _start_of_noun(words: list[str]) -> int:
-    """Where the last noun phrase of words begins, behind its article."""
+    """Where the last noun phrase among words begins, after its article."""
     items = scan(words, SOURCE)
     while items and items[-1].kind in ("place", "order"):
         items.pop()
@@ -407,7 +407,7 @@ def _at_is_now(words: list[str]) -> tuple[list[str], list[str]] | None:
 
 
 def _without_helpers(words: list[str]) -> list[str]:
-    """"the car should", of "the car should become red", is the car."""
+    """Drops helping verbs from the end: "the car should", of "the car should become red", is the car."""
     while words and words[-1] in _HELPERS:
         words = words[:-1]
     return words
@@ -461,7 +461,7 @@ def _is_manner(word: str) -> bool:
 
 
 def _cut_swap(words: list[str]) -> tuple[list[str], list[str], bool]:
-    """Cuts "the car for a bus": that is to replace one, but "the car and the bus" are to change places."""
+    """Cuts "the car for a bus", which replaces one; "the car and the bus" would change places, and is refused."""
     for at, word in enumerate(words):
         if word in ("for", "to", "into") or word in ("with", "by") and words[at + 1 : at + 2] in (["a"], ["an"]):
             return words[:at], words[at + 1 :], False
@@ -519,7 +519,7 @@ def _cut_without_connector(words: list[str]) -> tuple[list[str], list[str]]:
             continue
         before = _joined(items[: at - 1])
         if items[at].kind == "colour" and last.words[0] in SHADES and read_phrase(before).noun and before[-1] not in ARTICLES:
-            continue  # "the car dark" is not red, but it dark red; "the bird in the sky" is
+            continue  # "the car" becomes dark red, not "the car dark" red; but "the bird in the sky" does become blue
         if target[0] == "in" and items[at].kind == "colour" and items[at + 1 : at + 2] and items[at + 1].kind == "colour":
             continue  # the man in white becomes blue
         if says_how(target) or target[0] == "with" and says_how(target[1:]):

@@ -8,7 +8,7 @@ from itertools import product
 from textedit_lite.vocabulary import COCO_IDS, PHOTOGRAPHED
 
 # The lexicon maps a phrase to (kind, value). Kinds: "colour", "view", "pose", "noun", "selector" (before its noun),
-# "place" (a selector behind it), "order" (a place to count from: "from the left"), "rank" (the how-manieth: "second"),
+# "place" (a selector behind it), "order" (a place to count from: "from the left"), "rank" (which one in the count: "second"),
 # "relation" (begins the noun phrase of another object: "left of"), "tail" (begins what only describes the noun: "with a
 # hat"), "skip" (says nothing) and "other" (known to mean something else).
 Meanings = dict[str, tuple[str, str | None]]
@@ -26,9 +26,9 @@ _SYNONYMS = {
     "traffic light": "stoplight, stop light, traffic signal", "truck": "lorry", "tv": "television, tv set", "umbrella": "parasol",
     "wine glass": "wineglass, glass of wine",
 }  # fmt: skip
-# What to find, but no name of what something becomes: the bat that a bird turns into is another one. "Gloves" are worn.
+# Names of what to find, but not of what something becomes: the bat that a bird turns into is another one. "Gloves" are worn.
 _FOUND_AS = {"bat": "baseball bat", "bats": "baseball bat", "glove": "baseball glove"}
-# Found as their category, but painted under their own name: a woman is no other word for a person.
+# Found as their category, but painted under their own name: "woman" is not just another word for "person".
 _KINDS = {
     "person": "man, woman, boy, girl, child, baby, lady, gentleman, guy, kid, "
               "player, tennis player, baseball player, football player, soccer player, basketball player, batter, catcher, umpire, skier, "
@@ -47,19 +47,19 @@ _KINDS = {
     "teddy bear": "stuffed animal, stuffed toy", "tie": "bow tie, bowtie", "train": "locomotive, tram, streetcar",
     "truck": "pickup, pickup truck, fire truck, fire engine, tow truck, dump truck, garbage truck", "tv": "monitor, computer monitor",
 }  # fmt: skip
-# Of those that exclude each other, from the general to the special, what each is: a boy is a child, and neither a man nor a girl.
+# What each of the kinds that exclude each other is, from general to special: a boy is a child, and neither a man nor a girl.
 _LINEAGE = {
     "man": ("man",), "guy": ("man",), "gentleman": ("man",), "woman": ("woman",), "lady": ("woman",), "child": ("child",),
     "kid": ("child",), "boy": ("child", "boy"), "girl": ("child", "girl"), "baby": ("child", "baby"),
 }  # fmt: skip
-# Known to mean something else than their last word.
+# Known to mean something other than their last word.
 _NO_SUCH = (
     "bean|tea|sleeping|garbage|trash|plastic|paper|grocery|punching bag|bags",
     "bag|bags of chips|crisps|popcorn|candy|food|groceries|rice|flour|garbage|trash", "boxing|oven|rubber|winter|work glove",
     "record|cd|dvd|mp3|media|music player|players", "pit bull|bulls", "rubber duck|ducks", "jet ski|skis",
     "truck|pickup bed|beds", "middle aged|finger",
 )  # fmt: skip
-# What belongs to an object and is none that a detector knows, "the car door", "the wheel on the car"; and what is worn.
+# What belongs to an object but is not one that a detector knows, "the car door", "the wheel on the car"; and what is worn.
 _PARTS = (
     "door window windshield windscreen wheel tyre tire roof hood bonnet bumper fender mirror headlight taillight engine propeller wing "
     "tail cockpit hull mast sail deck pedal handlebar saddle seat leg arm foot paw hoof hand finger head face eye ear nose mouth beak "
@@ -106,7 +106,7 @@ TAILS = (
     "out within like as against around across along through among opposite past toward towards onto upon who which whose where while"
 ).split()
 _STANDS = "that which who is are standing stands sitting sits lying lies located placed positioned".split()
-_BEHIND = "far farther farthest further furthest nearer closer most away up down here there so until".split()  # a noun, as no part of it
+_BEHIND = "far farther farthest further furthest nearer closer most away up down here there so until".split()  # a noun, and not part of it
 _SUBJECTS = "i you we he she they".split()
 ASPECTS = "colour color view pose orientation direction".split()
 PICTURE = "image|picture|photo|photograph|scene"
@@ -134,7 +134,7 @@ COMPOUND = PARTS | _with_plurals(_PARTS_BEHIND_OWNER)
 
 
 def _phrases(*parts: str) -> list[str]:
-    """Every sequence of one choice a part; the choices are divided by "|" and may be empty."""
+    """Every sequence of one choice per part; the choices are separated by "|" and may be empty."""
     return [" ".join(" ".join(choice).split()) for choice in product(*(part.split("|") for part in parts))]
 
 
@@ -214,7 +214,7 @@ def _relations() -> Meanings:
     for side in ("left", "right"):
         words |= dict.fromkeys(_phrases("|on|at|to", "|the", side, "|side", "of"), ("relation", f"{side} of"))
     words |= {"over there": ("tail", None)} | dict.fromkeys(_phrases("left|right", "of", "|the", "centre|center|middle"), _OF_CENTRE)
-    words |= dict.fromkeys(_phrases("near|nearer|nearest|close|closer|closest", "|to", _CAMERA), ("tail", None))  # of it no box tells
+    words |= dict.fromkeys(_phrases("near|nearer|nearest|close|closer|closest", "|to", _CAMERA), ("tail", None))  # which no box can tell
     return words
 
 
@@ -241,19 +241,19 @@ KIND_NAMES = {form: noun for noun in _listed(_KINDS) for form in (noun, _plural(
 
 
 def exclusive(noun: str | None) -> bool:
-    """Whether a noun is of those kinds that exclude each other, as "women"; a skier, or a puppy, may be called much else."""
+    """Whether a noun is one of the kinds that exclude each other, as "women" is; a skier, or a puppy, may be called much else."""
     return KIND_NAMES.get(noun) in _LINEAGE
 
 
 def sort_of(noun: str | None) -> list[str]:
-    """The words of a noun that says more than its category and excludes none of its like, ["tennis", "player"]; of any other none."""
+    """The words of a noun that says more than its category but is not `exclusive`, ["tennis", "player"]; none for any other."""
     return noun.split() if noun in KIND_NAMES and not exclusive(noun) else []
 
 
 def likes(noun: str) -> tuple[list[str], list[str]]:
     """What an object of an `exclusive` kind may be called, itself included, and what it may not: "girl" -> ["girl"], ["man", "boy", ...].
 
-    In neither is what leaves it open: a girl is called a child, too, but not every child is one.
+    A word that leaves it open is in neither: a girl is called a child, too, but not every child is one.
     """
     mine = _LINEAGE[KIND_NAMES[noun]]
     yes = [other for other, its in _LINEAGE.items() if its[: len(mine)] == mine]
@@ -277,7 +277,7 @@ class Phrase:
     selectors: set[str]
     extra: list[str]  # the words that neither the noun nor an attribute accounts for
     rank: int | None = None  # which one in the selector's order, where the words count
-    relations: list[tuple[str, Phrase]] = field(default_factory=list)  # what it stands in, and to what
+    relations: list[tuple[str, Phrase]] = field(default_factory=list)  # each relation in which it stands, and to what
     related: list[str] = field(default_factory=list)  # the words of those
 
     @property
@@ -286,7 +286,7 @@ class Phrase:
         return name_of(self.noun, self.category)
 
 
-@dataclass(eq=False)  # two items of one word are two
+@dataclass(eq=False)  # two items with the same word are still two
 class Item:
     kind: str
     value: str | None
@@ -315,19 +315,23 @@ def scan(words: list[str], lexicon: Lexicon) -> list[Item]:
 
 
 def _begins_with_noun(words: list[str]) -> bool:
-    """Whether words go on with a noun, as "left of the middle" does with a car, and not with what ends the phrase."""
+    """Whether words go on with a noun, as in "left of the middle car", and not with what ends the phrase."""
     return next((item.kind for item in scan(words, SOURCE) if item.kind not in ("colour", "view", "pose")), "") == "noun"
 
 
 def _begin_tails(items: list[Item], target: bool) -> None:
     """Marks what begins a tail because of where it stands: what follows it there only describes the noun.
 
-    That is "that" behind a noun, and its verb ("the dog that barks"); a verb behind one of COCO's nouns ("a man wearing a
-    red hat": the hat is red, and the man is no "man wearing") or at the very beginning ("wearing a hat"); behind a noun, and
-    at the beginning of a target ("hit the ball"), any unknown word before an article ("the cup contains the spoon": else its
-    last noun would be the object) or "by"; behind a noun what is no part of its name ("the car far from the bus"); a second
-    noun ("the cup the man holds"); and the colour or the place of something else ("a woman in blue jeans", "on the left
-    bench"). The "under" of "the box the cat sits under" relates the box to nothing. A number behind a noun counts ("car 2").
+    - "that" behind a noun, and its verb: "the dog that barks";
+    - a verb behind one of COCO's nouns ("a man wearing a red hat": the hat is red, and the man is no "man wearing"), or at the
+      very beginning ("wearing a hat");
+    - behind a noun, and at the beginning of a target ("hit the ball"), any unknown word before an article ("the cup contains
+      the spoon": else its last noun would be the object) or before "by";
+    - behind a noun, what is not part of its name: "the car far from the bus";
+    - a second noun: "the cup the man holds";
+    - the colour or the place of something else: "a woman in blue jeans", "on the left bench".
+
+    The "under" of "the box the cat sits under" relates the box to nothing. A number behind a noun counts ("car 2").
     """
     known = False  # whether one of COCO's nouns has come, and no tail
     for at, item in enumerate(items):
@@ -360,7 +364,7 @@ def _begin_tails(items: list[Item], target: bool) -> None:
 def is_stranded(items: list[Item], at: int) -> bool:
     """Whether an item is a preposition that ends a clause: the "on" of "the chair that the man is sitting on".
 
-    Its clause has a subject of its own, so the preposition stands behind a verb, and what follows belongs to no "on".
+    Its clause has a subject of its own, so the preposition stands behind a verb, and what follows does not belong to it.
     """
     begins = ("that", "which", "who", "the", *_SUBJECTS)
     clause = next((k for k in range(at) if items[k].kind == "tail" and items[k].words[0] in begins), at)
@@ -372,7 +376,7 @@ def is_stranded(items: list[Item], at: int) -> bool:
 
 
 def _relate_nearest(items: list[Item]) -> None:
-    """Makes a "nearest" before its noun what it is behind it: "the nearest car to the bus"; without a "to" it says nothing."""
+    """Reads a "nearest" before its noun as if it stood behind it: "the nearest car to the bus"; without a "to" it says nothing."""
     for at, item in enumerate(items):
         if item.words not in (["nearest"], ["closest"]) or item.kind != "relation" or any(_names(other) for other in items[:at]):
             continue
@@ -388,7 +392,7 @@ def _names(item: Item) -> bool:
 
 
 def _nouns(head: list[Item], orange_is_a_noun: bool) -> list[Item]:
-    """The items at the end of the head that make its noun: one of COCO's, or words that nobody knows ("coffee pot")."""
+    """The items at the end of the head that make its noun: one of COCO's, or unknown words ("coffee pot")."""
     if orange_is_a_noun and not any(item.kind in ("noun", "other") for item in head):
         for item in reversed(head):
             if item.words == ["orange"]:
@@ -419,7 +423,7 @@ def _split_relations(items: list[Item]) -> tuple[list[Item], list[list[Item]]]:
 
 
 def _count(items: list[Item]) -> int | None:
-    """The rank that the items name, and what they count from becomes a place: "the second car from the left"."""
+    """The rank that the items name; what they count from is made a place: "the second car from the left"."""
     ranks = [item for item in items if item.kind == "rank"]
     for item in items:
         if item.kind == "order":

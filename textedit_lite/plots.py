@@ -19,9 +19,9 @@ from PIL import Image
 from .images import save_png
 
 CHOSEN, OTHER, MASK = "#e8590c", "#1864ab", "#d6336c"
-LABEL, PAD = 7.5, 1.5  # points, of what is written on boxes, and around it
-SIDE, DPI = 3.1, 80  # inches a side of a panel, pixels an inch
-WORDS = {"parse_math": False}  # of what users have a hand in: a "$" begins no formula
+LABEL, PAD = 7.5, 1.5  # points: the size of the text on boxes, and the space around it
+SIDE, DPI = 3.1, 80  # inches per side of a panel, pixels per inch
+WORDS = {"parse_math": False}  # for text in which users have a hand: a "$" begins no formula
 LARGEST = 1200  # pixels of a picture's longer side: a panel has fewer, even printed at 300 an inch
 
 
@@ -39,13 +39,13 @@ def panels(rows: int = 1, columns: int = 1, width: float = SIDE, height: float =
 def png(figure, dpi: float | None = None) -> bytes:
     """A figure, or the figure of an Axes, as the bytes of a PNG, as an image widget wants them. Taught in notebook 01."""
     figure, data = getattr(figure, "figure", figure), io.BytesIO()
-    # Without the name of the library's version in it, the same picture is the same bytes.
+    # Without the library's version in it, the same picture gives the same bytes.
     figure.savefig(data, format="png", dpi=dpi or figure.dpi, metadata={"Software": None})
     return data.getvalue()
 
 
 def save(figure, path: Path | str, dpi: float | None = None) -> None:
-    """Write a figure, or the figure of an Axes, as a PNG, all of it or nothing; raises OutputError where it cannot be written."""
+    """Write a figure, or the figure of an Axes, as a PNG, all of it or nothing; raises OutputError if it cannot be written."""
     save_png(Image.open(io.BytesIO(png(figure, dpi))), path)
 
 
@@ -103,7 +103,7 @@ def draw_boxes(
 
 
 def threshold_gap(scores, threshold: float, low: float, high: float, ax=None):
-    """The sorted scores of an image's queries, the range in which the threshold moves, and where it fell: the Axes.
+    """The sorted scores of an image's queries, the range in which the threshold moves, and where it fell; returns the Axes.
 
     Taught in notebook 01.
     """
@@ -181,9 +181,9 @@ def bars(table: dict[str, float], title: str = "", ax=None):
 
 
 def relation_arrows(image, boxes, pairs, anchor: int, labels: Sequence[str] = (), title: str = "", ax=None):
-    """From each box an arrow to the anchor's, as wide as it likely stands in a relation to it, with that number: the Axes.
+    """An arrow from each box to the anchor's, wider where the relation is likelier, with that number; returns the Axes.
 
-    pairs: float [N, N] of `relations.relation`, row i to column j; pale are those under 1/2. Taught in notebook 07.
+    pairs: float [N, N] from `relations.relation`, row i to column j; arrows under 1/2 are pale. Taught in notebook 07.
     """
     ax = draw_boxes(image, boxes, labels, chosen=anchor, ax=ax)
     x, y = (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2
@@ -219,7 +219,7 @@ def mask_overlay(image, mask: Image.Image, title: str = "", ax=None):
 def difference_map(before, after, mask: Image.Image | None = None, title: str = "", ax=None):
     """Where two pictures differ: black = not by one bit, brighter = more, and the mask's outline; returns the Axes.
 
-    Shown is the largest difference of the three channels, on a root scale, as a small one counts too.
+    It shows the largest difference of the three channels, on a square-root scale, because a small one counts too.
     Taught in notebook 04.
     """
     ax = ax or panels(height=SIDE * _aspect(before))[1][0]
@@ -245,7 +245,7 @@ def denoising_strip(pictures: Sequence, titles: Sequence[str]):
 def edit_figure(result, source=None):
     """An edit as one picture: input, candidates with their scores, mask, result; returns the Figure.
 
-    result: an EditResult; source: the input, where the result does not carry it. Without a painting ("not_found",
+    result: an EditResult; source: the input, if the result does not carry it. Without a painting ("not_found",
     "ambiguous") the figure ends with the candidates and the reason. Taught in notebook 05.
     """
     source = source if source is not None else result.source
@@ -286,9 +286,10 @@ def _aspect(image) -> float:
 
 
 def _reduced(image):
-    """A picture with as many pixels as a panel can make use of: one of many megapixels is made smaller, any other is itself.
+    """A picture with as many pixels as a panel can make use of: one of many megapixels is made smaller, any other stays as it is.
 
-    Of twelve megapixels matplotlib makes floats of all, four a pixel, before it draws a few hundred a side: seconds, and a gigabyte.
+    From twelve megapixels matplotlib makes four floats per pixel before it draws a few hundred pixels a side: that takes seconds,
+    and a gigabyte.
     """
     size = _size(image)
     if max(size) <= LARGEST:
@@ -329,7 +330,7 @@ def _rectangle(x0: float, y0: float, x1: float, y1: float, **style):
 
 
 def _points(ax) -> tuple[float, float]:
-    """Width and height of a panel in points: of its share of the figure, as the layout is made only when that is drawn."""
+    """Width and height of a panel in points, from its share of the figure: the layout is made only when the figure is drawn."""
     rows, columns = ax.get_subplotspec().get_geometry()[:2] if ax.get_subplotspec() else (1, 1)
     width, height = 72 * ax.figure.get_size_inches()
     return width / columns, height / rows
@@ -338,7 +339,7 @@ def _points(ax) -> tuple[float, float]:
 def _label_spots(ax, image, boxes, texts: dict[int, str]) -> dict[int, tuple[float, float, str, str]]:
     """Where each box's label is held, in pixels, and by which of its corners (ha, va): where it covers least of the other labels.
 
-    It is held at a corner of its box if it can, and so touches it whatever the figure's scale turns out to be.
+    It is held at a corner of its box if possible, and so touches the box whatever the figure's scale turns out to be.
     """
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
@@ -348,7 +349,7 @@ def _label_spots(ax, image, boxes, texts: dict[int, str]) -> dict[int, tuple[flo
     pad, tall, taken, spots = PAD * pixel, 12 * pixel, [], {}
 
     def covered(x: float, y: float, wide: float) -> float:
-        """How much of the labels that have their places another one there would cover, in pixels."""
+        """How much another label there would cover of those that have their places already, in pixels."""
         return sum(max(0, min(x + wide, a + w) - max(x, a)) * max(0, tall - abs(y - b)) for a, b, w in taken)
 
     for i, text in reversed(texts.items()):  # the chosen one first: it gets the best place

@@ -50,7 +50,7 @@ from textedit_lite.phrases import (
 from textedit_lite.vocabulary import COLOURS, POSES, TASKS, VIEWS, article, describe
 
 MAX_CHARACTERS = 500
-ORDERS = ("left", "right", "top", "bottom", "largest", "smallest")  # in each of which the objects of a picture can be counted
+ORDERS = ("left", "right", "top", "bottom", "largest", "smallest")  # the objects of a picture can be counted in each of these
 SELECTORS = (*ORDERS, "middle")
 RELATIONS = ("left of", "right of", "above", "below", "next to", "larger than", "smaller than")
 _SEVERAL = "The prompt means several objects: name one, and ask for all that fit with --select all."
@@ -74,7 +74,7 @@ class Relation:
 class Mention:
     """An object to which a prompt relates another: in "the cup left of the red car", the red car.
 
-    The fields are those of the same names in `EditPrompt`. Taught in notebook 07.
+    The fields mean what those of the same names in `EditPrompt` mean. Taught in notebook 07.
     """
 
     source: str
@@ -99,7 +99,7 @@ class EditPrompt:
 
     `changes` maps what changes to its new value, with the keys "colour", "view", "pose", "category" (what it turns
     into, a COCO name or any noun) and "text" (the target, where it holds words that the grammar does not know).
-    `task` is one of the paper's four where exactly that changes, else "free". Taught in notebook 01.
+    `task` is one of the paper's four if exactly that changes, else "free". Taught in notebook 01.
     """
 
     text: str  # the prompt as given
@@ -121,7 +121,7 @@ class EditPrompt:
     def name(self) -> str:
         """The word to paint the source under: "woman" for "the woman", found as a person; else its category, else its noun.
 
-        What a painter is told of the object as it stays, `describe(prompt.name, ...)`, begins with it; a detector is asked
+        The caption of an object that stays what it is, `describe(prompt.name, ...)`, is made with it; a detector is asked
         for `category`. Taught in notebook 01.
         """
         return name_of(self.noun, self.category)
@@ -140,7 +140,7 @@ def parse(text: str, own_mask: bool = False) -> EditPrompt:
     "the car changes to a red car", "... a car tilted slightly to the left", "... a car facing the front" and "... an
     upside-down car". Words that are neither make the edit a "free" one.
 
-    own_mask: whether a mask of the user's own shows the place, so that a part may change that nobody could find ("the man's shirt").
+    own_mask: whether a mask of the user's own shows the place, so that a part may change that cannot be found ("the man's shirt").
 
     Raises PromptError if the prompt is empty, longer than MAX_CHARACTERS, names nothing to find, a part of an object, no
     change, more than one object or change, or what this editor does not do: remove, add, move, swap, turn around. Taught in notebook 01.
@@ -231,7 +231,7 @@ def _names_second_change(words: list[str]) -> bool:
 
 
 def _read_source(words: list[str], instead: list[str]) -> Phrase:
-    """Reads what to find, which had the colour that `instead` names, or says why that cannot be known."""
+    """Reads what to find, with the old colour if `instead` names one, or says why that cannot be known."""
     words = [word for at, word in enumerate(words) if word not in ASPECTS or words[at + 1 : at + 2] != ["from"]]
     while words and (words[-1] in ASPECTS or words[-1] == "its"):  # "change the car's colour to ..."
         words = words[:-1]
@@ -256,7 +256,7 @@ def _read_source(words: list[str], instead: list[str]) -> Phrase:
 
 
 def _colour_alone(words: list[str], source: Phrase) -> str | None:
-    """The colour that words name and nothing else, but for the source's noun: "red", "a red one", "a red car"."""
+    """The colour, if words name that and nothing else but the source's noun: "red", "a red one", "a red car"."""
     read = read_phrase(words, source)
     return read.attributes.get("colour") if len(read.attributes) == 1 and not read.extra and read.noun in (None, source.noun) else None
 
@@ -273,7 +273,7 @@ def _names_two(words: list[str]) -> bool:
 
 
 def _begin_target(words: list[str]) -> list[str]:
-    """What a source becomes, without the words that only lead to it: "to look like a tank", "with red"."""
+    """What a source becomes, without the words that only lead up to it: "to look like a tank", "with red"."""
     while words and words[0] in BEGINS_TARGET and not _understood(words) and not (words[0] == "as" and "as" in words[1:]):
         words = words[1:]
     if words[:1] and words[0] in ("with", "in", "of", "made", "better") and not _understood(words) and says_how(words[1:]):
@@ -284,7 +284,7 @@ def _begin_target(words: list[str]) -> list[str]:
 
 
 def _without_owner(words: list[str], source: Phrase) -> list[str]:
-    """"a front view of the car", of the car, is "a front view"."""
+    """"a front view of the car", said of the car, is "a front view"."""
     owner = ["of", "the", *source.noun.split()]
     how = words[: -len(owner)]
     return how if words[-len(owner) :] == owner and says_how(how) else words
@@ -298,7 +298,7 @@ def _leaves_open(words: list[str]) -> bool:
 
 
 def _check_target(words: list[str]) -> None:
-    """Raises PromptError where a target is none: it is gone, it turns as nothing here can, it is followed by another object."""
+    """Raises PromptError if a target is none: the object is to be gone, to turn as nothing here can, or another object follows."""
     if _leaves_open(words):
         raise PromptError(_UNSAID)
     if IS_GONE & set(words[:1]) or words in (["nothing"], ["go", "away"]):
@@ -312,7 +312,7 @@ def _check_target(words: list[str]) -> None:
 
 
 def _check_source(phrase: Phrase) -> None:
-    """Raises PromptError where a noun phrase, or one that it relates to, leaves open which object is meant."""
+    """Raises PromptError if a noun phrase, or one that it relates to, leaves open which object is meant."""
     if len(phrase.selectors) > 1:
         both = " and ".join(f'"{selector}"' for selector in sorted(phrase.selectors))
         raise PromptError(f"The prompt says {both} at once: keep one of {', '.join(SELECTORS)}.")
@@ -328,7 +328,7 @@ def _check_source(phrase: Phrase) -> None:
 
 
 def _check_whole(phrase: Phrase) -> None:
-    """Raises PromptError where a noun phrase, or one that it relates to, names a part: no detector knows the roof of a bus."""
+    """Raises PromptError if a noun phrase, or one that it relates to, names a part: no detector knows the roof of a bus."""
     if _is_part(phrase):
         raise PromptError(_PART.format(_as_source(phrase).replace("s's ", "s' ")))
     for _, anchor in phrase.relations:
@@ -336,7 +336,7 @@ def _check_whole(phrase: Phrase) -> None:
 
 
 def _is_part(phrase: Phrase) -> bool:
-    """Whether a noun phrase names what belongs to an object but is none.
+    """Whether a noun phrase names something that belongs to an object but is not an object itself.
 
     "man's shirt", "roof of the bus", but not "front of the bus"; "wheel on the car", but not "lamp on the table"; "car door",
     but not "car park".
@@ -375,7 +375,7 @@ def _same(source: Phrase, target: Phrase) -> bool:
 
 
 def _in_own_words(words: list[str], target: Phrase, name: str, bare: bool) -> str:
-    """The target as it was put; a bare adjective gets its noun: "a rusty car", "a car tilted to the right"."""
+    """The target in the user's words; a bare adjective gets its noun: "a rusty car", "a car tilted to the right"."""
     if target.noun or not bare:
         return " ".join(words)
     before, behind = target.head, target.tail
@@ -394,7 +394,7 @@ def _stands_behind(words: list[str]) -> bool:
 
 
 def _describes(words: list[str]) -> bool:
-    """Whether a target needs its noun though it was not put as an adjective: "dark red", "with a hat"."""
+    """Whether a target needs its noun, though it was not given as an adjective: "dark red", "with a hat"."""
     does = words[0].endswith("ing") and words[1:2] and words[1] in TAILS  # "sleeping on the couch"
     return bool(does) or says_how(words) or scan(words, TARGET)[0].kind == "tail" or words[0] in ("a", "an")
 
@@ -455,7 +455,7 @@ def mentions(named: EditPrompt | Mention) -> list[Mention]:
 
 
 def check_words(prompt: EditPrompt, known_words: Iterable[str] | None) -> None:
-    """Raises UnknownWordError, which says which words are unknown and what is known, or PromptError for a change that is none of these.
+    """Raises UnknownWordError, which says which words are unknown and what is known, or PromptError for a change in other words.
 
     known_words: all that the models know, None for any. Taught in notebook 02.
     """

@@ -1,7 +1,7 @@
-"""Resolves on boxes what stands where: "left of the car", "next to the chair", "the second from the left".
+"""Works out from the boxes what stands where: "left of the car", "next to the chair", "the second from the left".
 
 In the manner of ReCLIP (Subramanian et al., 2022): a relation is a probability for every pair of boxes, and is multiplied
-with how well the words fit either of the two. Everything here is plain arithmetic on the boxes of one picture.
+by how well the words fit each of the two. Everything here is plain arithmetic on the boxes of one picture.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def next_to(boxes: np.ndarray, among: np.ndarray | None = None) -> np.ndarray:
     """How likely each of N boxes is the one next to each: float32 [N, 4] -> [N, N], 0 on the diagonal.
 
     With the centres c and the areas A, the distance in mean sides of the two is d_ij = |c_i - c_j| / ((sqrt A_i +
-    sqrt A_j) / 2), and r_ij = exp(-(d_ij - min_k d_kj) / NEAR): the nearest is next to it, be it ever so far.
+    sqrt A_j) / 2), and r_ij = exp(-(d_ij - min_k d_kj) / NEAR): the nearest is next to it, however far away.
     among: bool [N], which k compete to be the nearest (default: all); never j itself. Taught in notebook 07.
     """
     centres, side = xyxy_to_cxcywh(boxes)[:, :2], np.sqrt(np.maximum(area(boxes), 1e-6))
@@ -63,7 +63,7 @@ def _without_itself(pairs: np.ndarray) -> np.ndarray:
 def relation(name: str, boxes: np.ndarray, among: np.ndarray | None = None) -> np.ndarray:
     """One of `prompt.RELATIONS` for every pair of N boxes: r_ij, how likely i stands in it to j, [N, N].
 
-    Right of is left of the other way round, above is left of with the axes exchanged. among: see `next_to`.
+    "right of" is "left of" the other way round, "above" is "left of" with the axes exchanged. among: see `next_to`.
     Raises KeyError for a name that is no relation. Taught in notebook 07.
     """
     turned = boxes[:, [1, 0, 3, 2]]
@@ -80,10 +80,10 @@ def related(pairs: np.ndarray, anchors: np.ndarray) -> np.ndarray:
 
     pairs: r [N, N], as `relation` gives it; anchors: a [N], how well the anchor's words fit each object, 0 or more.
 
-        q_i = sum_{j != i} r_ij a_j / sum_{j != i} a_j,   0 where the sum below is 0
+        q_i = sum_{j != i} r_ij a_j / sum_{j != i} a_j,   0 where the lower sum is 0
 
-    An object's own score times q_i, one factor for each of its relations, and the anchors' scores made in the same way:
-    that is ReCLIP's product over the tree of the words. Taught in notebook 07.
+    An object's own score times one factor q_i for each of its relations, with the anchors' scores made in the same way,
+    is ReCLIP's product over the tree of the words. Taught in notebook 07.
     """
     others = np.where(np.eye(len(pairs), dtype=bool), 0.0, np.asarray(anchors, float)[None])
     total = others.sum(1)

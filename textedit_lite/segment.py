@@ -1,4 +1,4 @@
-"""Stage 3's better masks: the shape of the object in a box, by SAM, Mask2Former or DETR, and the mask that an edit needs of it."""
+"""Stage 3's better masks: the shape of the object in a box, by SAM, Mask2Former or DETR, and the mask that an edit makes of it."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ DILATE = 0.04  # how far a mask reaches beyond the object's shape, in longest si
 SAME = 0.5  # IoU of boxes from which a found shape is taken for the one that is asked for
 REACH = 0.1  # how far beyond a box its object may show, in longest sides of the box, as no detector's box is exact
 MOST = 0.5  # share of a shape that must lie there
-LEAST = 0.1  # a shape that fills less of its box is none
+LEAST = 0.1  # a shape that fills a smaller share of its box counts as none
 
 
 # --- shapes ------------------------------------------------------------------------------------------------------
 
 
 def shapes(image: Image.Image, boxes: np.ndarray, kind: str, models) -> np.ndarray:
-    """What shows of the object in each box: bool [N, H, W]; empty where the model sees none there.
+    """The visible shape of the object in each box: bool [N, H, W]; empty where the model sees none.
 
     boxes: float32 [N, 4], xyxy, pixels of the image (RGB). kind: "sam" (Kirillov et al., 2023) is asked box by box;
     "mask2former" (Cheng et al., 2022) and "detr" (with the panoptic head of Carion et al., 2020) find all shapes by
-    themselves, and each box takes the one that fits it. Loads the model when it is asked for the first time.
+    themselves, and each box takes the one that fits it. The model is loaded when it is first asked for.
 
-    Raises SettingsError for a kind that there is not, WeightsError where these weights have no such model.
+    Raises SettingsError for an unknown kind, WeightsError if these weights have no such model.
     Taught in notebook 07.
     """
     check_kind(kind)
@@ -40,22 +40,22 @@ def shapes(image: Image.Image, boxes: np.ndarray, kind: str, models) -> np.ndarr
     model, processor = models.segmenter(kind)
     found = (sam_shapes if kind == "sam" else query_shapes)(image, boxes, model, processor)
     for shape, box in zip(found, boxes):
-        shape &= plausible(shape, box)  # in place, as so many pictures are not held twice
+        shape &= plausible(shape, box)  # in place, so that so many pictures are not held twice
     return found
 
 
 def silhouette(image: Image.Image, box, models, reach: float = DILATE) -> Image.Image | None:
-    """What of a picture may belong to the object in a box: L, 255 = the shape that SAM sees, dilated, and 0 elsewhere.
+    """The part of a picture that may belong to the object in a box: L, 255 = the shape that SAM sees, dilated, and 0 elsewhere.
 
-    None where SAM sees nothing there, or these models have none at hand: nothing is fetched for it. A large object is
-    looked at in a smaller picture. image: RGB; box: xyxy, pixels; reach: of the dilation, in longest sides of the box.
+    None if SAM sees nothing there, or if these models have no SAM at hand: nothing is fetched for this. A large object is
+    looked at in a reduced picture. image: RGB; box: xyxy, pixels; reach: of the dilation, in longest sides of the box.
     Taught in notebook 07.
     """
     if not models.has_segmenter("sam", at_hand=True):
         return None
     longest = max(box[2] - box[0], box[3] - box[1])
     times = shrinkage(longest)
-    # SAM lite sees a third more than the box, so what lies a side away is not even copied.
+    # SAM lite sees a third more than the box, so what lies more than a side away is not even copied.
     step = 2 * times  # even, so that half pixels are rounded as they would be in the whole picture
     x0, y0 = (int(max(low - longest, 0) // step) * step for low in box[:2])
     x1, y1 = (min(math.ceil(high + longest), extent) for high, extent in zip(box[2:], image.size))
@@ -74,10 +74,10 @@ def silhouette(image: Image.Image, box, models, reach: float = DILATE) -> Image.
 
 
 def neighbours(image: Image.Image, box, boxes: np.ndarray, models) -> Image.Image | None:
-    """What of a picture belongs to other objects beside the one in a box: L, 255 = their shapes as SAM sees them, 0 elsewhere.
+    """The part of a picture that belongs to objects beside the one in a box: L, 255 = their shapes as SAM sees them, 0 elsewhere.
 
-    image: RGB; box: xyxy, pixels; boxes: [N, 4], of which those are asked for that reach the box, and are not much the same. None
-    where there is nobody, or no SAM at hand. Taught in notebook 07.
+    image: RGB; box: xyxy, pixels; boxes: [N, 4]; SAM is asked for those that reach the box and are not much the same as it. None
+    if it finds no neighbour, or no SAM is at hand. Taught in notebook 07.
     """
     x0, y0, x1, y1 = _around(box)
     boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
@@ -88,11 +88,11 @@ def neighbours(image: Image.Image, box, boxes: np.ndarray, models) -> Image.Imag
 
 
 def narrowed(mask: Image.Image, before: Image.Image | None, after: Image.Image | None) -> Image.Image:
-    """What of a mask was needed, now that it is painted: where the object was, and where it is.
+    """The part of a mask that was needed, now that it is painted: where the object was, and where it is.
 
-    Nobody knows a new view's outline before it is painted, so the mask is a box; afterwards SAM sees the outline, and what the
-    painter made of the rest of the box, ground and neighbours, can be what it was. before, after: the object's `silhouette` in
-    the picture as it was and in the painting, None where SAM misses it, and then the mask stays; mask: L, 255 = repainted.
+    Nobody knows a new view's outline before it is painted, so the mask is a box. Afterwards SAM sees the outline, and the rest
+    of the box, ground and neighbours, need not stay as painted. before, after: the object's `silhouette` in the picture as it was
+    and in the painting; None if SAM misses it, and then the mask stays as it is; mask: L, 255 = repainted.
     Taught in notebook 07.
     """
     if before is None or after is None:
@@ -110,9 +110,9 @@ def narrowed(mask: Image.Image, before: Image.Image | None, after: Image.Image |
 def sam_shapes(image: Image.Image, boxes: np.ndarray, model, processor) -> np.ndarray:
     """The shape that SAM sees in each box, all boxes in one call: bool [N, H, W].
 
-    A model whose configuration has a `context` was trained on the window around a box, of so many of its longest
-    sides, and is shown one window a box; any other (the full-size one) is shown the whole picture once, with all boxes.
-    The box goes along in the pixels of what is shown. Taught in notebook 07.
+    A model whose configuration has a `context` was trained on the window around a box, that many of the box's
+    longest sides wide, and is shown one window per box; any other (the full-size one) is shown the whole picture once, with all boxes.
+    The boxes are given in the pixels of what is shown. Taught in notebook 07.
     """
     import torch
 
@@ -145,12 +145,12 @@ def sam_shapes(image: Image.Image, boxes: np.ndarray, model, processor) -> np.nd
 
 
 def query_shapes(image: Image.Image, boxes: np.ndarray, model, processor) -> np.ndarray:
-    """For each box the shape, among those that the queries of a segmenter find, that fits it: bool [N, H, W].
+    """For each box the shape that fits it, among those that the queries of a segmenter find: bool [N, H, W].
 
     model: Mask2FormerForUniversalSegmentation or DetrForSegmentation. Of each shape only what lies in the box and a little
-    around it counts (REACH); it fits if that is most of it, and the box of that part overlaps the asked one by an IoU over 0.5. Of
-    those the one with the highest IoU x (share of the shape that lies there) x score is taken; where there is none, the shape
-    is empty.
+    around it counts (REACH). A shape fits if that part is most of it, and the part's box overlaps the asked one by an IoU over 0.5.
+    Of those that fit, the one with the highest IoU x (share of the shape that lies there) x score is taken; if none fits, the
+    shape is empty.
     Taught in notebook 07.
     """
     import torch
@@ -166,7 +166,7 @@ def query_shapes(image: Image.Image, boxes: np.ndarray, model, processor) -> np.
     classes = getattr(output, "class_queries_logits", None)
     masks = output.masks_queries_logits if classes is not None else output.pred_masks
     scores = (output.logits if classes is None else classes)[0].float().softmax(-1)[:, :-1].max(-1).values.cpu().numpy()
-    # The padding is cut off before the picture's own size is restored, and that only for the shapes that are taken.
+    # The padding is cut off before the picture's own size is restored, which is done only for the shapes that are taken.
     inside = inputs["pixel_mask"][0] if "pixel_mask" in inputs else torch.ones(pixels.shape[2:])
     height, width = int(inside[:, 0].sum()), int(inside[0].sum())
     masks = F.interpolate(masks.float(), pixels.shape[2:], mode="bilinear", align_corners=False)[..., :height, :width]
@@ -199,7 +199,7 @@ def _fitting(seen: np.ndarray, sizes: np.ndarray, scores: np.ndarray, box) -> in
 
 
 def plausible(shape: np.ndarray, box) -> bool:
-    """Whether a shape can be the object in a box: it fills a tenth of it at least. Taught in notebook 07."""
+    """Whether a shape can be the object in a box: it fills at least a tenth of it. Taught in notebook 07."""
     x0, y0, x1, y1 = (float(v) for v in box)
     return bool(shape.sum() >= LEAST * max(1.0, (x1 - x0) * (y1 - y0)))
 
@@ -282,17 +282,17 @@ def turned(shape: np.ndarray, degrees: float, box) -> np.ndarray:
 def fit(
     mask: Image.Image, box, own: np.ndarray, others: Sequence[np.ndarray], degrees: float | None = 0.0
 ) -> tuple[Image.Image, str]:
-    """The mask of an edit out of the shapes, chosen by what becomes of the outline, and in words what it is.
+    """The mask of an edit from the shapes, chosen by what becomes of the outline, and in words what it is.
 
-    mask: the box's, as `build_mask` made it, where there is nothing better; box: the object's, xyxy; own: its shape, and
-    `others` those of its neighbours: bool [H, W]; degrees: by which it is turned.
+    mask: the box's, as `build_mask` made it, if there is nothing better; box: the object's, xyxy; own: its shape, and
+    `others` those of its neighbours: bool [H, W]; degrees: by how many it is turned.
 
     - 0, a new colour: the shape, dilated. The object keeps its outline, so nothing else need be touched.
-    - Any other angle, a new pose: the shape and its turned self together, dilated: what is left behind must be filled,
-      and what is taken painted.
+    - Any other angle, a new pose: the shape and its turned self together, dilated, as the place that it leaves must be
+      filled, and the place that it takes painted.
     - None, a new view or another thing: the box, as nobody knows the new outline.
 
-    From each the neighbours' shapes are taken away. Without a shape of the object it is the box's mask as it was.
+    The neighbours' shapes are taken away from each. Without a shape of the object the box's mask stays as it was.
     Taught in notebook 07.
     """
     if not own.any():
@@ -309,7 +309,7 @@ def fit(
 
 
 def within_reach(boxes: np.ndarray, index: int, mask: Image.Image, degrees: float | None) -> list[int]:
-    """Which of the boxes `fit` can want the shapes of: the object's, `index`, and those whose shapes its mask may meet.
+    """The boxes whose shapes `fit` may need: the object's, `index`, and those whose shapes its mask may meet.
 
     boxes: [N, 4], xyxy; mask, degrees: as `fit` is given them. A shape is taken to lie in its box's `context_window`: that is
     all that SAM lite sees, and holds all that `query_shapes` takes. Where a full-size SAM strays further, it errs.

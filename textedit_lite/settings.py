@@ -1,4 +1,4 @@
-"""What an edit is asked for: checked before anything is computed, and kept with the result, so that it can be made again."""
+"""The settings of an edit: checked before anything is computed, and kept with the result so that it can be made again."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from .seed import check_seed
 from .segment import check_kind
 
 ROUNDS = 3  # tries at most, unless the user says otherwise; `plan.SEEDS` and `plan.STRENGTHS` say what each does
-# What an edit can do without, to see what it is worth.
+# The parts that an edit can do without, to see what each is worth.
 ABLATIONS = ("fusion", "crop", "refine", "guidance", "steps", "temperature", "straighten", "silhouette")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that, with the picture, makes an edit again. None stands for the default of the models."""
+    """Everything that is needed, with the picture, to make an edit again. None stands for the models' default."""
 
     prompt: str
     seed: int = 0
@@ -38,12 +38,12 @@ class Settings:
     mask: str | None = None  # one of segment.KINDS, or a file; None with a sha256 stands for a mask in memory
     mask_sha256: str | None = None
     feather: float | None = None
-    sketch: bool | None = None  # whether the painter starts from a sketch; None: if the models' world has sketches, no own mask
+    sketch: bool | None = None  # start from a sketch? None: if the models' world has sketches and the mask is not the user's own
     ablate: str | None = None  # one of ABLATIONS
     match: str = MATCHES[0]  # what CLIP looks at, one of MATCHES
     editor: str = "ours"  # or the rival that made the edit, as `evaluate` calls it
-    rival: dict[str, float] | None = field(default=None, hash=False)  # what that rival has to set beside (`rivals.settings_of`)
-    device: str | None = None  # the kind that computed: cpu, cuda or mps
+    rival: dict[str, float] | None = field(default=None, hash=False)  # that rival's further settings (`rivals.settings_of`)
+    device: str | None = None  # the kind of device that computed it: cpu, cuda or mps
     low_memory: bool | None = None
 
 
@@ -55,7 +55,7 @@ def make_settings(
 ) -> Settings:  # fmt: skip
     """Settings with the models' own steps and guidance where none are given; mask: one of `segment.KINDS`.
 
-    Raises SettingsError for the first one that cannot be.
+    Raises SettingsError for the first setting that is not possible.
     """
     steps = models.steps if steps is None else steps
     guidance = models.guidance if guidance is None else guidance
@@ -75,7 +75,7 @@ def make_settings(
     if mask is not None:
         check_kind(mask)
     check_match(match)
-    # Plain numbers, as they are written to JSON; numpy's are not.
+    # Plain numbers, because they are written to JSON, which takes none of numpy's.
     threshold, grow, feather = (None if value is None else float(value) for value in (threshold, grow, feather))
     return Settings(
         prompt, int(seed), int(steps), float(guidance), threshold, int(select) if isinstance(select, Integral) else select, grow,

@@ -20,20 +20,20 @@ from .segment import DILATE, dilate
 from .vocabulary import COLOUR_RGB, POSE_DEGREES
 
 STRANGE = 45.0  # distance (of 255) from the plane of a colour's shades and tints at which a pixel is of another colour
-HUE = 1 / 3  # of a pixel's length that is the old colour, from which on the pixel is all the object's
-REACH = 0.05  # in short sides of the mask, by which the place that an object leaves is larger than the object
-GREY = (8.0, 14.0)  # chroma (largest less least of red, green, blue) up to which, and from which on no more, a pixel is grey
-# How light the parts of a white and of a black object are, and which shares of its body's colour those of one with a hue.
+HUE = 1 / 3  # share of a pixel's length that is the old colour, from which on the pixel is all the object's
+REACH = 0.05  # by how much the place that an object leaves is larger than the object, in short sides of the mask
+GREY = (8.0, 14.0)  # chroma (largest minus smallest of red, green, blue): up to the first a pixel is grey, from the second on it is not
+# How light the parts of a white and of a black object are; and for an object with a hue, its parts as shares of its body's colour.
 TONES = {"white": {"ink": 36.0, "line": 92.0, "body": 240.0, "light": 255.0}, "black": {"ink": 16.0, "body": 46.0, "line": 112.0}}
 SHADES = {"ink": 0.15, "line": 0.38, "body": 1.0, "light": 1.4}
 # Regions above LARGE^2 pixels are analysed at a reduced size of at most ENOUGH^2 pixels; the change itself is made at full size.
 LARGE, ENOUGH = 707, 354
-EDGE = 2  # pixels by which what is known of the background keeps away from other objects, whose edges are blurred
+EDGE = 2  # pixels around other objects that are not taken for background, because their edges are blurred
 MARGIN = 0.06  # how far an object may reach beyond the detector's box, in longest sides of it
 INSIDE = 0.08  # how deep in its dilated shape a pixel is surely the object's, in longest sides of the box
 HIGHLIGHT = 0.2  # how far towards white the lightest parts are
-GRID = 33  # colours a channel of the table that a large object is recoloured by
-MATTE = (10.0, 34.0)  # distances from the estimated background at which a pixel begins to be, and is, object
+GRID = 33  # colours per channel of the table by which a large object is recoloured
+MATTE = (10.0, 34.0)  # distances from the estimated background at which a pixel begins to be object, and is all object
 
 
 def sketch(
@@ -45,9 +45,9 @@ def sketch(
     image: RGB; mask: L, 255 = to be repainted; box: xyxy of the object as it is; now, wanted: its colour, view and pose
     before and after; shape: L, 255 = what may belong to the object (`segment.silhouette`), if that is known; others: L, 255 = what
     belongs to its neighbours (`segment.neighbours`). The object is told from its background by its distance from the
-    background's membrane (`fill_in`), within that shape, or within the whole mask, where a neighbour, a shadow and the horizon
-    are taken for it as well. It is recoloured (`recolour`), or turned around the middle of its box. Outside of the mask nothing
-    changes. Taught in notebook 04.
+    background's membrane (`fill_in`), within that shape; without a shape, within the whole mask, and then a neighbour, a shadow
+    and the horizon are taken for it as well. It is recoloured (`recolour`), or turned around the middle of its box. Outside of the
+    mask nothing changes. Taught in notebook 04.
     """
     changes = {name for name in ("colour", "view", "pose") if name in wanted and wanted[name] != now.get(name)}
     if not changes or "view" in changes:
@@ -71,11 +71,11 @@ def sketch(
             pixels[own] = np.rint(old + share * (recolour(old, *pair) - old)).clip(0, 255)
             sketched = Image.fromarray(pixels)
     if "pose" in changes:
-        # Behind the object only its own place must be made up: a pattern or a neighbour beside it stays what it is.
+        # Only the place behind the object must be made up: a pattern or a neighbour beside it stays as it is.
         behind = around.without(_reached(matte))
         centre = ((box[0] + box[2]) / 2 - x0, (box[1] + box[3]) / 2 - y0)
         turn = POSE_DEGREES[wanted["pose"]] - POSE_DEGREES[now["pose"]]
-        both = Image.merge("RGBX", (*sketched.split(), layer))  # the layer along with it, which costs less
+        both = Image.merge("RGBX", (*sketched.split(), layer))  # both turned at once, which costs less
         turned = rotated(both, turn, centre, layer.getbbox())
         sketched = Image.composite(turned.convert("RGB"), behind, turned.getchannel(3))
     result = image.copy()
@@ -84,7 +84,7 @@ def sketch(
 
 
 def emptied(image: Image.Image, mask: Image.Image, box, shape: Image.Image, others: Image.Image | None = None) -> Image.Image:
-    """The picture without an object: where its shape and the mask lie, the background is filled in smoothly (`fill_in`).
+    """The picture without an object: where its shape lies under the mask, the background is filled in smoothly (`fill_in`).
 
     Arguments as those of `sketch`; outside of the mask, and of the shape, nothing changes. Taught in notebook 07.
     """
@@ -96,11 +96,11 @@ def emptied(image: Image.Image, mask: Image.Image, box, shape: Image.Image, othe
 
 @dataclass(frozen=True)
 class _Surroundings:
-    """What lies under a mask and a little around it, in full and so small that it can be looked at in little time.
+    """What lies under a mask and a little around it: at full size, and so small that it can be looked at in little time.
 
-    place: xyxy; region: RGB, and hole: L, 255 = to be repainted, of that place. Of the smaller picture, a pixel for `times` a side:
-    seen: float32 [h, w, 3]; bool [h, w], gone: the hole, near: what may be the object, beside: what is its neighbours', strange:
-    that and its edge, which say nothing of the background. box: xyxy of the object there.
+    place: xyxy; region: RGB, and hole: L, 255 = to be repainted, both of that place. The rest is of the smaller picture, where one
+    pixel stands for `times` a side: seen: float32 [h, w, 3]; bool [h, w], gone: the hole, near: what may be the object, beside:
+    what is its neighbours', strange: that and its edge, which say nothing about the background. box: xyxy of the object.
     """
 
     place: tuple[int, int, int, int]
@@ -125,7 +125,7 @@ class _Surroundings:
         return Image.fromarray(np.rint(small).clip(0, 255).astype(np.uint8)).resize(self.region.size, resample, place)
 
     def without(self, thing: np.ndarray) -> Image.Image:
-        """The region with a thing, bool [h, w], gone as far as the hole reaches; neighbours stay, and do not run into it."""
+        """The region without a thing, bool [h, w], as far as the hole reaches; neighbours stay, and do not run into its place."""
         left = self.gone & thing & ~self.beside
         room = ImageChops.darker(self.hole, self.enlarged(255.0 * left, Image.Resampling.NEAREST))
         return Image.composite(self.enlarged(fill_in(self.seen, left | self.strange)), self.region, room)
@@ -155,7 +155,7 @@ def _surroundings(image: Image.Image, mask: Image.Image, box, shape: Image.Image
 
 
 def _matte(around: _Surroundings) -> np.ndarray:
-    """How far pixels are the object's, as they differ from the background's membrane and lie in its box: [h, w], 0..1."""
+    """How far pixels are the object's, because they differ from the background's membrane and lie in its box: [h, w], 0..1."""
     membrane = fill_in(around.seen, around.near | around.strange)
     distance = np.abs(around.seen - membrane).max(-1) * around.near
     matte = np.clip((distance - MATTE[0]) / (MATTE[1] - MATTE[0]), 0, 1)
@@ -166,7 +166,7 @@ def _matte(around: _Surroundings) -> np.ndarray:
 
 
 def _filled(matte: np.ndarray, near: np.ndarray, depth: float | None) -> np.ndarray:
-    """The matte without holes where a part of the object looks as its background does: [H, W], 0..1.
+    """The matte without the holes where a part of the object looks like its background: [H, W], 0..1.
 
     Gaps of a pixel are closed; deeper than `depth` pixels inside of the object's shape `near`, if that is known, all is object.
     """
@@ -219,7 +219,7 @@ def _channelwise(values: np.ndarray, change: Callable[[Image.Image], Image.Image
 def recolour(pixels: np.ndarray, old: str, new: str) -> np.ndarray:
     """Pixels of one colour's shades and tints as the same shades and tints of another: float32 [..., 3].
 
-    A pixel p = s b + t 1 + r is so much of the old colour b, so much of white, and a rest (least squares). It becomes
+    A pixel p = s b + t 1 + r is a share s of the old colour b, a share t of white, and a rest r (least squares). It becomes
     s b' + t 1 + r, as far as it has a hue and r is small: a window or a tyre is nearly grey, and stays. White and black are
     told by their lightness instead, and what is black has light outlines (`TONES`). Taught in notebook 04.
     """
@@ -246,7 +246,7 @@ def recolour(pixels: np.ndarray, old: str, new: str) -> np.ndarray:
 
 @lru_cache(maxsize=8)
 def _lookup(old: str, new: str) -> ImageFilter.Color3DLUT:
-    """`recolour` as a table of GRID^3 colours between which it is linear: what a large object's million pixels go through.
+    """`recolour` as a table of GRID^3 colours, linear between them, for a large object's million pixels.
 
     Not for white and black, whose pixels are told by how grey they are, more sharply than such a table can.
     """
@@ -263,7 +263,7 @@ def _squares(pixels: np.ndarray) -> np.ndarray:
 def _toned(values: np.ndarray, tones: dict[str, float], new: str) -> np.ndarray:
     """An object's lightness or shades [..., 1], which have these `tones`, in the tones of another colour: [..., 3].
 
-    Between two tones it goes in a straight line, so that a pixel on the edge of an outline becomes the mixture of what
+    Between two tones it is linear, so that a pixel on the edge of an outline becomes the mixture of what
     its two sides become, and no seam of the old colour stays between them.
     """
     body = np.array(COLOUR_RGB[new], np.float32)

@@ -71,7 +71,7 @@ def address(root: Path) -> Address:
 def stamp(root: Path, repo: str | None = None, ref: str | None = None) -> list[Path]:
     """Write another address into pyproject.toml, CITATION.cff, the notebooks, their texts and the READMEs; returns the changed files.
 
-    repo: "owner/name" on GitHub; ref: a tag, branch or commit. What is None stays as pyproject.toml has it; so without
+    repo: "owner/name" on GitHub; ref: a tag, branch or commit. What is None stays as pyproject.toml has it, so that without
     both, everything is brought into line with it. Raises SettingsError for a name that GitHub could not have, and where
     `root` is no checkout of this course. notebooks/README.md says when to use it.
     """
@@ -94,7 +94,7 @@ def stamped_files(root: Path) -> list[Path]:
 
 
 def disagreements(root: Path) -> list[str]:
-    """A sentence for each badge and first cell that says another address than pyproject.toml."""
+    """A sentence for each badge and first cell that gives another address than pyproject.toml does."""
     right, found = address(root), []
     for path in stamped_files(root):
         text = path.read_text(encoding="utf-8")

@@ -15,23 +15,23 @@ from .match import contrast, fuse, image_features, read_categories, read_object
 from .models import Models
 from .wish import Wish
 
-THERE = 0.3  # IoU with the place from which a detection may be the object that was edited
-DOUBTED = 0.1  # what an edit leaves as it was may be read as something else, but with no less than this share of its probability
+THERE = 0.3  # IoU with the edited place above which a detection may be the object that was edited
+DOUBTED = 0.1  # CLIP may misread what an edit leaves as it was, but must give it this share of the likeliest value's probability
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What DETR and CLIP say of one painting: `shown` is the probability of the description, `rank` orders paintings."""
+    """What DETR and CLIP say about one painting: `shown` is the probability of the description, `rank` orders paintings."""
 
     painting: Painting
-    mask: Image.Image  # what of the picture the painting replaces
+    mask: Image.Image  # the part of the picture that the painting replaces
     verified: bool
     shown: float
     rank: float
 
 
 def find_again(seen: Detections, box: Sequence[float], mask: Image.Image, category: str, models: Models) -> int | None:
-    """Which of the detections in a painted picture is the object that was edited, None where none is.
+    """Which detection in a painted picture is the object that was edited; None if none is.
 
     box: where the object was; mask: where it was repainted. Taught in notebook 05.
     """
@@ -44,8 +44,8 @@ def find_again(seen: Detections, box: Sequence[float], mask: Image.Image, catego
 def verify(painting: Painting, mask: Image.Image, seen: Detections, there: int | None, wish: Wish, models: Models) -> Verdict:
     """Whether the wish is fulfilled: DETR still finds such an object `there` (`find_again`), and CLIP reads what was wanted.
 
-    What was to change must be what CLIP finds likeliest; of the rest, which the painter was not asked to touch and CLIP
-    misreads more often than the painter spoils it, no more is asked than a share of DOUBTED. Where this CLIP cannot read what changes
+    What was to change must be what CLIP finds likeliest. The rest, which the painter was not asked to touch, only has
+    to reach a share of DOUBTED, as CLIP misreads it more often than the painter spoils it. Where this CLIP cannot read what changes
     (another pose in a photograph, words of the user's own), the description must beat the caption of what was there before.
     Taught in notebook 05.
     """
@@ -73,7 +73,9 @@ def verify(painting: Painting, mask: Image.Image, seen: Detections, there: int |
 
 
 def _stays(wish: Wish, models: Models) -> bool:
-    """Whether DETR's word that the category is still there is enough: a person of a photograph has a surfboard in the same crop,
-    or a horse, and that is what CLIP names first. On the small world a crop shows one thing, and both are asked.
+    """Whether DETR's word is enough that the category is still there.
+
+    In a photograph, the crop of a person may also show a surfboard or a horse, and that is what CLIP names first. In the small
+    world a crop shows one thing, and both are asked.
     """
     return models.known_words is None and "category" not in wish.changes and wish.category in models.categories

@@ -1,4 +1,4 @@
-"""The words that prompts, captions, detectors and CLIP share, COCO's categories, colours, views and poses, in numbers too."""
+"""The words that prompts, captions, detectors and CLIP share: COCO's categories, colours, views and poses, and their numbers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COCO_IDS: dict[str, int] = {
     "clock": 85, "vase": 86, "scissors": 87, "teddy bear": 88, "hair drier": 89, "toothbrush": 90,
 }  # fmt: skip
 
-# What the small world paints its objects with, its oracle tells them by, and a sketch recolours them to.
+# The small world paints its objects with these, its oracle tells them apart by these, and a sketch recolours them to these.
 COLOUR_RGB: dict[str, tuple[int, int, int]] = {
     "red": (215, 40, 40), "orange": (240, 130, 30), "yellow": (245, 210, 40), "green": (50, 165, 70),
     "blue": (45, 95, 215), "purple": (135, 60, 175), "white": (240, 240, 238), "black": (45, 45, 50),
@@ -43,7 +43,7 @@ TASKS: dict[str, tuple[str, str | None]] = {
 
 
 def article(words: str) -> str:
-    """"a" or "an", whichever the words that follow ask for."""
+    """"a" or "an", whichever the following words ask for."""
     return "an" if words[:1].lower() in "aeiou" else "a"
 
 

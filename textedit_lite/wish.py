@@ -1,4 +1,4 @@
-"""What an edit is to show: what CLIP reads on the object now, and what the words change in it."""
+"""What an edit should show: what CLIP reads on the object now, and what the words change about it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from .vocabulary import POSE_DEGREES, describe
 
 @dataclass(frozen=True)
 class Wish:
-    """What is seen on an object now, and what is to be seen there after the edit.
+    """What an object shows now, and what it should show after the edit.
 
-    category: what DETR is to find there then; now: CLIP's reading of the object; wanted: its attributes after the edit;
+    category: what DETR should find there afterwards; now: CLIP's reading of the object; wanted: its attributes after the edit;
     turned: the pose and the view that it changes to, None where it keeps its own; changes: the prompt's;
-    degrees: by how many its outline turns (`outline`); description: the caption to paint; upright: that of the object if it
-    stood upright; contrary: the caption of what was there before, which the description must beat where no table of CLIP's
-    tells whether the change has happened, else None.
+    degrees: by how many its outline turns (`outline`); description: the caption to paint; upright: the caption if the object
+    stood upright; contrary: the caption of what was there before. The description must beat it where no table of CLIP's
+    tells whether the change has happened; elsewhere it is None.
     """
 
     category: str
@@ -36,12 +36,12 @@ class Wish:
 
     @property
     def can_be_sketched(self) -> bool:
-        """Whether plain pixels can show the change: not another thing, nor words of the user's own, nor another view."""
+        """Whether plain pixels can show the change: they cannot show another thing, another view, or the user's own words."""
         return not {"category", "text"} & self.changes.keys() and not self.turned["view"]
 
 
 def make_wish(image: Image.Image, box: Sequence[float], prompt: EditPrompt, models: Models) -> Wish:
-    """What a prompt wishes of the object in a box (xyxy) of a picture. Taught in notebook 05."""
+    """What a prompt asks of the object in a box (xyxy) of a picture. Taught in notebook 05."""
     name = prompt.name
     named = [(kind, value) for kind in ATTRIBUTES for value in (getattr(prompt, kind), prompt.changes.get(kind)) if value]
     now = read_object(image, box, name, models, [*(("colour", value) for value in models.colours), *named])
@@ -49,7 +49,7 @@ def make_wish(image: Image.Image, box: Sequence[float], prompt: EditPrompt, mode
     target = prompt.changes.get("category", name)
     description = prompt.changes.get("text") or describe(target, **wanted)
     unread = prompt.changes.keys() & set(ATTRIBUTES) - set(models.reads)
-    # Of what is said of both, only what changes tells before from after.
+    # Both captions name the same attributes, so that only what changes tells before from after.
     before = {kind: getattr(prompt, kind) or now.values[kind] for kind in models.reads if kind in wanted}
     return Wish(
         category=prompt.changes.get("category", prompt.category or prompt.noun), now=now, wanted=wanted,
@@ -61,7 +61,7 @@ def make_wish(image: Image.Image, box: Sequence[float], prompt: EditPrompt, mode
 
 
 def _wanted(prompt: EditPrompt, now: Reading, models: Models) -> dict[str, str]:
-    """`wished`; of photographs less, where what CLIP reads would mislead the painter.
+    """`wished`, and less of it for photographs, where what CLIP reads would mislead the painter.
 
     A person gets no colour that the prompt does not name, as "a black man" would be somebody else. Another thing gets only what
     the prompt says of it: an apple is not yellow because the banana was.
@@ -76,7 +76,7 @@ def _wanted(prompt: EditPrompt, now: Reading, models: Models) -> dict[str, str]:
 
 
 def wished(prompt: EditPrompt, now: Reading, reads: Sequence[str] = tuple(ATTRIBUTES), bar: float = 0.5) -> dict[str, str]:
-    """Colour, view and pose after the edit: as the prompt says, else as it names them, else as CLIP is sure of them.
+    """Colour, view and pose after the edit: what the prompt changes them to, else what it names, else what CLIP is sure of.
 
     reads: the attributes that this CLIP was taught to read (`Models.reads`); bar: the probability from which it is sure.
     Taught in notebook 05.
@@ -93,12 +93,12 @@ def turns(wanted: dict[str, str], now: Reading) -> dict[str, str | None]:
 
 
 def _turned(prompt: EditPrompt, wanted: dict[str, str], now: Reading, reads: Sequence[str]) -> dict[str, str | None]:
-    """`turns`; of what this CLIP cannot read, whatever the prompt asks for is a turn."""
+    """`turns`, but where this CLIP cannot read an attribute, whatever the prompt asks for is a turn."""
     return {name: value if name in reads else prompt.changes.get(name) for name, value in turns(wanted, now).items()}
 
 
 def leaning(wanted: dict[str, str], now: Reading, models: Models) -> float:
-    """By how many degrees an object leans that is to be seen from another side; 0 for any other change, and for photographs.
+    """How many degrees an object leans, if it is to be seen from another side; 0 for any other change, and for photographs.
 
     Taught in notebook 04.
     """
@@ -106,7 +106,7 @@ def leaning(wanted: dict[str, str], now: Reading, models: Models) -> float:
 
 
 def outline(prompt: EditPrompt, wanted: dict[str, str], now: Reading, reads: Sequence[str] = tuple(ATTRIBUTES)) -> float | None:
-    """By how many degrees the object's outline turns, 0 where it stays as it is, None where nobody knows the new one.
+    """By how many degrees the object's outline turns: 0 if it stays as it is, None if nobody knows the new one.
 
     For `segment.fit`; reads: see `wished`. Taught in notebook 07.
     """
