@@ -76,7 +76,7 @@ class EditResult:
         }  # fmt: skip
 
     def save(self, path: Path | str) -> dict[str, str | None]:
-        """Write the picture (a PNG with its settings inside), PATH.json and, if there is a mask, PATH.mask.png; returns their names.
+        """Write, for the path red.png, red.png (its settings inside), red.json and, with a mask, red.mask.png; returns their names.
 
         Raises OutputError, before anything is written, if one of them cannot be written or is what the edit was made from, and
         SettingsError if there is no picture. Taught in notebook 05.
