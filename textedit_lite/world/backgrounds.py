@@ -1,4 +1,4 @@
-"""Draws the places of the small world: a road, a meadow, the sea, snow, a room, a kitchen, and patterned walls."""
+"""Draws the backgrounds of the small world: a road, a meadow, the sea, snow, a room, a kitchen, and patterned walls."""
 
 from __future__ import annotations
 
@@ -193,14 +193,17 @@ KINDS: dict[str, tuple[Callable, tuple[float, float] | None, str]] = {
 
 
 def make_background(rng: np.random.Generator) -> Background:
-    """A background drawn by lot."""
+    """A background chosen by lot."""
     kind = str(rng.choice(list(KINDS)))
     bounds = KINDS[kind][1]
     return Background(kind, int(rng.integers(2**31)), float(rng.uniform(*bounds)) if bounds else None)
 
 
 def draw_background(background: Background, width: int, height: int) -> Image.Image:
-    """Draw it at `width` x `height` pixels, RGB; shapes are fractions of the picture, so any size shows the same place."""
+    """Draw a background at `width` x `height` pixels, RGB.
+
+    Shapes are fractions of the picture, so any size shows the same place.
+    """
     paint = KINDS[background.kind][0]
     horizon = round((background.horizon or 0.5) * height)
     return paint(width, height, horizon, np.random.default_rng(background.seed))
