@@ -1,4 +1,4 @@
-"""Measures the lite models, each by itself and all together as the editor, on test scenes that were not trained on."""
+"""Measures the lite models, each by itself and all together as the editor, on test scenes that no training has seen."""
 
 from __future__ import annotations
 
