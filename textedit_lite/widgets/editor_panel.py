@@ -229,7 +229,7 @@ class EditorPanel(PaintingPanel):
 
     def _tell(self) -> None:
         chosen = self.made["choose"]
-        if chosen is None or (chosen.index is not None and self.made["read"] is None):  # the object could not be read, and the status says so already
+        if chosen is None or (chosen.index is not None and self.made["read"] is None):  # unreadable, as the status says already
             return
         prompt, _ = self.made["match"]
         if chosen.index is None:
