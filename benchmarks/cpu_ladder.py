@@ -99,7 +99,7 @@ class Way:
     over: str | None = None
     plain: bool = False
     all_threads: bool = True
-    steps: int | None = 40  # None: the models' own; below 0: one in so many of these
+    steps: int | None = 40  # None: the models' own; below 0: one in so many of them
     settings: dict[str, Any] = field(default_factory=dict)
     channels_last: bool = False
     half: bool = False
@@ -325,7 +325,7 @@ def as_markdown(figures: dict[str, Any]) -> str:
 
 
 def cores() -> int:
-    """The number of cores that this process may use: more threads than that wait for each other."""
+    """The cores that this process may use: more threads than that wait for each other."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

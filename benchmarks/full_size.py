@@ -1,4 +1,4 @@
-"""Builds the full-size models from the public configurations in memory, with random numbers: they are as fast as trained ones.
+"""Builds the full-size models of the public configurations in memory, with random numbers: they are as fast as trained ones.
 
 Nothing is downloaded and nothing is written. `tiny` is the same architecture at its smallest, for trying out the code.
 """

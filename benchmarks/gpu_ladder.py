@@ -290,8 +290,8 @@ class Counted:
         self.bench, self.known = bench, {}
 
     def of(self, way: Way) -> float | None:
-        """FLOPs of one edit, or None where the memory has no room to count them."""
-        kind = (way.ours, way.guidance > 1)  # with guidance, a step sends each picture through the U-Net twice
+        """FLOPs of one edit, None where the memory has no room to count them."""
+        kind = (way.ours, way.guidance > 1)  # with guidance a step sends each picture through the U-Net twice
         if kind not in self.known:
             plain = replace(way, half=True, schedule="DDIM", compiled=False, batch=1)
             # The plain way takes nine steps in ten: one of two, two of three. What is remembered of the words is not counted.

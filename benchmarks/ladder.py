@@ -57,7 +57,7 @@ def synchronise(device: str) -> None:
 
 
 def timed(function: Callable[[], Any], device: str) -> tuple[Any, float]:
-    """What a function returns, and the seconds until the device has finished."""
+    """What a function returns, and the seconds until the device has done it."""
     synchronise(device)
     began = time.perf_counter()
     value = function()
@@ -302,7 +302,7 @@ def around(path: Path, name: str) -> tuple[str, str]:
 
 
 def write_into(path: Path, name: str, text: str) -> None:
-    """Put a text into a file, in place of what is between its two marks; raises OutputError as `around` does."""
+    """Put a text into a file, in place of what stands between its two marks; raises OutputError as `around` does."""
     before, after = around(path, name)
     write_text(path, f"{before}\n{text}\n{after}")
 

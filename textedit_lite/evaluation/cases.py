@@ -20,7 +20,7 @@ VISIBLE = 0.7  # share of an object's pixels that must show for it to be edited
 SMALLEST, LARGEST = 0.02, 0.6  # area of an object, as a share of the picture's
 BORDER = 1.0  # pixels that a box must keep from the border, as annotations are cut to a fraction of one
 SHOWN = 0.15  # an object has a colour if at least this share of its pixels show it; it is then not asked to take that colour
-LOOKED_AT = 5000  # at most so many pictures of the endless world for each edit that is asked for
+LOOKED_AT = 5000  # pictures of the endless world that are looked at, at most, for each edit that is asked for
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def check_tasks(tasks: Sequence[str]) -> None:
 
 
 def scene_edits(task: str, split: str, seed: int) -> Iterator[tuple[Scene, int, dict[str, str], str, np.random.Generator]]:
-    """Yields without end: one edit in each scene of a split that has an object for `task` that words can name.
+    """Yields, without end, one edit for each scene of a split that has an object for `task` that words can name.
 
     An edit is the scene, the object's index, what it is to show, the prompt, and the generator that chose by lot.
     """

@@ -12,7 +12,7 @@ from PIL import Image
 
 from ..plots import CHOSEN, MASK, OTHER, WORDS, panels, show
 
-EACH = 4  # so many best, median and worst edits on a sheet
+EACH = 4  # number of best, of median and of worst edits on a sheet
 BINS = 5  # of the margin, from 0 to 1
 STAGES = ("detect", "match", "mask", "inpaint", "verify")
 COLOURS = (OTHER, "#74c0fc", "#adb5bd", CHOSEN, MASK)

@@ -80,7 +80,7 @@ def rival_of(editor: str, models: Models) -> dict[str, Any] | None:
 
 
 def environment() -> dict[str, Any]:
-    """The versions of everything that decides the last digit, the machine, and the commit of this code if it is under git."""
+    """Versions of everything that decides the last digit, the machine, and the commit of this code if it lies in git."""
     versions = {}
     for name in LIBRARIES:
         try:

@@ -70,7 +70,7 @@ def edit_measures(
 def psnr(mse: float) -> float:
     """Peak signal-to-noise ratio in dB, PSNR = -10 log10(MSE) for pixels from 0 to 1; at most PSNR_CAP, 100 dB.
 
-    An exact copy has a mean squared error of 0 and an infinite PSNR, which is reported as the cap. Taught in notebook 06.
+    An exact copy has a mean squared error of 0 and an infinite PSNR: it is reported as the cap. Taught in notebook 06.
     """
     return PSNR_CAP if mse <= 0 else float(min(PSNR_CAP, -10 * np.log10(mse)))
 
@@ -132,7 +132,7 @@ def pie_measures(a: np.ndarray, b: np.ndarray, outside: np.ndarray) -> dict[str,
 
 
 def _pixels(image: Image.Image, size: tuple[int, int] | None = None) -> np.ndarray:
-    """A picture as float64 [H, W, 3] from 0 to 1, as 8 bit integers would wrap around when they are subtracted."""
+    """A picture as float64 [H, W, 3] from 0 to 1: 8 bit integers would wrap around when they are subtracted."""
     if size is not None and image.size != size:
         given = f"{image.width}x{image.height} pixels and the original {size[0]}x{size[1]}"
         raise SettingsError(f"The picture to compare has {given}: bring both to one size first.")

@@ -181,7 +181,7 @@ def _task_first(runs: Sequence[Run]):
 
 
 def _draw(runs: Sequence[Run], out: Path) -> str:
-    """Write the figures; returns the Markdown that shows them. A run whose set is gone has no sheet."""
+    """Write the figures; returns the Markdown that shows them. A run whose set has gone has no sheet."""
     from ..plots import save
 
     named, lines = {run.name: run.rows for run in runs}, ["\n## Figures\n"]

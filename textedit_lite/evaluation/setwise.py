@@ -73,7 +73,7 @@ def _add_fid(folder: Path, groups: dict[str, list[str]], found: dict[str, dict[s
 
 
 def _device(asked: str) -> str:
-    """The device that a run was made on if this machine has it, else the best that it has."""
+    """The device that a run was made on, where this machine has it, else the best that it has."""
     try:
         return check_device(asked)
     except SettingsError:
@@ -98,7 +98,7 @@ def _keep(path: Path, edits: int, found: dict[str, dict[str, Any]]) -> None:
 
 
 def originals(folder: Path | str, keys: list[str]) -> Iterator[Image.Image]:
-    """The pictures that the edits of a run were made from, one at a time; raises SettingsError where the set is gone."""
+    """The pictures that the edits of a run were made from, one at a time; raises SettingsError where the set has gone."""
     source = set_of(folder)
     ids = {row["key"]: row["image_id"] for row in read_rows(folder)}
     return (source.open(source.picture(ids[key])) for key in keys)

@@ -29,7 +29,7 @@ def hits(box, boxes: np.ndarray, index: int) -> bool:
 
 
 def support(mask: Image.Image | None, size: tuple[int, int]) -> np.ndarray:
-    """Where a mask allows any change: bool [height, width]. Without a mask, nowhere."""
+    """Where a mask allows any change: bool [height, width]; nowhere without a mask."""
     return np.asarray(mask) > 0 if mask is not None else np.zeros(size[::-1], bool)
 
 

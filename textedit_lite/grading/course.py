@@ -22,7 +22,7 @@ HIDDEN = re.compile(r"^[ \t]*#+ *BEGIN HIDDEN TESTS\b.*\n(?:.*\n)*?[ \t]*#+ *END
 
 @dataclass(frozen=True)
 class Course:
-    """One notebook of the course: its exercises in order, and the stub handed out for each."""
+    """One notebook of the course: its exercises in order, and the stub that is handed out for each."""
 
     number: int
     name: str  # "01_detr_detection"

@@ -30,7 +30,7 @@ def landlock() -> int:
 
 
 def shut(read: list[str], write: list[str]) -> None:
-    """From now on, this process may only read below `read`, and read and write below `write`. Raises OSError."""
+    """From now on this process may only read below `read` and read and write below `write`. Raises OSError."""
     libc, version = ctypes.CDLL(None, use_errno=True), landlock()
     rights = (1 << 13) - 1
     for least, bit in ((2, 13), (3, 14), (5, 15)):

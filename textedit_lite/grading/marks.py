@@ -93,9 +93,9 @@ def attempt(answers: dict[str, str], course: Course, package: Package, seed: int
             stop: Callable[[], bool]) -> tuple[dict[str, Said], str]:  # fmt: skip
     """Run answers until something is known of each; after a run has died, the rest are run once more.
 
-    The first answer of which nothing is known has ended the run, and is left out of the next one. In a full run it may have
-    been the walk (the notebook's other cells), so all answers of which nothing is known are run again without the walk.
-    Returns what is known and, if that is not all, why no more could be known.
+    An answer that stood first in a run, and of which nothing came, has ended that run and is left out of the next one. In a
+    full run it may have been the walk (the notebook's other cells), so all answers of which nothing came are run again without
+    the walk. Returns what is known and, if that is not all, why no more could be known.
     """
     said: dict[str, Said] = {}
     left, seconds = dict(answers), limits.time

@@ -31,7 +31,7 @@ from ..resources import data_path
 from .fence import landlock
 
 MEGA = 1024**2
-LARGEST_OUTPUT, LARGEST_REPORT = 256 * MEGA, 16 * MEGA  # bytes: of an exercise's unpacked arrays, and of nbval's words
+LARGEST_OUTPUT, LARGEST_REPORT = 256 * MEGA, 16 * MEGA  # bytes, of an exercise's unpacked arrays, and of nbval's words
 AROUND = 512 * MEGA  # bytes for nbval and its kernel, besides what an answer takes
 MOST_PROCESSES = 64  # of one submission
 EVERY = 0.25  # seconds between two looks at a run
@@ -103,7 +103,7 @@ class Package:
         self.files = {path.relative_to(self.root): path.read_bytes() for path in self._there()}
 
     def _there(self) -> list[Path]:
-        inner = self.root / "data"  # in a wheel the models lie inside the package
+        inner = self.root / "data"  # in a wheel the models lie inside of the package
         return [path for path in sorted(self.root.rglob("*.py")) if inner not in path.parents]
 
     def copy_to(self, folder: Path) -> None:
@@ -222,7 +222,7 @@ def _watch(process: subprocess.Popen, work: Path, limits: Limits, stop: Callable
             kernel = any(_parent(one) == process.pid for one in alive)  # nbval has one child, the kernel
             family |= {one.pid: one for one in alive}
             kernel_seen = kernel_seen or kernel
-            finished = (work / "outputs" / "finished").exists()  # and nbval only has to write its report
+            finished = (work / "outputs" / "finished").exists()  # and nbval has only to write its report
             kernel_gone = (kernel_gone or now) if kernel_seen and not kernel and not finished else None
             if stop():
                 ended = "stopped"

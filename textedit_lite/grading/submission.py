@@ -17,8 +17,8 @@ from ..exercises.exercise import Exercise
 from .course import ANEW, Course
 
 MARKER = re.compile(r"\s*#+\s*EXERCISE\s+(\d+\.\d+)\b", re.I)  # the first line of a cell
-MAGIC = re.compile(r"^[%!].*", re.M)  # what IPython understands and Python does not
-LARGEST = 50_000_000  # bytes of a notebook; one full of pictures has about 5 million
+MAGIC = re.compile(r"^[%!].*", re.M)  # what IPython reads and Python does not
+LARGEST = 50_000_000  # bytes of a notebook; one full of pictures has some 5 million
 OURS = "textedit_lite"
 CHECKS = ("check", "exercises", "grading")
 TAUGHT = {(f"{OURS}.check", "check"), (f"{OURS}.check", "plugged_in")}  # what the notebooks themselves import from them
@@ -196,7 +196,7 @@ def forbidden(source: str, exercise: Exercise) -> str | None:
 
 
 def curious(source: str) -> str:
-    """The words in an answer that a person should look at, e.g. "exec, sys"."""
+    """The words in an answer that a person should have a look at, e.g. "exec, sys"."""
     seen = set()
     for node in _walk(source):
         if isinstance(node, ast.Name):
@@ -210,7 +210,7 @@ def curious(source: str) -> str:
 
 
 def _names(source: str, metadata: dict, by_id: dict[str, str]) -> list[str]:
-    """Which exercises a cell says it answers: by its metadata, by its marker, by its id."""
+    """Which exercises a cell says that it answers: by metadata, by its marker, by its id."""
     nbgrader = metadata.get("nbgrader")
     stored = nbgrader.get("grade_id") if isinstance(nbgrader, dict) else None
     marked = MARKER.match(source)

@@ -49,7 +49,7 @@ def write_card(
     targets: dict[str, str] | None = None,
     more: str = "",
 ) -> None:
-    """Write `README.md` and `results.json` into the folder of a saved model, with every number from the run itself.
+    """Write `README.md` and `results.json` into the folder of a saved model, every number from the run itself.
 
     Args:
         title, what: the heading, and a paragraph on what the model is and does.

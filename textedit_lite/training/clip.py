@@ -307,7 +307,7 @@ def train(
     out: Path | str, minutes: float, *, seed: int = 0, scenes: Path | str | None = None, count: int = SCENES,
     scored: int = 1000, progress: bool = True,
 ) -> dict:  # fmt: skip
-    """Train for `minutes` into `out` (goes on with what is there); save the model, its tokenizer, processor and card.
+    """Train for `minutes` into `out` (goes on with what is there), save model, tokenizer, processor and card.
 
     scenes: where the drawn scenes are kept (default: inside `out`); count: how many of them; scored: how many test
     scenes the evaluation at the end looks at. Returns what it measured. Taught in notebook 09.
@@ -322,7 +322,7 @@ def train(
     pixels, labels = crops(scene_cache(scenes or out / "scenes", "train", count, seed), VIEWS_OF_EACH, seed)
     torch.manual_seed(seed)
     model = build(tokenizer)
-    model.set_attn_implementation("eager")  # on a CPU its backward pass is several times quicker than SDPA's
+    model.set_attn_implementation("eager")  # its backward pass is several times quicker on a CPU than SDPA's
     done = run(
         model, batch_maker(pixels, labels, tokenizer), loss, out / "training", minutes, 1e-3, name="clip",
         settings={"scenes": count, "objects": len(labels), "batch": BATCH, "sets": SETS}, hold=0.1, weight_decay=0.05,

@@ -14,7 +14,7 @@ import numpy as np
 from ..world.scenes import make_scene, mask_box, render, visible_masks
 from .files import whole
 
-PART = 500  # scenes per file: at most so many are lost when the drawing is stopped
+PART = 500  # scenes per file: what is lost, at most, when the drawing is stopped
 
 
 @dataclass(frozen=True)

@@ -174,7 +174,7 @@ def train(
     out: Path | str, minutes: float, *, seed: int = 0, scenes: Path | str | None = None, count: int = SCENES,
     init: Path | str | None = None, scored: int = 1000, progress: bool = True,
 ) -> dict:  # fmt: skip
-    """Train for `minutes` into `out` (goes on with what is there); save the model, its processor and card.
+    """Train for `minutes` into `out` (goes on with what is there), save model, processor and card.
 
     minutes: for all phases together. A phase stays as it is once a later one has begun, and added time goes to the last.
     init: a folder with a trained detector to go on from; all of the time then goes to the last phase.
@@ -204,7 +204,7 @@ def train(
 
         model = thaw(DetrForObjectDetection.from_pretrained(init, dtype=torch.float32))
         phases = ({**PHASES[-1], "share": 1.0},)
-    model.set_attn_implementation("eager")  # on a CPU its backward pass is several times quicker than SDPA's
+    model.set_attn_implementation("eager")  # its backward pass is several times quicker on a CPU than SDPA's
     model.to(device())
     model.model.backbone.to(memory_format=torch.channels_last)
 

@@ -85,7 +85,7 @@ def mute_positions(norm: nn.LayerNorm) -> None:
 
 @torch.no_grad()
 def _look_near(attention: nn.Module, heads: int, precision: float) -> None:
-    """Make an attention start out as a Gaussian of the distance: q.k = c sum_i cos(2 pi d / period_i) in every head."""
+    """Make an attention start as a Gaussian of the distance: q.k = c sum_i cos(2 pi d / period_i) in every head."""
     width = attention.q_proj.weight.shape[0]
     channels, size = fast_channels(width), width // heads
     periods = 10000 ** (2 * torch.arange(FAST) / (width // 2))
@@ -102,7 +102,7 @@ def start_decoder(model: DetrForObjectDetection) -> None:
     """Make the decoder a sparse copy of the detector that sits on the encoder.
 
     Query (i, j) starts with the sine embedding of its point of the grid, attends to the tokens around that point, and
-    carries what the encoder's last norm standardised there up to the heads, unchanged. From then on the set loss has to
+    carries what the encoder's last norm standardised there up to the heads, unchanged. From there the set loss has to
     teach only what a dense detector cannot know: which of several queries answers for an object.
     Taught in notebook 09.
     """

@@ -276,7 +276,7 @@ def assemble(unet, vae, clip: Path | str, folder: Path | str) -> None:
 
 def train(out: Path | str, minutes: float, *, vae: Path | str, clip: Path | str, seed: int = 0, scenes: Path | str | None = None,
           count: int = SAMPLES, init: Path | str | None = None, progress: bool = True) -> dict:  # fmt: skip
-    """Train for `minutes` into `out` (goes on with what is there), and save the whole pipeline and its card there.
+    """Train for `minutes` into `out` (goes on with what is there), save the whole pipeline and its card there.
 
     vae, clip: folders of the trained autoencoder and CLIP, which stay as they are. scenes: folder of drawn samples.
     init: folder of a trained pipeline whose UNet training goes on from (learned on latents of the same autoencoder).
@@ -298,7 +298,7 @@ def train(out: Path | str, minutes: float, *, vae: Path | str, clip: Path | str,
         unet.load_state_dict(UNet2DConditionModel.from_pretrained(init, subfolder="unet", torch_dtype=torch.float32).state_dict())
     begun = origins(vae=autoencoder, text_encoder=text_encoder(clip)[0], init=unet if init else None)
     unet.to(memory_format=torch.channels_last)
-    unet.set_attn_processor(AttnProcessor())  # on a CPU its backward pass is quicker than that of the fused attention
+    unet.set_attn_processor(AttnProcessor())  # its backward pass is quicker on a CPU than that of the fused attention
     rate = 1e-3 if init is None else 5e-4  # lower, so that what an earlier run has learned is not lost
     done = run(
         unet, batch_maker(samples, shorter), velocity_loss(noise_schedule(), states), out / "training", minutes, rate,

@@ -23,7 +23,7 @@ from .vae import load_vae
 
 TRIPLES = 24_000
 ASKED_ELSE = 0.2  # how often a triple makes a change other than the paper's four tasks: any view or pose, or two at once
-EACH = 2  # at most so many objects of a scene are edited: drawing the scene anew is what costs
+EACH = 2  # objects of a scene that are edited, at most: drawing the scene anew is what costs
 DROPPED = 0.05  # each: instruction left out, picture left out, both left out (Brooks et al., 2023, section 3.2.1)
 UNCHANGED = 0.25  # weight of the loss where nothing changes, as that large part is easily copied; 1 where it changes
 
@@ -153,7 +153,7 @@ def batch_maker(before, after, words, scaling: float):
 
 def train(out: Path | str, minutes: float, *, vae: Path | str, clip: Path | str, seed: int = 0, scenes: Path | str | None = None,
           count: int = TRIPLES, init: Path | str | None = None, progress: bool = True) -> dict:  # fmt: skip
-    """Train for `minutes` into `out` (goes on with what is there), and save the UNet, its schedule and card there.
+    """Train for `minutes` into `out` (goes on with what is there), save UNet, schedule and card there.
 
     vae, clip: folders of the trained autoencoder and CLIP, which stay as they are. scenes: folder of drawn samples.
     init: folder of a trained text-to-image UNet to begin from, as the original did, or of an earlier training of this

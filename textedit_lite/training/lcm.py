@@ -232,7 +232,7 @@ def nearness(teacher, student, samples: Samples, states, schedule, count: int = 
 
 def train(out: Path | str, minutes: float, *, vae: Path | str, clip: Path | str, seed: int = 0, scenes: Path | str | None = None,
           count: int = SAMPLES, init: Path | str | None = None, progress: bool = True) -> dict:  # fmt: skip
-    """Distil a painter for `minutes` into `out` (goes on with what is there), and save the LoRA and its card there.
+    """Distil a painter for `minutes` into `out` (goes on with what is there), save the LoRA and its card there.
 
     init: folder of the painter that teaches (by default the shipped one); the LoRA can be put on that painter alone.
     vae, clip: its autoencoder and the CLIP that it reads with, which stay as they are. scenes: folder of drawn samples,
@@ -255,7 +255,7 @@ def train(out: Path | str, minutes: float, *, vae: Path | str, clip: Path | str,
     models, begun = pair(student_of(teacher)), origins(vae=autoencoder, text_encoder=text_encoder(clip)[0], init=teacher)
     for unet in (teacher, *models.values()):
         unet.to(memory_format=torch.channels_last)
-        unet.set_attn_processor(AttnProcessor())  # on a CPU its backward pass is quicker than that of the fused attention
+        unet.set_attn_processor(AttnProcessor())  # its backward pass is quicker on a CPU than that of the fused attention
     done = run(
         models, batch_maker(samples, shorter), distillation_loss(noise_schedule(), teacher, states), out / "training", minutes, RATE,
         name="lcm", hold=0.35, ema=0.999, bf16=True, seed=seed, progress=progress, settings={

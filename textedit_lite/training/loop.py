@@ -1,7 +1,7 @@
 """Trains any lite model for a given time, and goes on where it left off if it was killed.
 
 The budget is wall time, so the learning rate follows the share of it that is spent. All randomness of a step follows
-from the seed and the step's number, so a run that was killed and resumed sees the batches that it would have seen.
+from the seed and the step's number, so that a run that was killed and resumed sees the batches that it would have seen.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def device() -> torch.device:
 
 
 def has_half_precision(where: torch.device | str) -> bool:
-    """Whether a device multiplies bfloat16 itself; one that does not takes two to a hundred times as long as for float32."""
+    """Whether a device multiplies bfloat16 itself: one that does not takes two to a hundred times as long as for float32."""
     kind = torch.device(where).type
     if kind == "cuda":  # GPUs before Ampere, such as a T4, only emulate it
         return torch.cuda.is_bf16_supported(including_emulation=False)

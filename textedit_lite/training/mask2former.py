@@ -136,7 +136,7 @@ def train(
     out: Path | str, minutes: float, *, seed: int = 0, scenes: Path | str | None = None, count: int = SCENES,
     init: Path | str | None = None, scored: int = 1000, progress: bool = True,
 ) -> dict:  # fmt: skip
-    """Train for `minutes` into `out` (goes on with what is there); save the model, its processor and card.
+    """Train for `minutes` into `out` (goes on with what is there), save model, processor and card.
 
     scenes: where the drawn scenes are kept (default: inside `out`); count: how many of them; init: an earlier
     training of this model to go on from, or a detector whose backbone is the start (default: the lite one); scored: how

@@ -19,7 +19,7 @@ SCENES = 8000
 SIDE = 96  # pixels a side of the network's input; an object fills about three quarters of it
 PATCH = 8
 BATCH = 16
-JITTER = 0.05  # standard deviation of a prompt's edges from the true ones, in sides of the box, as a detector is not exact
+JITTER = 0.05  # standard deviation of a prompt's edges from the true ones, in sides of the box: a detector is not exact
 FOCAL = 5.0  # weight of the focal loss against the dice loss
 LEAST = 60  # pixels: from an object that shows less, no outline can be learned
 MEAN = STD = (0.5, 0.5, 0.5)
@@ -147,7 +147,7 @@ def focal(logits, truth):
 
 
 def dice(logits, truth):
-    """1 - 2 sum(p t) / (sum p^2 + sum t^2), averaged over masks [B, H, W]: large and small shapes count alike.
+    """1 - 2 sum(p t) / (sum p^2 + sum t^2), the mean over masks [B, H, W]: large and small shapes count alike.
 
     Milletari et al., 2016. Taught in notebook 07.
     """
@@ -201,7 +201,7 @@ def train(
     out: Path | str, minutes: float, *, seed: int = 0, scenes: Path | str | None = None, count: int = SCENES,
     scored: int = 1000, progress: bool = True,
 ) -> dict:  # fmt: skip
-    """Train for `minutes` into `out` (goes on with what is there); save the model, its processor and card.
+    """Train for `minutes` into `out` (goes on with what is there), save model, processor and card.
 
     scenes: where the drawn scenes are kept (default: inside `out`); count: how many of them; scored: how many test
     scenes the evaluation at the end looks at. Returns what it measured. Taught in notebook 07.

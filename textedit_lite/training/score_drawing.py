@@ -58,8 +58,8 @@ def score_drawing(models: Any, count: int = 96, seed: int = 0, progress: bool = 
     """Of `count` pictures drawn from captions such as "a red car", the shares that show the object, and its colour, 0 to 1.
 
     Returns `category` (the detector finds an object of that class) and `colour` (and for CLIP one of these is nearest to
-    its colour's caption), with 95 % bootstrap intervals under `intervals`. Both models judge pictures unlike those that they
-    learned from: what they call a car may be a blob, so look at what `draw` gives.
+    its colour's caption), with 95 % bootstrap intervals under `intervals`. Both models judge pictures of a kind that they did
+    not learn from: what they call a car may be a blob, so look at what `draw` gives.
     Raises SettingsError for a count under 1. Taught in notebook 08.
     """
     if count < 1:

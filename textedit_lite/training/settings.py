@@ -14,7 +14,7 @@ ORIGINS = ("samples", "vae", "text_encoder", "init")  # settings that checkpoint
 
 
 def check_settings(minutes: float, count: int = 1, seed: int = 0) -> None:
-    """Raises SettingsError for no time to train, nothing to learn from, or a bad seed; all trainers call this first."""
+    """Raises SettingsError for no time to train, nothing to learn from, or a bad seed; all trainers call it first."""
     if not (math.isfinite(minutes) and minutes > 0):
         raise SettingsError(f"Training needs a time above 0, not {minutes:g} minutes: give --minutes 25, say.")
     if count < 1:

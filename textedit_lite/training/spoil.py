@@ -149,7 +149,7 @@ def _blot(scene, index, change, rng):
 
 
 def _shuffled(scene, index, change, rng):
-    """The right object, cut into 16 pieces that swap places."""
+    """The right object, cut into 16 pieces that change places."""
     pixels = np.asarray(ideal_edit(scene, index, change))
     x0, y0, x1, y1 = _area(scene, index, change)
     h, w = (y1 - y0) // 4, (x1 - x0) // 4

@@ -29,7 +29,7 @@ PART = 1000
 BATCH = 16
 MOST = 6  # objects of a scene
 WORDS_DROPPED = 0.1  # captions left empty, for classifier-free guidance (Ho & Salimans, 2022)
-WORDS_SHORTENED = 0.5  # captions that leave out attributes, as an edit's do: "a red car", "a car upside down"
+WORDS_SHORTENED = 0.5  # captions that leave attributes out, as an edit's do: "a red car", "a car upside down"
 ELSEWHERE = 0.15  # weight of the loss where the words say nothing; 1 on the object that they name
 
 
@@ -74,7 +74,7 @@ def begin_from(unet, folder: Path | str) -> None:
 
 
 def timesteps(count: int, generator):
-    """Times of the diffusion, long [count]: half of them by lot, half around the middle, where shapes and colours are decided."""
+    """Times of the diffusion, long [count]: half by lot, half about the middle, where shapes and colours are decided."""
     import torch
 
     middle = torch.sigmoid(torch.randn(count, generator=generator) + 0.4)
@@ -141,7 +141,7 @@ def fit(unet, batches, states, out: Path, name: str, minutes: float, *, vae, cli
         begin_from(unet, init)
     begun = origins(vae=vae, text_encoder=text_encoder(clip)[0], init=unet if init else None)
     unet.to(memory_format=torch.channels_last)
-    unet.set_attn_processor(AttnProcessor())  # on a CPU its backward pass is quicker than that of the fused attention
+    unet.set_attn_processor(AttnProcessor())  # its backward pass is quicker on a CPU than that of the fused attention
     rate = 1e-3 if init is None else 5e-4  # lower, so that what an earlier run has learned is not lost
     done = run(
         unet, batches, velocity_loss(noise_schedule(), states), out / "training", minutes, rate, name=name,
@@ -219,7 +219,7 @@ def batch_maker(latents, captions, places, shorter: np.ndarray):
 
 def train(out: Path | str, minutes: float, *, vae: Path | str, clip: Path | str, seed: int = 0, scenes: Path | str | None = None,
           count: int = SAMPLES, init: Path | str | None = None, progress: bool = True) -> dict:  # fmt: skip
-    """Train for `minutes` into `out` (goes on with what is there), and save the UNet, its schedule and card there.
+    """Train for `minutes` into `out` (goes on with what is there), save UNet, schedule and card there.
 
     vae, clip: folders of the trained autoencoder and CLIP, which stay as they are. scenes: folder of drawn samples.
     init: folder of an earlier training whose UNet is trained further. Taught in notebook 09.

@@ -92,7 +92,7 @@ def psnr(model, pixels) -> float:
 
 def train(out: Path | str, minutes: float, *, seed: int = 0, scenes: Path | str | None = None, count: int = SCENES,
           init: Path | str | None = None, scored: int = 1000, progress: bool = True) -> dict:  # fmt: skip
-    """Train for `minutes` into `out` (goes on with what is there); save the model and its card, and return the measured figures.
+    """Train for `minutes` into `out` (goes on with what is there), save model and card, and return the measured figures.
 
     init: a trained autoencoder whose decoder alone is trained further: its latents, which a painter may have been
     trained on, stay as they are. scenes: folder of drawn scenes, shared with the other trainers; count: how many.

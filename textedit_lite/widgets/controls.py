@@ -267,7 +267,7 @@ class Panel(widgets.VBox):
         self.children = [self.status, body]
 
     def _on(self, control: widgets.Widget, function: Callable[[], Any], debounced: bool = False) -> None:
-        """Call a function when the user, or Python, has moved a control, but not when the panel itself has."""
+        """Call a function when the user, or Python, has moved a control; not when the panel itself has."""
 
         def in_turn() -> None:
             with self._turn:

@@ -1,4 +1,4 @@
-"""The whole editor as a panel: picture, words, object, mask, painting, and undo."""
+"""The whole editor as a panel: picture, words, object, mask, painting, undo and redo."""
 
 from __future__ import annotations
 

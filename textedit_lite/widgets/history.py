@@ -42,18 +42,18 @@ class History(Generic[State]):
         return self._at + 1 < len(self._states)
 
     def push(self, state: State) -> None:
-        """Make `state` the current one; what had been undone is discarded."""
+        """Make `state` the current one; what had been undone is gone."""
         first, *others = *self._states[: self._at + 1], state
         self._states = [first, *others[1 - self._longest :]]
         self._at = len(self._states) - 1
 
     def undo(self) -> State:
-        """Go back by one state, if there is one; returns the current state."""
+        """Go back by one state, where there is one; returns the current one."""
         self._at = max(0, self._at - 1)
         return self.current
 
     def redo(self) -> State:
-        """Go forward again by one state, if one was undone; returns the current state."""
+        """Go forward again by one state, where one was undone; returns the current one."""
         self._at = min(len(self._states) - 1, self._at + 1)
         return self.current
 

@@ -123,7 +123,7 @@ class PaintingPanel(Panel):
                 if self._stop.is_set():  # Stop came while the last painting was being looked at, when no further step could notice it
                     raise _Stopped
                 self.stop_button.disabled = True
-            with self._turn:  # the wipe can be moved in the meantime
+            with self._turn:  # the wipe can be moved meanwhile
                 (kind, text), colour = self._finished(result), "success"
             return result
         except (_Stopped, KeyboardInterrupt):

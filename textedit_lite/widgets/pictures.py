@@ -83,7 +83,7 @@ def tinted(image: Image.Image, weight: np.ndarray | Image.Image, side: int = SID
 
 
 def wiped(before: Image.Image, after: Image.Image, share: float, side: int = SIDE) -> Image.Image:
-    """Two pictures of one size in one: `before` on the left up to `share` (0..1) of the width, `after` to the right of it.
+    """Two pictures of one size in one: `before` on the left up to `share` (0..1) of the width, `after` right of it.
 
     Taught in notebook 05.
     """
@@ -110,7 +110,7 @@ def differing(before: Image.Image, after: Image.Image, side: int = SIDE) -> Imag
 
 
 def _weight(weight: np.ndarray | Image.Image, size: tuple[int, int]) -> np.ndarray:
-    """A weight or a mask as float32 [H, W], 0..1, at `size`."""
+    """A weight or a mask as float32 [H, W], 0..1, of `size`."""
     picture = weight if isinstance(weight, Image.Image) else Image.fromarray(np.asarray(weight, np.float32))
     if picture.size != size:
         picture = picture.resize(size, Image.Resampling.HAMMING, reducing_gap=3)

@@ -1,4 +1,4 @@
-"""Draws the backgrounds of the small world: a road, a meadow, the sea, snow, a room, a kitchen, and patterned walls."""
+"""Draws the places of the small world: a road, a meadow, the sea, snow, a room, a kitchen, and patterned walls."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ KINDS: dict[str, tuple[Callable, tuple[float, float] | None, str]] = {
 
 
 def make_background(rng: np.random.Generator) -> Background:
-    """A background chosen by lot."""
+    """A background drawn by lot."""
     kind = str(rng.choice(list(KINDS)))
     bounds = KINDS[kind][1]
     return Background(kind, int(rng.integers(2**31)), float(rng.uniform(*bounds)) if bounds else None)

@@ -1,4 +1,4 @@
-"""Writes scenes as a COCO data set: images/, and instances.json and captions.json, which pycocotools loads as they are."""
+"""Writes scenes as a COCO data set: images/, instances.json and captions.json, which pycocotools loads as they are."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def annotations(scene: Scene, image_id: int, first_id: int) -> list[dict]:
 
 
 def as_coco(scenes: Iterable[Scene]) -> tuple[dict, dict]:
-    """The instances and the captions of scenes, as COCO's two dictionaries; image ids are 1 + the scene's index."""
+    """The instances and the captions of scenes as COCO's two dictionaries; image ids are 1 + the scene's index."""
     images, instances, sentences = [], [], []
     for scene in scenes:
         image_id = scene.index + 1

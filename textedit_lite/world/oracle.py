@@ -19,7 +19,7 @@ from .scenes import Scene, full_mask, render
 
 MIN_LIKENESS = 0.7  # 98 % of bent objects reach 0.74, of grey boxes 0.64 at most, scribbles in the right colour 0.67
 MIN_EXPLAINED = 0.1  # share of the difference to the empty background that the drawing must explain
-EXAMINED = 3  # so many of the best matches are examined
+EXAMINED = 3  # number of best matches that are examined
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ class Scene:
 # --- drawing -----------------------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=512)  # a scene is drawn several times; other scenes seldom have an object of the same size
+@lru_cache(maxsize=512)  # a scene is drawn several times, and another one seldom has an object of the same size
 def stamp(category: str, colour: str, view: str, pose: str, side: int) -> Image.Image:
     """One object in its pose, RGBA; the canvas is 4/3 of `side` pixels, so that a tilted object still fits."""
     drawn = sprite(category, colour, view).resize((side, side), Image.Resampling.LANCZOS, reducing_gap=3)
@@ -120,7 +120,7 @@ def _draw_shadow(image: Image.Image, scene: Scene, thing: SceneObject, corner: t
         shadow = _soft_shadow(thing.category, thing.view, thing.pose, side)
         at = (corner[0] + round(side * 0.03), corner[1] + round(side * 0.04))
     else:
-        return  # in the open air there is nothing to throw a shadow on
+        return  # nothing to throw a shadow on in the open air
     image.paste((40, 40, 52), (at[0] - origin[0], at[1] - origin[1]), shadow)
 
 

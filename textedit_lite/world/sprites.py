@@ -71,7 +71,7 @@ def sprite(category: str, colour: str, view: str, size: int = 256) -> Image.Imag
     _DRAWINGS[category][view](pen)
     left, top, right, bottom = pen.image.getchannel("A").getbbox()
     scale = FILL * size / max(right - left, bottom - top)
-    # On both axes the difference to the canvas is even, which keeps the bounding box exactly in the middle.
+    # An even difference to the canvas on both axes keeps the bounding box exactly in the middle.
     width, height = (size - 2 * round((size - scale * side) / 2) for side in (right - left, bottom - top))
     small = pen.image.resize((width, height), Image.Resampling.BOX, box=(left, top, right, bottom))
     canvas = Image.new("RGBA", (size, size))

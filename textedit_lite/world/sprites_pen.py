@@ -32,7 +32,7 @@ _ACCENTS_ON_BLACK = {
 
 
 def _tones(colour: str) -> dict[str, tuple[int, int, int]]:
-    """All tones of a drawing in one colour: the five of the body, and the accents."""
+    """All tones of a drawing in one colour: the body's own five and the accents."""
     if colour == "white":
         own = {"light": (255, 255, 255), "shade": (216, 216, 216), "deep": (186, 187, 190), "line": (92, 92, 98)}
         return {"body": COLOUR_RGB[colour], **own, **_ACCENTS, **_ACCENTS_ON_WHITE}
