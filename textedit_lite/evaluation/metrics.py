@@ -184,8 +184,8 @@ def bootstrap_interval(
 ) -> tuple[float, float]:  # fmt: skip
     """Percentile bootstrap interval (low, high) of a statistic of values (Efron, 1979).
 
-    `resamples` times, as many values as there are get drawn from them with replacement; the interval holds the middle
-    `level` of the statistics of these draws. Values that are None or NaN, such as a mean over no pixels, are left out; for
+    Draws as many values as there are, with replacement, `resamples` times; the interval holds the middle `level` of the
+    statistics of these draws. Values that are None or NaN, such as a mean over no pixels, are left out; for
     no values at all the interval is (nan, nan). statistic: a function of an array along an axis, such as np.mean or
     np.median. To compare two editors on the same edits, pass the differences, edit by edit.
 

@@ -40,7 +40,7 @@ TRIED: dict[str, dict[str, tuple[float, ...]]] = {
         "guidance": (1.0, 1.5, 2.0, 3.0, 5.0), "image_guidance": (1.0, 1.2, 1.5, 2.0), "temperature": (0.0, 0.3, 0.6, 1.0),
     },
 }  # fmt: skip
-FEW = 40  # all combinations are tried if there are no more: if an editor never succeeds, no setting shows the way to the next one
+FEW = 40  # with at most this many combinations all are tried, as an editor that never succeeds gives a search no direction
 MOST = 2  # rounds through all settings
 BATCH = 8
 

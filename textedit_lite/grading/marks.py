@@ -1,4 +1,4 @@
-"""Marks one submission: runs its answers, if need be again without the one that broke the run, and judges what they returned."""
+"""Marks one submission: runs its answers, if need be again without the one that broke the run, and itself judges the results."""
 
 from __future__ import annotations
 
