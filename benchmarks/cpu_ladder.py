@@ -2,9 +2,9 @@
 
     python benchmarks/cpu_ladder.py --write docs/speed.md
 
-goes from the plain way on one thread to batches of edits, each rung with one thing more, on the same unseen scenes of the
-four tasks, in six to ten minutes on two quiet cores. Every edit here is painted in one round, however it turns out, so that
-all rungs do the same work; what an edit comes to, `make benchmark` measures.
+goes from the plain way on one thread to batches of edits. Each rung adds one thing, on the same unseen scenes of the four
+tasks; it takes six to ten minutes on two quiet cores. Every edit here is painted in one round, however it turns out, so that
+all rungs do the same work; `make benchmark` measures how edits turn out.
 """
 
 from __future__ import annotations
@@ -47,18 +47,18 @@ from textedit_lite.vocabulary import COLOURS, TASKS
 from textedit_lite.world.scenes import Scene, make_scene, render
 
 FEWEST = len(TASKS)  # edits, one of each task
-# Width and height of a picture of so many megapixels, a camera's 4:3.
+# Megapixels -> width and height of such a picture, in a camera's 4:3.
 SIZES = {0.25: (576, 432), 1: (1152, 864), 3: (2000, 1500), 6: (2828, 2121), 12: (4000, 3000), 24: (5656, 4242)}
 SMALL, LARGE, AIM = 0.25, 12, 1.3
 OBJECTS = (1, 2, 3, 4, 5, 6)
 BATCHES = (1, 2, 4, 8, 16, 32)
-COST_TURNS = 2  # measurements of each cost, at most: the minutes are the rungs'
+COST_TURNS = 2  # measurements of each cost, at most: the minutes are for the rungs
 STAGES = ("detect", "match", "mask", "inpaint", "verify")
 
 
 @dataclass(frozen=True)
 class Edit:
-    """One edit to make: the picture, what is asked, the painter's seed, and whether it can start from a sketch."""
+    """One edit to make: the picture, the prompt, the painter's seed, and whether it can start from a sketch."""
 
     image: Any
     prompt: str
@@ -67,7 +67,7 @@ class Edit:
 
 
 def edits(count: int, size: tuple[int, int] | int = 256) -> list[Edit]:
-    """So many edits of unseen scenes, the four tasks in turn, drawn at a size (width, height)."""
+    """`count` edits of unseen scenes, the four tasks in turn, drawn at a size (width, height)."""
     found = [case for four in zip(*(scene_cases(-(-count // len(TASKS)), 0, task) for task in TASKS)) for case in four][:count]
     width, height = (size, size) if isinstance(size, int) else size
     scenes = [replace(case.scene, width=width, height=height) for case in found]
@@ -75,7 +75,7 @@ def edits(count: int, size: tuple[int, int] | int = 256) -> list[Edit]:
 
 
 def ours(models: Models, some: Sequence[Edit], batch: int, steps: int | None = None, **settings) -> list[Any]:
-    """Edits from nothing in one round each, so many at a time; a new editor each time, so that none is remembered."""
+    """Edits made in one round each, `batch` at a time, by a new editor each time, so that nothing is remembered."""
     results = []
     for at in range(0, len(some), batch):
         part = some[at : at + batch]
@@ -93,7 +93,7 @@ def plain(models: Models, some: Sequence[Edit], steps: int) -> list[Any]:
 
 @dataclass(frozen=True)
 class Way:
-    """How edits are made: what one rung of the ladder differs from another in."""
+    """How edits are made: the ways in which one rung of the ladder differs from another."""
 
     name: str
     over: str | None = None
@@ -108,10 +108,10 @@ class Way:
 
 
 def ways(steps: int, batches: Sequence[int], compiled: bool) -> list[Way]:
-    """The ladder, a thing more on each rung, and beside it what was tried and is not the default; `steps` are the plain way's."""
+    """The ladder, with one thing more on each rung, and what was tried but is not the default; `steps` are the plain way's."""
     slow = Way(f"plain, steps: {steps}, 1 thread", plain=True, all_threads=False, steps=steps)
     base = replace(slow, name=f"plain, steps: {steps}, all threads", over=slow.name, all_threads=True)
-    # On a crop, with CLIP in one call, its boundary refined, and looked at afterwards; painted once, from noise.
+    # Ours: on a crop, with CLIP in one call, the boundary refined, and the result looked at; here painted once, from noise.
     once = {"sketch": False, "ablate": "temperature"}
     bare = Way(f"ours, from noise, once, steps: {steps}", base.name, steps=steps, settings=once)
     few = replace(bare, name="+ the models' own number of steps", over=bare.name, steps=None)
@@ -129,12 +129,12 @@ def ways(steps: int, batches: Sequence[int], compiled: bool) -> list[Way]:
 
 @dataclass
 class Bench:
-    """The models in both precisions, and the edits; makes the rungs out of ways."""
+    """The models in both precisions, and the edits; turns ways into rungs."""
 
     models: Models
     half: Models
     todo: list[Edit]
-    least: int  # edits a rung
+    least: int  # edits per rung
     cores: int
     graphs: dict[int, Callable] = field(default_factory=dict)
 
@@ -149,7 +149,7 @@ class Bench:
 
     @contextlib.contextmanager
     def state(self, way: Way) -> Iterator[None]:
-        """Threads and painter as the way wants them, and back."""
+        """Sets threads and painter as the way needs them, and then back."""
         import torch
 
         painter = (self.half if way.half else self.models).painter
@@ -174,7 +174,7 @@ class Bench:
 
 
 def cost(some: Sequence[Edit], turns: int, run: Callable[..., list[Any]], batch: int = 1) -> dict[str, Any]:
-    """Seconds an edit (the median of `turns`, after a batch to warm up), each stage's milliseconds (the last turn's), the peak memory."""
+    """Seconds per edit (median of `turns`, after a batch to warm up), milliseconds per stage (of the last turn), peak memory."""
     run = partial(run, batch=batch)
     run(some[:batch])
     taken, peak = [], Peak("cpu")
@@ -187,7 +187,7 @@ def cost(some: Sequence[Edit], turns: int, run: Callable[..., list[Any]], batch:
 
 
 def by_size(models: Models, sizes: Sequence[float], turns: int, bar) -> list[dict[str, Any]]:
-    """The same edits of the same scenes drawn at each size: with a sketch, and from noise, which a photograph is painted from."""
+    """The same edits of the same scenes, drawn at each size: with a sketch, and from noise, as photographs are painted."""
     rows = []
     for size in sizes:
         some = edits(FEWEST, SIZES[size])
@@ -203,7 +203,7 @@ def by_size(models: Models, sizes: Sequence[float], turns: int, bar) -> list[dic
 
 
 def with_objects(count: int) -> list[Edit]:
-    """Edits of unseen scenes with so many objects: the foremost gets another colour."""
+    """Edits of unseen scenes with `count` objects: the foremost gets another colour."""
     found: list[Edit] = []
     number = 0
     while len(found) < FEWEST:
@@ -269,7 +269,7 @@ def measured(args) -> dict[str, Any]:
 
 
 def larger(sizes: Sequence[dict[str, Any]]) -> dict[str, float] | None:
-    """How many times an edit of 12 megapixels costs one of 0.25: in the mean of the tasks, with a sketch, from noise."""
+    """How many times as much an edit of 12 megapixels costs as one of 0.25: in the mean of the tasks, with a sketch, from noise."""
     found = {row["megapixels"]: row for row in sizes}
     if not {SMALL, LARGE} <= found.keys():
         return None

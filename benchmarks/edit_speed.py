@@ -32,7 +32,7 @@ WAYS = {"ours": "our editor", "plain": "the plain way"}
 
 
 def edited(way: str, case: SceneCase, image, models) -> tuple[Any, float]:
-    """One edit from nothing, and the seconds that it took; a new editor each time, so that none is remembered."""
+    """One edit, and the seconds that it took; a new editor each time, so that nothing is remembered."""
     began = time.perf_counter()
     if way == "ours":
         result = Editor(models).edit(image, case.prompt, seed=case.seed)
@@ -42,7 +42,7 @@ def edited(way: str, case: SceneCase, image, models) -> tuple[Any, float]:
 
 
 def one_row(way: str, case: SceneCase, models) -> dict[str, Any]:
-    """What one edit came to, by the oracle and by counting pixels."""
+    """The measures of one edit, by the oracle and by counting pixels."""
     image = render(case.scene)
     result, seconds = edited(way, case, image, models)
     row = measure(case, image, result)
@@ -54,7 +54,7 @@ def one_row(way: str, case: SceneCase, models) -> dict[str, Any]:
 
 
 def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """The figures of one way out of its rows."""
+    """The figures of one way, computed from its rows."""
     seconds = [row["seconds"] for row in rows]
     by_task = {task: [row["success"] for row in rows if row["task"] == task] for task in TASKS}
     return {
@@ -71,12 +71,12 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def compare(count: int, seed: int, weights: str, device: str | None = None) -> dict[str, Any]:
-    """Both ways on the same scenes, in turns, so that whatever else the machine does hits both alike."""
+    """Run both ways on the same scenes, in turns, so that whatever else the machine does affects both alike."""
     from tqdm import tqdm
 
     models = load_models(weights, device)
     todo = [case for four in zip(*(scene_cases(count, seed, task) for task in TASKS), strict=True) for case in four]
-    for way in WAYS:  # the first call of everything is slower
+    for way in WAYS:  # to warm up, as the first call of everything is slower
         edited(way, todo[0], render(todo[0].scene), models)
     rows = []
     with tqdm(todo, desc="editing both ways", unit="scene", disable=None) as bar:

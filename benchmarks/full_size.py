@@ -1,6 +1,6 @@
 """Builds the full-size models of the public configurations in memory, with random numbers: they are as fast as trained ones.
 
-Nothing is downloaded and nothing is written; `tiny` is the same architecture at its smallest, to try the code with.
+Nothing is downloaded and nothing is written. `tiny` is the same architecture at its smallest, for trying out the code.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from textedit_lite.models import Models
 from textedit_lite.vocabulary import COCO_IDS
 
 MEAN, DEVIATION = [0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711]
-WORDS = 49408  # of CLIP's vocabulary: rows of its embedding, whichever of them are used
-TOKENS = 77  # that a text is padded to
-# (width, heads, layers) of the transformers; everything else is the libraries' default, which is the public configuration.
+WORDS = 49408  # size of CLIP's vocabulary: rows of its embedding, whichever of them are used
+TOKENS = 77  # tokens that a text is padded to
+# (width, heads, layers) of the transformers; everything else is left at the libraries' defaults, the public configuration.
 SIZES: dict[str, dict[str, Any]] = {
     "random": {
         "detr": {}, "backbone": {"depths": TIMM_DEPTHS["resnet50"]}, "detector_side": 800,
@@ -43,16 +43,16 @@ SIZES: dict[str, dict[str, Any]] = {
 
 
 def build(size: str, device: str, dtype) -> Models:
-    """Models of a size of SIZES on a device, its painter in `dtype`; DETR and CLIP are float32, as they are wherever they run.
+    """Models of one of SIZES on a device, the painter in `dtype`; DETR and CLIP are float32, as they are wherever they run.
 
-    They take English, start from noise and paint once a seed, as the full weights do.
+    They take English, start from noise and paint once per seed, as the full weights do.
     """
     import torch
 
     torch.manual_seed(0)
     sizes, tokenizer = SIZES[size], _tokenizer()
     processors = _processors(sizes["detector_side"])
-    with torch.device(device):  # the numbers are drawn where they stay: a GPU takes seconds for them
+    with torch.device(device):  # the numbers are drawn where they stay: a GPU needs only seconds for them
         detr, clip = _detr(sizes["detr"], sizes["backbone"]).eval(), _clip(sizes["clip"]).eval()
         parts = _parts(sizes, dtype)
     painter = _pipeline(parts, tokenizer, processors["clip"])
@@ -65,7 +65,7 @@ def build(size: str, device: str, dtype) -> Models:
 
 
 def parameters(models: Models) -> tuple[int, dict[str, int]]:
-    """How many numbers DETR and CLIP hold together, and each of the painter's parts."""
+    """How many parameters DETR and CLIP have together, and how many each of the painter's parts has."""
     parts = ("unet", "vae", "text_encoder", "safety_checker")
 
     def count(model) -> int:
@@ -87,7 +87,7 @@ def _clip(size: dict[str, Any]):
     from transformers import CLIPConfig, CLIPModel
 
     vision = _tower(size["vision"]) | {"patch_size": 32, "image_size": 224}
-    # An end of text is the largest number in it, as the public configuration still says it.
+    # With this id the library takes a text's largest number for its end; the public configuration still has it.
     text = _tower(size["text"]) | {"eos_token_id": 2}
     return CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=size["projection"]))
 
@@ -129,7 +129,7 @@ def _pipeline(parts: dict[str, Any], tokenizer, extractor):
 
 
 def _tokenizer():
-    """CLIP's byte-pair form with bytes alone: what a text costs is set by what it is padded to, not by how it is cut."""
+    """CLIP's byte-pair form with bytes alone: what a text costs depends on the padded length, not on how it is cut."""
     from transformers import CLIPTokenizer
 
     plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
@@ -139,8 +139,8 @@ def _tokenizer():
 
 
 def _processors(side: int) -> dict[str, Any]:
-    """The image processors of the public repositories, in the old words in which they describe them."""
-    # By its own path: the library's front door wants torchvision in some versions (5.15), even for the PIL back end.
+    """The image processors of the public repositories, described in the old terms that these use."""
+    # Imported by its own path: in some versions (5.15) the library's top level needs torchvision, even for the PIL back end.
     from transformers.models.auto.image_processing_auto import AutoImageProcessor
 
     said = {

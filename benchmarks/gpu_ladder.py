@@ -3,9 +3,9 @@
     python benchmarks/gpu_ladder.py
 
 builds the full-size models with random numbers (they are as fast as trained ones), edits pictures of 512x512, and prints a
-table; it stops measuring in time to end within 10 minutes. The floor is what torch counts of floating-point operations in a
-run, over the rate at which this card multiplies matrices. A rung that a card has no room for says so, and the others go on. Without a GPU,
-`--device cpu --weights tiny --steps 4 --batches 2,3` goes through the same code.
+table; it stops measuring in time to end within 10 minutes. The floor is the number of floating-point operations that torch
+counts in a run, over the rate at which this card multiplies matrices. A rung that a card has no room for says so, and the
+others go on. Without a GPU, `--device cpu --weights tiny --steps 4 --batches 2,3` goes through the same code.
 """
 
 from __future__ import annotations
@@ -32,28 +32,28 @@ from textedit_lite.rivals import plain_edit
 from textedit_lite.training.card import machine
 from textedit_lite.world.scenes import boxes, make_scene, render
 
-SCENE = 0  # of the small world's test scenes: what is in the pictures
+SCENE = 0  # which of the small world's test scenes the pictures show
 STRENGTH = 0.9  # of the plain way, which leaves nine steps in ten
 LOGIT = 20.0  # of a planted detection: as sure as can be
-# What the paper reports, and the card that it reports it on. An A5000 does 222.2 TFLOPS on its tensor cores by NVIDIA's data
-# sheet, in half precision and counting every second number as a zero; without that, half of it (64 multiprocessors of 1,024
-# operations a clock, at 1.695 GHz).
+# What the paper reports, and the card that it was measured on. By NVIDIA's data sheet, an A5000 does 222.2 TFLOPS on its
+# tensor cores, in half precision and with every second number counted as a zero; without that, half of it (64
+# multiprocessors with 1,024 operations a clock, at 1.695 GHz).
 PAPER_SECONDS, A5000_RATE = 2.65, 222.2e12 / 2
 AIM_FLOOR, AIM_PLAIN, AIM_SHARE = 1.5, 10, 0.05
 
 
 @dataclass(frozen=True)
 class Way:
-    """How edits are made: what one rung of the ladder differs from another in."""
+    """How edits are made: the ways in which one rung of the ladder differs from another."""
 
     name: str
-    over: str | None = None  # the rung to which it adds one thing
+    over: str | None = None  # the rung that it adds one thing to
     half: bool = True
     ours: bool = True
     steps: int = 40
     schedule: str = "DDIM"
     guidance: float = 7.5
-    fused: bool = True  # with words and without them in one call of the U-Net
+    fused: bool = True  # with and without words in one call of the U-Net
     sdpa: bool = True  # torch's fused attention
     channels_last: bool = False
     compiled: bool = False
@@ -66,7 +66,7 @@ class Way:
 
 
 def ways(steps: int, batches: Sequence[int], half: str, compiled: bool) -> list[Way]:
-    """The ladder, a thing more on each rung; `steps` are the plain way's, of which a fast schedule takes half, LCM a tenth."""
+    """The ladder, with one thing more on each rung; `steps` are the plain way's: a fast schedule takes half of them, LCM a tenth."""
     few, fewest = max(1, steps // 2), max(1, steps // 10)
     full = Way(f"plain, fp32, steps: {steps}", half=False, ours=False, steps=steps)
     plain = replace(full, name=f"plain, {half}, steps: {steps}", over=full.name, half=True)
@@ -96,23 +96,23 @@ def ways(steps: int, batches: Sequence[int], half: str, compiled: bool) -> list[
 
 
 def pictures(count: int, side: int) -> list[Image.Image]:
-    """The same scene so many times, each with noise of its own: nothing that the editor remembers of one serves another."""
+    """`count` pictures of one scene, each with its own noise, so that nothing that the editor remembers of one serves another."""
     drawn = np.asarray(render(make_scene(SCENE, size=side)), np.float32)
     noises = (np.random.default_rng(i).normal(0, 4, drawn.shape) for i in range(count))
     return [Image.fromarray((drawn + noise).clip(0, 255).astype(np.uint8)) for noise in noises]
 
 
 def prompt() -> str:
-    """What is asked of the scene's last object, the foremost."""
+    """The prompt for the scene's last object, the foremost."""
     thing = make_scene(SCENE).objects[-1]
     return f"the {thing.category} changes to a {'blue' if thing.colour == 'red' else 'red'} {thing.category}"
 
 
 @contextlib.contextmanager
 def planted(models: Models) -> Iterator[None]:
-    """The detector runs in full, and then says what is in the scene: of random numbers it would say nothing.
+    """Lets the detector run in full, and then say what is in the scene: from random numbers it would say nothing.
 
-    So the stages after it have the work that they have with trained weights.
+    So the stages after it have as much work as with trained weights.
     """
     import torch
 
@@ -124,7 +124,7 @@ def planted(models: Models) -> Iterator[None]:
     places = torch.from_numpy(xyxy_to_cxcywh(boxes(scene)) / scene.width)
 
     def answer(model, arguments, output):
-        output.logits.zero_()[..., -1] = LOGIT  # nothing, anywhere
+        output.logits.zero_()[..., -1] = LOGIT  # no object anywhere
         for query, label in enumerate(labels):
             output.logits[:, query, -1], output.logits[:, query, label] = 0, LOGIT
         output.pred_boxes[:, : len(labels)] = places.to(output.pred_boxes)
@@ -139,12 +139,12 @@ def planted(models: Models) -> Iterator[None]:
 
 @contextlib.contextmanager
 def whole_batch(models: Models, batch: int) -> Iterator[None]:
-    """Raises torch.OutOfMemoryError where a batch did not fit: the editor itself goes on with fewer at once, which is another rung."""
+    """Raises torch.OutOfMemoryError where a batch did not fit: the editor would go on with fewer at once, which is another rung."""
     import torch
 
     try:
         yield
-    except WeightsError as error:  # not even one does
+    except WeightsError as error:  # not even one picture fits
         raise torch.OutOfMemoryError(str(error)) from error
     if models.at_once < batch:
         raise torch.OutOfMemoryError(f"{batch} pictures do not fit into the memory at once.")
@@ -155,9 +155,9 @@ def whole_batch(models: Models, batch: int) -> Iterator[None]:
 
 @dataclass
 class Bench:
-    """The models in both precisions, the pictures, and what was compiled; makes the rungs out of ways.
+    """The models in both precisions, the pictures, and what was compiled; turns ways into rungs.
 
-    full: None where the device has no room for it. Of the two painters only that of the rung at hand is on the device.
+    full: None where the device has no room for it. Of the two painters, only the current rung's is on the device.
     """
 
     full: Models | None
@@ -176,7 +176,7 @@ class Bench:
         return models
 
     def edit(self, way: Way, steps: int | None = None) -> list[Any]:
-        """One batch of edits from nothing, by a painter that is in the way's `state`."""
+        """One batch of edits with nothing remembered, by a painter that is in the way's `state`."""
         models, steps = self.models(way), steps or way.steps
         if not way.ours:
             return [plain_edit(self.pictures[0], self.prompt, models, steps=steps, guidance=way.guidance, strength=STRENGTH)]
@@ -184,12 +184,12 @@ class Bench:
         with whole_batch(models, way.batch):
             return Editor(models).edit_batch(
                 some, [self.prompt] * len(some), list(range(len(some))), steps=steps, guidance=way.guidance, select="best", rounds=1,
-                ablate="guidance",  # the words' pull as it is, so that all are painted in one call
+                ablate="guidance",  # the guidance stays as given, so that all are painted in one call
             )  # fmt: skip
 
     @contextlib.contextmanager
     def state(self, way: Way) -> Iterator[None]:
-        """The painter as the way wants it, and back."""
+        """Sets the painter as the way needs it, and then back."""
         from diffusers.models.attention_processor import AttnProcessor, AttnProcessor2_0
 
         models = self.models(way)
@@ -201,7 +201,7 @@ class Bench:
         before = painter.scheduler, models.at_once, editing.PAINTED_AT_ONCE
         try:
             painter.scheduler = schedule(way.schedule, painter.scheduler.config)
-            models.at_once = editing.PAINTED_AT_ONCE = way.batch  # what the ladder is to find out, whatever the memory
+            models.at_once = editing.PAINTED_AT_ONCE = way.batch  # set whatever the memory, as the ladder is to find out what fits
             attention = AttnProcessor2_0 if way.sdpa else AttnProcessor
             for part in (unet, painter.vae):
                 memory_format(part, way.channels_last)
@@ -219,7 +219,7 @@ class Bench:
             painter.scheduler, models.at_once, editing.PAINTED_AT_ONCE = before
 
     def rung(self, way: Way, counted: Counted, rate: float) -> Rung:
-        """A way as a rung, with its FLOPs an edit and the seconds that they take at a rate (FLOP/s), where they could be counted."""
+        """A way as a rung, with its FLOPs per edit, if they could be counted, and the seconds they take at a rate (FLOP/s)."""
         flops = counted.of(way)
         return Rung(
             way.name, lambda steps: self.edit(way, steps), way.over, lambda: self.state(way), optional=way.compiled,
@@ -228,7 +228,7 @@ class Bench:
 
 
 def schedule(name: str, config):
-    """A scheduler of diffusers over the noise schedule of a painter."""
+    """One of diffusers' schedulers, over the noise schedule of a painter."""
     import diffusers
 
     kinds = {
@@ -240,7 +240,7 @@ def schedule(name: str, config):
 
 def set_aside(models: Models) -> None:
     """Take a painter off its device, into the machine's memory."""
-    models.painter.to("cpu", silence_dtype_warnings=True)  # of half precision there: nothing is computed
+    models.painter.to("cpu", silence_dtype_warnings=True)  # it warns of half precision on a CPU, but nothing is computed there
 
 
 def memory_format(module, channels_last: bool) -> None:
@@ -250,7 +250,7 @@ def memory_format(module, channels_last: bool) -> None:
 
 
 def in_halves(unet) -> Callable:
-    """A U-Net that is called twice a step, for the words and without them, where diffusers calls it once for both."""
+    """A U-Net that is called twice per step, with and without the words, where diffusers calls it once for both."""
     import torch
 
     def forward(sample, timestep, encoder_hidden_states, **options):
@@ -267,7 +267,7 @@ def compiled(unet) -> Callable:
 
 
 def compiles(device: str) -> bool:
-    """Whether torch.compile can build for a device, by a try of one line: a U-Net would take a minute a rung to find out."""
+    """Whether torch.compile can build for a device, tried on one line: with a U-Net it would take a minute per rung to find out."""
     import torch
 
     try:
@@ -281,9 +281,9 @@ def compiles(device: str) -> bool:
 
 
 class Counted:
-    """Counts the FLOPs of an edit: at one and at two calls of the U-Net, and a call more costs what the second did.
+    """Counts the FLOPs of an edit with one and with two calls of the U-Net; each further call costs what the second did.
 
-    In half precision, which is as many and takes less memory.
+    It counts in half precision, which has as many FLOPs and takes less memory.
     """
 
     def __init__(self, bench: Bench):
@@ -303,16 +303,16 @@ class Counted:
         return one + (way.calls - 1) * (two - one)
 
     def warm(self, way: Way) -> None:
-        """One edit in two steps that is not counted."""
+        """Make one edit in two steps, which is not counted."""
         with self.bench.state(way):
             self.bench.edit(way, 2)
 
     def direct(self, way: Way, steps: int) -> int:
-        """The FLOPs of one edit of so many steps, as torch counts them while it runs."""
+        """The FLOPs of one edit in `steps` steps, as torch counts them while it runs."""
         from torch.nn.attention import SDPBackend, sdpa_kernel
         from torch.utils.flop_counter import FlopCounterMode
 
-        # The plain form of attention has a formula on every device; it is as many operations as the fused ones.
+        # For the plain form of attention torch can count on every device; it takes as many operations as the fused forms.
         with self.bench.state(replace(way, sdpa=False)), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
             self.bench.edit(way, steps)
         return counter.get_total_flops()
@@ -336,16 +336,16 @@ def matrix_rate(device: str, dtype, side: int) -> float:
 
 
 def half_precision(device: str):
-    """The dtype of half precision there."""
+    """The dtype of half precision on a device."""
     import torch
 
     return torch.bfloat16 if device == "cpu" else torch.float16
 
 
 def loaded(weights: str, device: str) -> tuple[Models | None, Models]:
-    """The models with a painter in float32, set aside, and the same with one in half precision, which share DETR and CLIP.
+    """The models with a painter in float32, set aside, and those with one in half precision; both share DETR and CLIP.
 
-    The first is None where the device has no room for it. Raises SettingsError where it has none for the second.
+    The first is None where the device has no room for it. Raises SettingsError where it has no room for the second.
     """
     import torch
 
@@ -354,7 +354,7 @@ def loaded(weights: str, device: str) -> tuple[Models | None, Models]:
             return build(weights, device, dtype)
         models = load_models(weights, device, low_memory=False)
         models.painter.to(dtype)
-        return replace(models, sketches=False, temperature=1.0)  # as the full weights are used: from noise, and from all of it
+        return replace(models, sketches=False, temperature=1.0)  # as the full weights are used: from noise, at full temperature
 
     full = fitted(lambda: one(torch.float32), device)
     if full is not None:
@@ -364,7 +364,7 @@ def loaded(weights: str, device: str) -> tuple[Models | None, Models]:
 
 
 def needed(value):
-    """A value without which nothing can be measured. Raises SettingsError where there was no room for it."""
+    """Returns a value without which nothing can be measured. Raises SettingsError where there was no room for it."""
     if value is None:
         raise SettingsError("The device has no memory for the models, not even in half precision: close what else uses it, or try the "
                             "code with --weights tiny.")  # fmt: skip
@@ -383,13 +383,13 @@ def measured(args) -> dict[str, Any]:
     began = time.perf_counter()
     quiet()
     dtype, builds = half_precision(args.device), args.compile and compiles(args.device)
-    side = 8192 if args.device.startswith("cuda") else 256  # a processor may emulate half precision: it is only to go through
+    side = 8192 if args.device.startswith("cuda") else 256  # a processor may emulate half precision; there the code is only to run through
     rate = needed(fitted(lambda: matrix_rate(args.device, dtype, side), args.device))
     full, half = loaded(args.weights, args.device)
     bench = Bench(full, half, pictures(max(args.batches), args.side), prompt())
     name = str(dtype).removeprefix("torch.").replace("float", "fp").replace("bfp", "bf")
     ladder = ways(args.steps, args.batches, name, builds)
-    with planted(half):  # which is the detector of both
+    with planted(half):  # its detector is that of both
         counted = Counted(bench)
         rungs = [bench.rung(way, counted, rate) for way in ladder]
         left = max(1.0, 60 * args.minutes - (time.perf_counter() - began))
@@ -412,7 +412,7 @@ def measured(args) -> dict[str, Any]:
 
 
 def paper(flops: float | None) -> dict[str, float] | None:
-    """What the paper reports, beside the floor of the plain way's run on its card; None where that was not counted."""
+    """What the paper reports, and the floor of the plain way's run on the paper's card; None where that was not counted."""
     if flops is None:
         return None
     floor = flops / A5000_RATE
@@ -420,7 +420,7 @@ def paper(flops: float | None) -> dict[str, float] | None:
 
 
 def aims(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The three aims, of the fast schedule's batches: the best over the floor, over the plain way, the share of stages 1 to 3."""
+    """The three aims, for the fast schedule's batches: the best over the floor, over the plain way, the share of stages 1 to 3."""
     those = [row for row in rows if row["name"].startswith("+ batches") and row.get("seconds")]
     return {
         "times_floor": min((row["times_floor"] for row in those if row["times_floor"]), default=None),

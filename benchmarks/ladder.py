@@ -29,10 +29,10 @@ LIBRARIES = ("textedit-lite", "torch", "transformers", "diffusers")
 
 @dataclass(frozen=True)
 class Rung:
-    """One way to edit: `run(steps)` makes edits, as EditResults; `steps` of None are its own, a few warm it up.
+    """One way to edit: `run(steps)` makes edits, as EditResults; with `steps` None it takes its own, and a few to warm up.
 
-    over: the rung to which it adds one thing, by name; state: what must hold while it runs; optional: that it cannot
-    run on every machine is no error; more: what else the table is to know of it.
+    over: the name of the rung that it adds one thing to; state: what must hold while it runs; optional: it is no error if
+    it cannot run on a machine; more: what else the table should say about it.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Rung:
 
 
 def synchronise(device: str) -> None:
-    """Wait until a device has done all that it was asked: a GPU is only told what to do, and the call returns."""
+    """Wait until a device has done all that it was asked: a call to a GPU only tells it what to do, and returns."""
     import torch
 
     if device.startswith("cuda"):
@@ -71,7 +71,7 @@ def out_of_memory(error: BaseException) -> bool:
 
 
 def release(device: str) -> None:
-    """Give back what nothing holds any more; out of an `except` clause, as an error holds all that it passed."""
+    """Free memory that nothing holds any more; call it outside of an `except` clause, as an error holds all that it passed."""
     import torch
 
     gc.collect()
@@ -80,7 +80,7 @@ def release(device: str) -> None:
 
 
 def fitted(function: Callable[[], Any], device: str) -> Any:
-    """What a function returns, or None where the memory has no room for it, which then is as before."""
+    """What a function returns, or None where the memory has no room for it; the memory is then as before."""
     try:
         return function()
     except Exception as error:
@@ -91,10 +91,10 @@ def fitted(function: Callable[[], Any], device: str) -> Any:
 
 
 class Peak:
-    """The most memory in use since `start`, in bytes, or None where nobody can tell.
+    """The most memory in use since `start`, in bytes, or None where it cannot be told.
 
-    On CUDA what torch had allocated in all; elsewhere what the process had of the machine's memory, which Linux alone
-    counts anew.
+    On CUDA it is all that torch had allocated; elsewhere what the process had of the machine's memory, a count that only
+    Linux can start anew.
     """
 
     def __init__(self, device: str):
@@ -107,7 +107,7 @@ class Peak:
         if self.device.startswith("cuda"):
             torch.cuda.reset_peak_memory_stats(self.device)
             return
-        with contextlib.suppress(OSError, AttributeError):  # glibc's: what was freed goes back to the machine first
+        with contextlib.suppress(OSError, AttributeError):  # with glibc, what was freed first goes back to the machine
             ctypes.CDLL(None).malloc_trim(0)
         try:
             Path("/proc/self/clear_refs").write_text("5")
@@ -126,18 +126,18 @@ class Peak:
 
 
 def climb(rungs: Sequence[Rung], device: str, repeats: int, seconds: float, progress: bool = True) -> list[dict[str, Any]]:
-    """Every rung warmed up, then measured `repeats` times in turns, so that whatever else the machine does hits all alike.
+    """Warm up every rung, then measure it `repeats` times in turns, so that whatever else the machine does affects all alike.
 
-    After `seconds` nothing is measured a second time, after half as much again nothing a first time: what is left then says
-    that it was not measured. Returns a row a rung: `seconds` an edit (median), `best`, `turns`, `edits`, `share` of stages
-    1 to 3, `peak` in bytes, `without` (edits that brought no picture), or `failed`, a sentence.
+    After `seconds`, nothing is measured a second time; after half as much again, nothing is measured a first time, and what
+    is left says that it was not measured. Returns one row per rung: `seconds` per edit (median), `best`, `turns`, `edits`,
+    `share` of stages 1 to 3, `peak` in bytes, `without` (edits that brought no picture), or `failed`, a sentence.
     """
     from tqdm import tqdm
 
     rows = [{"name": rung.name, "over": rung.over, "taken": [], "warm": False, "failed": None, **rung.more} for rung in rungs]
     began = time.perf_counter()
     with tqdm(total=len(rungs) * (1 + repeats), desc="climbing", unit="rung", disable=None if progress else True) as bar:
-        for turn in range(-1, repeats):  # the first of all warms up: kernels are chosen, graphs compiled
+        for turn in range(-1, repeats):  # the very first turn warms up: kernels are chosen, graphs compiled
             for rung, row in zip(rungs, rows, strict=True):
                 bar.set_postfix_str(rung.name[:40])
                 left = seconds - (time.perf_counter() - began)
@@ -156,7 +156,7 @@ def climb(rungs: Sequence[Rung], device: str, repeats: int, seconds: float, prog
 
 
 def _measure(rung: Rung, row: dict[str, Any], device: str, warm: bool) -> None:
-    """One turn of one rung, into its row."""
+    """Measure one turn of one rung, and add it to its row."""
     peak = Peak(device)
     try:
         with rung.state():
@@ -186,7 +186,7 @@ def _measure(rung: Rung, row: dict[str, Any], device: str, warm: bool) -> None:
 
 
 def compared(rows: Sequence[dict[str, Any]], base: str) -> list[dict[str, Any]]:
-    """The rows with `times_base`, how many times as fast as the rung `base`, and `times_over`, as the rung that it adds to."""
+    """The rows with `times_base`, how many times as fast as the rung `base` each is, and `times_over`, as the rung it adds to."""
     seconds = {row["name"]: row.get("seconds") for row in rows}
 
     def times(row, other):
@@ -197,7 +197,7 @@ def compared(rows: Sequence[dict[str, Any]], base: str) -> list[dict[str, Any]]:
 
 @contextlib.contextmanager
 def threads(count: int) -> Iterator[None]:
-    """torch on so many threads, and back."""
+    """Sets torch to `count` threads, and then back."""
     import torch
 
     before = torch.get_num_threads()
@@ -209,7 +209,7 @@ def threads(count: int) -> Iterator[None]:
 
 
 def quiet() -> None:
-    """Keeps off the terminal what the libraries say while they load and cast."""
+    """Keeps the libraries' messages while they load and cast off the terminal."""
     from diffusers.utils import logging as diffusers_log
     from transformers.utils import logging as transformers_log
 
@@ -221,7 +221,7 @@ def quiet() -> None:
 
 
 def versions() -> dict[str, str]:
-    """What the figures were measured with."""
+    """The versions that the figures were measured with."""
     return {name: version(name) for name in LIBRARIES} | {"python": platform.python_version()}
 
 
@@ -234,13 +234,13 @@ def show(value: float | None, form: str = "{:.3g}") -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], words: int = 1) -> str:
-    """A table in Markdown: the first columns, `words` of them, are text, the others are numbers."""
+    """A table in Markdown: the first `words` columns are text, the others are numbers."""
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * words}{'---:|' * (len(head) - words)}"]
     return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
 
 
 def ladder_table(rows: Sequence[dict[str, Any]], base: str, floor: bool = False) -> str:
-    """The ladder in Markdown; floor: with what the device could do at best, where the rows know it."""
+    """The ladder in Markdown; floor: adds what the device could do at best, where the rows know it."""
     names = {row["name"]: number for number, row in enumerate(rows, 1)}
     head = ["", "rung", "s an edit", "edits/s", f"times {base}", "times rung", *(["floor, s", "times floor"] if floor else []),
             "stages 1-3", "peak, GB"]  # fmt: skip
@@ -260,7 +260,7 @@ def ladder_table(rows: Sequence[dict[str, Any]], base: str, floor: bool = False)
 
 
 def under(machine: str, rows: Sequence[dict[str, Any]]) -> list[str]:
-    """What is to be said under a ladder: how it was measured, where, and what is odd about it."""
+    """The notes under a ladder: how it was measured, where, and what is odd about it."""
     turns = [row["turns"] for row in rows if row["turns"]]
     many = " to ".join(map(str, sorted({min(turns), max(turns)}))) if turns else ""
     lines = [f"Medians of {many} turns after a warm-up, all rungs in one run." if turns else "Nothing was measured."]
@@ -270,7 +270,7 @@ def under(machine: str, rows: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def figure(rows: Sequence[dict[str, Any]], path: Path, title: str) -> None:
-    """The ladder as bars, a rung each, seconds an edit on a logarithmic axis, a mark where its floor is."""
+    """Draw the ladder as bars, one per rung: seconds per edit on a logarithmic axis, and a mark where the floor is."""
     from matplotlib.figure import Figure
 
     there = [row for row in rows if not row["failed"]]
@@ -288,7 +288,7 @@ def figure(rows: Sequence[dict[str, Any]], path: Path, title: str) -> None:
 
 
 def around(path: Path, name: str) -> tuple[str, str]:
-    """What stands in a file up to `<!-- NAME -->` and from `<!-- end of NAME -->` on, both included.
+    """The text of a file up to `<!-- NAME -->` and from `<!-- end of NAME -->` on, with both marks included.
 
     Raises OutputError where the file cannot be read, or has no such place.
     """
@@ -308,7 +308,7 @@ def write_into(path: Path, name: str, text: str) -> None:
 
 
 def options(parser) -> None:
-    """The arguments that all ladders have in common."""
+    """Adds the arguments that all ladders have in common."""
     parser.add_argument("--turns", metavar="N", type=int, default=3, help="measurements of each rung, at most (default: 3)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--out", metavar="DIR", type=Path, help="write the table, the figures and the numbers into a folder too")
@@ -316,7 +316,7 @@ def options(parser) -> None:
 
 
 def checked(args, name: str) -> None:
-    """Raises SettingsError or OutputError, before anything is measured, for what would only be noticed after it."""
+    """Raises SettingsError or OutputError, before anything is measured, for what would otherwise be noticed only afterwards."""
     if args.turns < 1 or not args.minutes > 0:
         raise SettingsError("A ladder needs at least one turn and some minutes: give --turns 1 or more, --minutes above 0.")
     if args.write and not args.write.is_file():
@@ -341,7 +341,7 @@ def hand_over(args, name: str, figures: dict[str, Any], text: str, title: str) -
 
 
 def finished(args, name: str, measured: Callable, as_markdown: Callable, what: str) -> int:
-    """Measure, and hand over what was found; the exit status, after one sentence where it cannot be done."""
+    """Measure, and hand over what was found; returns the exit status, after one sentence where it cannot be done."""
     try:
         checked(args, name)
         figures = measured(args)

@@ -3,15 +3,15 @@
     python benchmarks/steps_and_schedulers.py --count 25 --out runs/steps
     python benchmarks/steps_and_schedulers.py --count 25 --out runs/steps --lcm
 
-edits 25 test scenes for each of the four tasks in every way (scheduler, steps, guidance), all ways on some scenes before
-the next ones, and writes a row an edit into --out/rows.jsonl, and the table and its figure beside it. Stopped, the same
-command goes on; with another --count, or with --lcm (the painter with the LoRA of `textedit-lite train lcm`), it adds
-what is missing. The oracle of the small world says what succeeded; the editor does not know it.
+edits 25 test scenes for each of the four tasks in every way (scheduler, steps, guidance); all ways edit some scenes before
+the next scenes follow. It writes one row per edit into --out/rows.jsonl, and the table and its figure beside it. If it was
+stopped, the same command goes on; with another --count, or with --lcm (the painter with the LoRA of `textedit-lite train
+lcm`), it adds what is missing. The oracle of the small world says what succeeded; the editor does not know it.
 
-A scheduler can stand for the painter's own if it ends in pure noise as well (zero terminal SNR) and lets the painter
-predict velocity. DDIM and LCM do as they are, since with velocities nothing is divided by the signal, which is 0
-there; DPM-Solver++, UniPC and Euler set it to 2^-24. Heun, DEIS, LMS, PNDM and the singlestep DPM-Solver overlook
-`rescale_betas_zero_snr` and start where 7 % of the signal is left, to which the painter has not been trained: those are
+A scheduler can replace the painter's own if it also ends in pure noise (zero terminal SNR) and lets the painter predict
+velocity. DDIM and LCM do so as they are, since with velocities nothing is divided by the signal, which is 0 there;
+DPM-Solver++, UniPC and Euler set it to 2^-24. Heun, DEIS, LMS, PNDM and the singlestep DPM-Solver ignore
+`rescale_betas_zero_snr` and start where 7 % of the signal is left, for which the painter has not been trained. These are
 refused.
 """
 
@@ -44,7 +44,7 @@ SCHEDULERS = {
 }  # fmt: skip
 STUDENT = "lcm"  # the few-step painter, with the scheduler that it was made for
 USUAL = "ddim,dpm++,unipc"
-LOSES_AT_MOST = 0.02  # of the success, the fastest that is named at the end
+LOSES_AT_MOST = 0.02  # of the success: what the fastest way that is named at the end may lose
 SCENES_AT_ONCE = 2
 
 
@@ -60,7 +60,7 @@ class Way(NamedTuple):
 
 
 def scheduler_named(name: str, own) -> Any:
-    """Another scheduler over a painter's own noise schedule. Raises SettingsError where it cannot stand for it, and says why."""
+    """Another scheduler over a painter's own noise schedule. Raises SettingsError, with the reason, where it cannot replace it."""
     import diffusers
 
     if name not in SCHEDULERS:
@@ -77,7 +77,7 @@ def scheduler_named(name: str, own) -> Any:
 
 
 def sweep(ways: list[Way], models: dict[str, Models], count: int, seed: int, out: Path) -> list[dict[str, Any]]:
-    """A row for each way, task and scene; those that are in `out`/rows.jsonl already are not made again.
+    """One row for each way, task and scene; rows that are in `out`/rows.jsonl already are not made again.
 
     models: by the scheduler's name.
     """
@@ -125,7 +125,7 @@ def key(row: dict[str, Any]) -> tuple:
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """The rows of a file, but for a last one that was cut short, which is taken off."""
+    """The rows of a file; a last one that was cut short is removed from it."""
     if not path.exists():
         return []
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
@@ -139,10 +139,10 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 
 def summary(rows: list[dict[str, Any]], usual: Way) -> list[dict[str, Any]]:
-    """For each way: success by the oracle, in all and by task, with 95 % bootstrap intervals; `verified`; `seconds` an edit.
+    """For each way: success by the oracle, in all and by task, with 95 % bootstrap intervals; `verified`; `seconds` per edit.
 
-    loses: how much success less than the usual way, on the same edits, with its interval. The bootstrap draws scenes, as
-    the four edits of one scene succeed or fail together.
+    loses: how much less success it has than the usual way, on the same edits, with its interval. The bootstrap draws
+    scenes, as the four edits of one scene succeed or fail together.
     """
     by_way: dict[Way, dict[tuple, dict]] = {}
     for row in rows:
@@ -164,7 +164,7 @@ def summary(rows: list[dict[str, Any]], usual: Way) -> list[dict[str, Any]]:
 
 
 def fastest(figures: list[dict[str, Any]]) -> dict[str, Any]:
-    """Of the ways that lose at most LOSES_AT_MOST against the usual one, the one with the fewest seconds an edit."""
+    """Of the ways that lose at most LOSES_AT_MOST against the usual one, the one with the fewest seconds per edit."""
     return min((one for one in figures if one["loses"] <= LOSES_AT_MOST + 1e-9), key=lambda one: one["seconds"])
 
 
@@ -193,7 +193,7 @@ def as_markdown(figures: list[dict[str, Any]], usual: Way, seed: int, device: st
 
 
 def draw(figures: list[dict[str, Any]]):
-    """Success against steps, a panel a guidance scale and a line a scheduler, with the intervals; the Figure."""
+    """Plots success against steps, one panel per guidance scale and one line per scheduler, with intervals; returns the Figure."""
     scales = sorted({one["guidance"] for one in figures})
     figure, axes = panels(1, len(scales), 3.4, 2.8)
     for ax, scale in zip(axes, scales, strict=True):
@@ -243,7 +243,7 @@ def run(args: argparse.Namespace) -> str:
 
 
 def numbers(kind):
-    """Numbers with commas between them, each once, in order."""
+    """A parser of numbers separated by commas, each once, in order."""
 
     def listed(text: str) -> list:
         return sorted({kind(part) for part in text.split(",")})

@@ -1,10 +1,10 @@
-"""Builds the notebooks out of their text: `python notebooks/build.py [NN ...]` runs each and stores what it shows.
+"""Builds the notebooks from their text: `python notebooks/build.py [NN ...]` runs each and stores what it shows.
 
 `text/NN_name.py` (jupytext's percent format) is what people edit and review; `NN_name.ipynb`, which GitHub shows and
-Colab opens, is made from it and never edited by hand. A changed notebook goes back into its text with --to-text. How
-long each takes, and how much memory, is printed with it, and --write puts that into its header; --measure prints it and
-stores no notebook. --points counts the exercises' points anew for the syllabus, README.md; --map lists at each text's
-end the functions that say "Taught in notebook NN.", with links to their files.
+Colab opens, is made from it and never edited by hand. --to-text writes a changed notebook back into its text. For each
+notebook, the time and the memory that it takes are printed, and --write puts them into its header; --measure prints them
+and stores no notebook. --points counts the exercises' points anew for the syllabus, README.md; --map lists, at the end of
+each text, the functions that say "Taught in notebook NN.", with links to their files.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ METADATA = {
 
 
 def from_text(path: Path) -> nbformat.NotebookNode:
-    """The notebook that a text describes, not run yet; the cells' ids count, so that they stay when others change."""
+    """The notebook that a text describes, not run yet; the cells' ids are counted up, so that they stay when other cells change."""
     notebook = jupytext.read(path, fmt="py:percent")
     number = path.name[:2]
     for index, cell in enumerate(notebook.cells):
@@ -45,11 +45,11 @@ def from_text(path: Path) -> nbformat.NotebookNode:
 
 
 def execute(notebook: nbformat.NotebookNode, timeout: int = 900) -> nbformat.NotebookNode:
-    """The notebook run from top to bottom in its own folder, its outputs stored; an error stops it."""
+    """The notebook after a run from top to bottom in its own folder, with its outputs; an error stops it."""
     return measured(notebook, timeout)[0]
 
 
-# What a kernel, and the processes that it started, have used: seconds of a processor, and the most memory, in bytes.
+# What a kernel and the processes that it started have used: seconds of a processor, and peak memory in bytes.
 USED = """
 import resource, sys
 every = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
@@ -68,13 +68,13 @@ class Used:
 
     @property
     def figures(self) -> str:
-        """Rounded, as a notebook's header says them."""
+        """The figures, rounded, as a notebook's header gives them."""
         nearest = 5 if self.processor > 20 else 1
         return f"to run: {max(round(self.processor / nearest), 1) * nearest} seconds of one core, {self.memory / 1e9:.1f} GB."
 
 
 def measured(notebook: nbformat.NotebookNode, timeout: int = 900) -> tuple[nbformat.NotebookNode, Used]:
-    """As `execute`, and what it took, with the start of the kernel."""
+    """Runs a notebook as `execute` does, and also returns what it took, including the start of the kernel."""
     start = time.perf_counter()
     notebook.cells.append(nbformat.v4.new_code_cell(USED))
     NotebookClient(notebook, timeout=timeout, resources={"metadata": {"path": str(HERE)}}).execute()
@@ -84,7 +84,7 @@ def measured(notebook: nbformat.NotebookNode, timeout: int = 900) -> tuple[nbfor
         for output in cell.get("outputs", []):
             if output.output_type == "execute_result":  # nbval runs cells without numbering them
                 output["execution_count"] = cell.execution_count
-    notebook.metadata = nbformat.from_dict(METADATA)  # without the widgets' state GitHub refuses to show it
+    notebook.metadata = nbformat.from_dict(METADATA)  # the widgets' state goes: with it GitHub refuses to show the notebook
     make_small(notebook)
     return notebook, used
 
@@ -93,7 +93,7 @@ MOST = 700 * 1024  # bytes of a notebook
 
 
 def make_small(notebook: nbformat.NotebookNode) -> None:
-    """Store the figures with a palette: of 256 colours, or fewer where the notebook were too large."""
+    """Store the figures with a palette: of 256 colours, or fewer where the notebook would be too large."""
     figures = [output.data for cell in notebook.cells for output in cell.get("outputs", []) if "image/png" in output.get("data", {})]
     pictures = [Image.open(io.BytesIO(base64.b64decode(data["image/png"]))).convert("RGB") for data in figures]
     for colours in (256, 128, 64):
@@ -104,7 +104,7 @@ def make_small(notebook: nbformat.NotebookNode) -> None:
 
 
 def with_palette(picture: Image.Image, colours: int) -> str:
-    """A picture as a PNG (base64) of so many colours. They cover all that it has: a thin red line stays red."""
+    """A picture as a PNG (base64) with `colours` colours. They cover all that it has: a thin red line stays red."""
     data = io.BytesIO()
     palette = picture.quantize(colours, Image.Quantize.MAXCOVERAGE, kmeans=3, dither=Image.Dither.NONE)
     palette.save(data, "PNG", optimize=True)
@@ -170,7 +170,7 @@ def with_figures(text: str, used: Used) -> str:
 
 @cache
 def documented() -> list[tuple[str, str, str]]:
-    """(file of the package, name, docstring) of all its functions, classes and methods."""
+    """(file, name, docstring) of all functions, classes and methods of the package."""
     found = []
     for source in sorted((HERE.parent / "textedit_lite").rglob("*.py")):
         for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
@@ -189,7 +189,7 @@ def taught(number: str) -> dict[str, list[str]]:
 
 
 def map_of(number: str) -> str:
-    """The last cell of a notebook: what it teaches, and where that stands."""
+    """The last cell of a notebook: the functions that it teaches, and the files where they are."""
     rows = []
     for file, names in taught(number).items():
         link = f"[`{file.removeprefix('textedit_lite/')}`](../{file})"
@@ -201,7 +201,7 @@ MAP = "**The code of this notebook**"
 
 
 def write_map(path: Path) -> None:
-    """Put the map at the end of a text, in the place of the old one."""
+    """Put the map at the end of a text, in place of the old one."""
     text = path.read_text("utf-8")
     head = text.split(f"# %% [markdown]\n# {MAP}\n")[0].rstrip("\n")
     lines = "\n".join(f"# {line}".rstrip() for line in map_of(path.name[:2]).splitlines())
@@ -209,7 +209,7 @@ def write_map(path: Path) -> None:
 
 
 def write_points() -> None:
-    """Count each notebook's points, and those of all, for the syllabus."""
+    """Count the points of each notebook, and of all together, for the syllabus."""
     from textedit_lite.check import all_exercises
 
     exercises = all_exercises().values()

@@ -1,4 +1,4 @@
-"""Chooses what is edited: which object of which picture is to show what, as a pure function of the seed."""
+"""Chooses what is edited: which object of which picture, and what it is to show, as a pure function of the seed."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from ..world.oracle import palette_shares
 from ..world.scenes import Scene, full_mask, make_scene, mask_box, visible_masks
 from .sets import Folder, Picture, Thing, World, object_mask
 
-VISIBLE = 0.7  # of an object's pixels must show for it to be edited
-SMALLEST, LARGEST = 0.02, 0.6  # of the picture's area
+VISIBLE = 0.7  # share of an object's pixels that must show for it to be edited
+SMALLEST, LARGEST = 0.02, 0.6  # area of an object, as a share of the picture's
 BORDER = 1.0  # pixels that a box must keep from the border, as annotations are cut to a fraction of one
-SHOWN = 0.15  # share of an object's pixels from which on it has a colour, and is not asked to take it
-LOOKED_AT = 5000  # pictures of the endless world, at most, for each edit that is asked for
+SHOWN = 0.15  # an object has a colour if at least this share of its pixels show it; it is then not asked to take that colour
+LOOKED_AT = 5000  # pictures of the endless world that are looked at, at most, for each edit that is asked for
 
 
 @dataclass(frozen=True)
 class Case:
     """One edit to make: object `index` of a picture is to show `change`, as `prompt` says; `seed` is the painter's.
 
-    key: unique in a run, the name of its picture; object_id: the annotation's.
+    key: unique in a run, and the name of the edited picture; object_id: the annotation's.
     """
 
     key: str
@@ -50,7 +50,7 @@ class Case:
 def targets(scene: Scene, task: str) -> list[int]:
     """The objects of a scene that an edit of `task` can be judged on.
 
-    Those of which at least 70 % shows, which the border does not cut, and which do not show already what the task asks.
+    At least 70 % of such an object shows, the border does not cut it, and it does not already show what the task asks.
     Raises SettingsError for an unknown task. Taught in notebook 05.
     """
     check_tasks([task])
@@ -69,7 +69,7 @@ def targets(scene: Scene, task: str) -> list[int]:
 def asked_change(task: str, thing, rng: np.random.Generator, shown: Sequence[str] = ()) -> dict[str, str]:
     """What an edit of `task` asks of an object: attribute -> value; COLOR asks for any colour but its own, by lot.
 
-    shown: further colours that it must not ask for, as the object has them.
+    shown: further colours that the object has, and that must not be asked for.
     """
     attribute, value = TASKS[task]
     free = [colour for colour in COLOURS if colour != thing.colour and colour not in shown]
@@ -77,7 +77,7 @@ def asked_change(task: str, thing, rng: np.random.Generator, shown: Sequence[str
 
 
 def naming(picture: Scene | Picture, index: int) -> tuple[str, str | None] | None:
-    """(category, None) if an object alone is of its category, (category, colour) if that tells it apart, else None."""
+    """(category, None) if an object is the only one of its category, (category, colour) if that tells it apart, else None."""
     thing = picture.objects[index]
     alike = [other for other in picture.objects if other.category == thing.category]
     if len(alike) == 1:
@@ -89,8 +89,9 @@ def naming(picture: Scene | Picture, index: int) -> tuple[str, str | None] | Non
 def candidates(data: Folder | World, picture: Picture, task: str) -> list[int]:
     """The objects of a picture that `task` can be asked of, and that words can name.
 
-    No crowd, 2 to 60 % of the picture, not cut by the border, not showing already what the task asks where the set
-    knows it; and where it knows the whole scene, those of `targets`. Taught in notebook 06.
+    Such an object is no crowd, covers 2 to 60 % of the picture, is not cut by the border, and does not already show what
+    the task asks, where the set knows it. Where the set knows the whole scene, the object must also be one of `targets`.
+    Taught in notebook 06.
     """
     attribute, value = TASKS[task]
     found = []
@@ -114,7 +115,7 @@ def colours_of(data: Folder | World, picture: Picture, thing: Thing) -> list[str
         return [thing.colour]
     try:
         pixels, own = np.asarray(data.open(picture), np.float32) / 255, object_mask(picture, thing)
-    except ImageError:  # it is chosen all the same, and its edit will fail with that reason
+    except ImageError:  # the object is chosen all the same, and its edit will fail with that reason
         return []
     shares = palette_shares(pixels.transpose(2, 0, 1), own.astype(float))
     return [colour for colour, share in zip(COLOURS, shares) if share >= SHOWN]
@@ -124,7 +125,7 @@ def colours_of(data: Folder | World, picture: Picture, thing: Thing) -> list[str
 
 
 def check_tasks(tasks: Sequence[str]) -> None:
-    """Raises SettingsError for a task that is none, one that comes twice, or no task at all."""
+    """Raises SettingsError for an unknown task, one that comes twice, or no task at all."""
     for task in tasks:
         if task not in TASKS:
             raise SettingsError(f"There is no task {task!r}: choose one of {', '.join(TASKS)}.")
@@ -133,9 +134,9 @@ def check_tasks(tasks: Sequence[str]) -> None:
 
 
 def scene_edits(task: str, split: str, seed: int) -> Iterator[tuple[Scene, int, dict[str, str], str, np.random.Generator]]:
-    """One edit in each scene of a split that has an object for `task` which words can name, without end.
+    """Yields, without end, one edit for each scene of a split that has an object for `task` that words can name.
 
-    Yields the scene, the object's index, what it is to show, the prompt, and the generator that chose by lot.
+    An edit is the scene, the object's index, what it is to show, the prompt, and the generator that chose by lot.
     """
     for number in itertools.count():
         scene = make_scene(number, split, seed)
@@ -149,7 +150,7 @@ def scene_edits(task: str, split: str, seed: int) -> Iterator[tuple[Scene, int, 
 
 
 def task_cases(data: Folder | World, task: str, count: int, seed: int) -> Iterator[Case]:
-    """One edit in each picture, in the set's order, that has an object for the task; an object by lot."""
+    """One edit in each picture that has an object for the task, in the set's order; the object is chosen by lot."""
     looked = data.order(seed)
     if isinstance(data, World):
         looked = itertools.islice(looked, LOOKED_AT * count)
@@ -168,7 +169,7 @@ def task_cases(data: Folder | World, task: str, count: int, seed: int) -> Iterat
 
 
 def choose_cases(data: Folder | World, tasks: Sequence[str], count: int, seed: int) -> list[Case]:
-    """`count` edits of each task, in turns; fewer where the set has no more pictures with an object for it.
+    """`count` edits of each task, the tasks in turn; fewer where the set runs out of pictures with an object for a task.
 
     The same set, tasks, count and seed give the same cases, and a smaller count gives the first of them.
     Raises SettingsError for a wrong task or count, or where the set has no case at all. Taught in notebook 06.

@@ -1,7 +1,7 @@
 """Distances between two SETS of pictures, by their features: Frechet, KID, CMMD, and the FID where its network is there.
 
-None of them looks at a single edit. All are computed in float64. A figure without its features, its N and its
-reference says nothing: `distance_caption` writes them down.
+None of them looks at a single edit. All are computed in float64. A figure says nothing without its features, its N and
+its reference: `distance_caption` writes them down.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ..match import image_features
 SUBSETS, SUBSET_SIZE = 100, 1000  # of the KID
 CMMD_SIGMA, CMMD_SCALE = 10.0, 1000.0
 INCEPTION = 2048  # features of the FID's network
-ROWS = 1024  # of a kernel matrix that are held at once
+ROWS = 1024  # rows of a kernel matrix that are held at once
 
 
 # --- features ----------------------------------------------------------------------------------------------------
@@ -46,11 +46,11 @@ def clip_features_of(images: Iterable[ImageSource], models: Any, batch: int = 64
 def inception_features(
     images: Iterable[ImageSource], weights: Path | str | None = None, device: str = "cpu", batch: int = 32
 ) -> np.ndarray:
-    """The 2048 pooled features of the FID's own Inception network, of each picture: float64 [N, 2048].
+    """The 2048 pooled features of each picture by the FID's own Inception network: float64 [N, 2048].
 
     The network is torch-fidelity's (`inception-v3-compat`, TensorFlow's weights), run by torchmetrics without its
     antialiased resizing, as the FID was defined. weights: a file of them; by default torch-fidelity fetches them.
-    Pictures are read `batch` at a time, and of these the ones of one size go through the network together.
+    Pictures are read `batch` at a time, and those of a batch that have one size go through the network together.
     Raises WeightsError where torch-fidelity, a working torchvision or the weights are not there; SettingsError for no pictures.
     """
     import torch
@@ -87,12 +87,12 @@ def inception_features(
 def frechet_distance(features_a: np.ndarray, features_b: np.ndarray) -> float:
     """Squared Frechet distance of two Gaussians fitted to features [N, D] and [M, D].
 
-    d^2 = |m_a - m_b|^2 + tr(S_a + S_b - 2 (S_a S_b)^(1/2)), means m, covariances S (Dowson and Landau, 1982; Heusel et
-    al., 2017, the FID, where the features are Inception's: over others it must not be called FID).
+    d^2 = |m_a - m_b|^2 + tr(S_a + S_b - 2 (S_a S_b)^(1/2)), with means m and covariances S (Dowson and Landau, 1982).
+    It is the FID where the features are Inception's (Heusel et al., 2017); over others it must not be called FID.
 
-    With S = R^t R, R the triangle of a QR decomposition of the centred features, the last trace is the sum of the
-    singular values of R_a R_b^t. So nothing is inverted, no root of a matrix is taken, and fewer pictures than features,
-    where S has no full rank, need no special case. They need caution: at N <= D the distance of two sets of the
+    With S = R^t R, where R is the triangle of a QR decomposition of the centred features, the last trace is the sum of the
+    singular values of R_a R_b^t. So nothing is inverted and no root of a matrix is taken. Fewer pictures than features,
+    where S does not have full rank, need no special case. But they need caution: at N <= D the distance of two sets of the
     same kind is far from 0, and falls as N grows.
 
     Raises SettingsError for fewer than 2 rows, or for features of different kinds. Taught in notebook 06.
@@ -111,13 +111,14 @@ def kid(
 ) -> tuple[float, float]:  # fmt: skip
     """Kernel distance (KID, where the features are Inception's): its mean and deviation over random subsets.
 
-    The unbiased squared MMD with the kernel k(x, y) = (x . y / D + 1)^3, of `subsets` pairs of subsets of `subset_size`
-    rows each, at most all (Binkowski et al., 2018). Unbiased: about 0, also below, for sets of one kind at any N. The
-    deviation is that between subsets; where they hold all rows it is 0 and says nothing.
+    The unbiased squared MMD with the kernel k(x, y) = (x . y / D + 1)^3, over `subsets` pairs of subsets of `subset_size`
+    rows each, or of all rows if there are fewer (Binkowski et al., 2018). Unbiased means that for two sets of one kind it
+    is about 0 at any N, and may be below 0. The deviation is that between subsets; where a subset holds all rows it is 0
+    and says nothing.
 
     paired: row i of both is of one picture, before and after. Then both subsets are of the same pictures, and no picture is
-    compared with itself (Gretton et al., 2012, equation 4): else what is alike in a pair counts as nearness of the sets, and a
-    set would be at less than 0 from itself, the further the smaller it is. So it is at 0.
+    compared with itself (Gretton et al., 2012, equation 4). Otherwise the likeness within a pair would count as nearness of
+    the sets, and the distance of a set from itself would be below 0, the further the smaller the set. This way it is 0.
 
     Raises SettingsError for fewer than 2 rows, for features of different kinds, or where pairs are not all there. Taught in notebook 06.
     """
@@ -143,8 +144,8 @@ def cmmd(features_a: np.ndarray, features_b: np.ndarray) -> float:
     """CMMD: 1000 times the squared MMD of unit CLIP features with the kernel exp(-|x - y|^2 / (2 sigma^2)), sigma = 10.
 
     MMD^2 = mean k(a, a') + mean k(b, b') - 2 mean k(a, b) over all pairs, a row with itself included (Jayasumana et al.,
-    2024, and their code). Theirs is CLIP ViT-L/14 at 336 pixels; over another CLIP the figures compare only with each
-    other. It assumes no Gaussian, and is 0 for the same set.
+    2024, and their code). They use CLIP ViT-L/14 at 336 pixels; figures over another CLIP can be compared only with each
+    other. CMMD assumes no Gaussian, and is 0 for the same set.
 
     Raises SettingsError for fewer than 2 rows, or for features of different kinds. Taught in notebook 06.
     """

@@ -1,4 +1,4 @@
-"""The systems that are compared: each turns a batch of requests into as many results, and may fail on any of them."""
+"""The systems that are compared: each turns a batch of requests into one result per request, and may fail on any of them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ IN_WORDS = {
 
 @dataclass(frozen=True)
 class Request:
-    """One edit as an editor is asked for it, and what only an anchor may look at: the object's true box and pixels."""
+    """One edit as an editor is asked for it; the object's true box and pixels are there too, for anchors alone to look at."""
 
     image: Image.Image
     prompt: str
@@ -52,7 +52,7 @@ class Request:
 
     @property
     def place(self) -> Image.Image:
-        """Where the edit may happen: the mask that the editor would build for the change around the true box."""
+        """Where the edit may happen: the mask that the editor would build around the true box for this change."""
         return build_mask(self.image.size, self.box, self.change.get("pose"), view=self.change.get("view"))
 
     @property
@@ -63,7 +63,7 @@ class Request:
 
     @property
     def true_mask(self) -> Image.Image | None:
-        """The object alone under a new colour; None where it turns, as the editor makes that mask of the box."""
+        """The object's own pixels if it gets a new colour; None where it turns, as the editor makes that mask from the box."""
         return as_mask(self.pixels) if "colour" in self.change else None
 
 
@@ -71,12 +71,12 @@ Way = Callable[[Sequence[Request]], list[EditResult]]
 
 
 def ours(models: Models, options: dict[str, Any]) -> Way:
-    """The editor of this package, a batch at a time; a new one for each, so that no batch remembers another."""
+    """The editor of this package, with a new one for each batch, so that no batch remembers another."""
     return lambda some: Editor(models).edit_batch(*_asked(some), **options)
 
 
 def oracle_mask(models: Models, options: dict[str, Any]) -> Way:
-    """Ours told the object, by its true box and, for a new colour, its true mask: what would be won if stages 1 to 3 were perfect."""
+    """Ours, but told the object by its true box and, for a new colour, its true mask: what perfect stages 1 to 3 would gain."""
     options = {"sketch": models.sketches, "select": 0, **options}
     return lambda some: Editor(models).edit_batch(
         *_asked(some), masks=[request.true_mask for request in some], found=[request.found for request in some], **options
@@ -100,8 +100,8 @@ def rival(edit_batch: Callable[..., list[EditResult]]) -> Callable[[Models, dict
     return lambda models, options: lambda some: edit_batch(*_asked(some)[:2], models, _asked(some)[2], **options)
 
 
-# A further rival is a function as above, and a line here. ABLE: those that take the options of `Editor.edit_batch`; CHOOSERS:
-# those that choose an object, the others see the whole picture.
+# To add a rival, write a function as above and add a line here. ABLE: those that take the options of `Editor.edit_batch`;
+# CHOOSERS: those that choose an object; the others see the whole picture.
 EDITORS: dict[str, Callable[[Models, dict[str, Any]], Way]] = {
     "ours": ours, "copy": copy, "oracle-mask": oracle_mask, "plain": plain,
     "sdedit": rival(sdedit_batch), "diffedit": rival(diffedit_batch), "instruct-pix2pix": rival(instruct_pix2pix_batch),
@@ -111,7 +111,7 @@ CHOOSERS = (*ABLE, "plain")
 
 
 def check_editor(name: str, ablate: str | None = None) -> None:
-    """Raises SettingsError for an editor or an ablation that is none, or one that the editor has no switch for."""
+    """Raises SettingsError for an unknown editor or ablation, or for an ablation that the editor has no switch for."""
     if name not in EDITORS:
         raise SettingsError(f"There is no editor {name!r}: choose one of {', '.join(EDITORS)}.")
     if ablate is not None and ablate not in ABLATED:
@@ -130,12 +130,11 @@ def make_editor(name: str, models: Models, ablate: str | None = None, settings: 
 
 
 def attempt(way: Way, some: Sequence[Request], words: Sequence[str] | None = None) -> list[EditResult]:
-    """The results of a batch, where one that fails fails alone: its status is "failed", its message the reason.
+    """The results of a batch. An edit that fails does not take others with it: its status is "failed", its message the reason.
 
-    words: all that the models know, None for any; a prompt beyond them fails before anything is computed. Where the rest
-    fails together nevertheless, each is tried by itself. An interruption goes through, and so does the machine's own
-    trouble (a full memory or disk, weights that are gone, a GPU that failed), which says nothing of the edit: the run is gone on
-    with later.
+    words: all that the models know, None for any; a prompt beyond them fails before anything is computed. If the rest
+    still fails as a batch, each is tried by itself. An interruption is passed on. So is the machine's own trouble (a full
+    memory or disk, weights that are gone, a GPU that failed), which says nothing about the edit; the run can go on later.
     Raises WeightsError or OutputError then (`trouble_named`).
     """
     results: list[EditResult | None] = [_refused(request, words) for request in some]
@@ -151,8 +150,9 @@ def attempt(way: Way, some: Sequence[Request], words: Sequence[str] | None = Non
 
 @contextmanager
 def trouble_named() -> Iterator[None]:
-    """Says the machine's own trouble in one sentence: a full memory or a failed GPU is a WeightsError, what the system refuses an
-    OutputError.
+    """Puts the machine's own trouble into one sentence.
+
+    A full memory or a failed GPU becomes a WeightsError; what the system refuses becomes an OutputError.
     """
     try:
         yield
@@ -170,17 +170,18 @@ def trouble_named() -> Iterator[None]:
 
 
 def _is_fault(error: BaseException) -> bool:
-    """Whether a GPU has failed: what CUDA raises is raised by all that this process asks of it afterwards, too."""
+    """Whether a GPU has failed: after one error of CUDA, whatever this process asks of it raises that error too."""
     import torch
 
-    kinds = getattr(torch, "AcceleratorError", ())  # since torch 2.8; before, and where a library asks by itself, in words
+    kinds = getattr(torch, "AcceleratorError", ())  # since torch 2.8; older ones, and libraries that call CUDA themselves, say it in words
     return isinstance(error, kinds) or any(some in str(error) for some in ("CUDA error", "CUBLAS_STATUS", "CUDNN_STATUS"))
 
 
 def warm(models: Models, categories: Sequence[str]) -> None:
-    """Have CLIP read, once and in one order, the captions that edits of these categories will ask it for.
+    """Have CLIP read, once and in a fixed order, the captions that edits of these categories will ask it for.
 
-    What is read together depends on what was read before; so a run that was stopped sees the same last digits.
+    Which captions are read together would otherwise depend on what was read before. This way a run that was stopped and
+    goes on gets the same last digits.
     """
     known = [name for name in sorted(set(categories)) if models.known_words is None or name in models.known_words]
     blank = [Image.new("RGB", (64, 64))]

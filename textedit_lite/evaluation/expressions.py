@@ -14,8 +14,8 @@ from ..vocabulary import COLOURS, POSES, VIEWS
 from ..world.scenes import Scene, boxes, relations
 
 KINDS = ("category", "colour", "superlative", "ordinal", "relation")
-APART = 0.35  # centres whose order words may name are this far apart, in mean extents of their boxes
-SIZED = 1.5  # and areas differ by this factor
+APART = 0.35  # words may name the order of two centres that are this far apart, in mean extents of their boxes
+SIZED = 1.5  # and the order of two areas that differ by this factor
 NEARER = 1.4  # the nearest object is nearer than the next one by this factor, and its edge by that share of the picture
 EDGES = 0.08
 _SIDES = {"left": (0, 1), "right": (0, -1), "top": (1, 1), "bottom": (1, -1)}  # axis, and whether the smaller comes first
@@ -33,7 +33,7 @@ _OPPOSITE = {"left of": "right of", "right of": "left of", "above": "below", "be
 
 @dataclass(frozen=True)
 class Expression:
-    """Words that mean object `index` of a scene and no other, "the cup left of the red car"; kind: one of KINDS."""
+    """Words that mean object `index` of a scene and no other, as "the cup left of the red car"; kind: one of KINDS."""
 
     kind: str
     words: str
@@ -42,12 +42,12 @@ class Expression:
 
 
 def expressions(scene: Scene, seed: int = 0) -> list[Expression]:
-    """One expression of each kind that the scene has an object for, by lot; none for a scene of one object.
+    """One expression, by lot, of each kind that the scene has an object for; none for a scene of one object.
 
-    category: an object alone of its category. All others mean one of several of a category: colour: the only one of its
-    colour; superlative: the first in an order ("the largest cup"); ordinal: a later one ("the second bus from the left",
-    "the third largest boat"); relation: the only one that stands in a relation to another object, whose own words may
-    name its colour, view, pose or place ("the cup left of the tilted car", "the chair next to the left clock").
+    category: the only object of its category. All other kinds mean one of several objects of a category. colour: the only
+    one of its colour; superlative: the first in an order ("the largest cup"); ordinal: a later one ("the second bus from the
+    left", "the third largest boat"); relation: the only one that stands in a relation to another object. The words for that
+    object may name its colour, view, pose or place ("the cup left of the tilted car", "the chair next to the left clock").
     Nothing is borderline: see APART, SIZED, NEARER, and the margins of `scenes.relations`. The same seed gives the same
     words. Taught in notebook 07.
     """
@@ -104,13 +104,13 @@ def _by_relation(scene: Scene, rng) -> list[tuple[str, int]]:
             true, false = _stand(scene, name, others, anchor)
             if len(true) == 1 and len(false) == len(others) - 1 > 0:
                 found.setdefault(name, []).append((f"the {_noun(names)} {rng.choice(ways)} {words}", true[0]))
-    # Which relation is by lot as well, "next to" seldom: an object is far more often the nearest than the only one above.
+    # The relation is chosen by lot as well, "next to" seldom: an object is far more often the nearest than the only one above.
     chances = np.array([0.2 if name == "next to" else 1.0 for name in found])
     return found[rng.choice(list(found), p=chances / chances.sum())] if found else []
 
 
 def _anchors(scene: Scene, rng) -> list[tuple[int, str]]:
-    """Each object that words can name, with such words; a colour, a view or a pose may be named though it need not be."""
+    """Each object that words can name, with such words; they may name a colour, a view or a pose that is not needed."""
     found = []
     for i, thing in enumerate(scene.objects):
         said = [{}, {"colour": thing.colour}, {"view": thing.view}, {"pose": thing.pose}]
@@ -170,7 +170,7 @@ def _measure(selector: str) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def _clear(found: np.ndarray, selector: str, order: Sequence[int], rank: int) -> bool:
-    """Whether the box at a place of an order stands clearly before the next one."""
+    """Whether the box at place `rank` of an order stands clearly before the next one."""
     if rank + 1 >= len(order):
         return True
     one, other = order[rank], order[rank + 1]

@@ -1,4 +1,4 @@
-"""Fetches COCO val2017 and the weights of the FID: resumed where it broke off, checked to the last byte, asked for before."""
+"""Fetches COCO val2017 and the weights of the FID: asks first, resumes where it broke off, and checks to the last byte."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from ..errors import DeclinedError, OutputError, SettingsError
 from ..hub import gigabytes
 
 CHUNK = 1 << 20
-TIMEOUT = 60.0  # seconds without a byte
+TIMEOUT = 60.0  # seconds without a byte, after which a try counts as broken off
 TRIES = 5
 
 
 @dataclass(frozen=True)
 class Archive:
-    """A file to fetch: where it is, its exact size and sha256, and of a zip the members to unpack (by how they begin)."""
+    """A file to fetch: where it is, its exact size and sha256, and for a zip how the names of the members to unpack begin."""
 
     url: str
     size: int
@@ -33,7 +33,7 @@ class Archive:
     members: str
 
 
-# The bucket behind images.cocodataset.org, whose own name has no certificate.
+# The bucket behind images.cocodataset.org, as that name itself has no certificate.
 COCO = (
     Archive(
         "https://s3.amazonaws.com/images.cocodataset.org/annotations/annotations_trainval2017.zip", 252907541,
@@ -44,7 +44,7 @@ COCO = (
         "4f7e2ccb2866ec5041993c9cf2a952bbed69647b115d0f74da7ce8f4bef82f05", "val2017/",
     ),
 )  # fmt: skip
-# Torch-fidelity's, for the FID: the first digits of the sum are in its name, as torch.hub wants it.
+# Torch-fidelity's, for the FID: its name contains the first digits of its sha256, as torch.hub wants it.
 INCEPTION = Archive(
     "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth", 95628359,
     "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2", "",
@@ -58,7 +58,7 @@ def cache_folder() -> Path:
 
 
 def agreed(sentence: str, yes: bool = False) -> bool:
-    """Whether a person at a terminal agrees to what a sentence says will be done; yes: has agreed already.
+    """Whether a person at a terminal agrees to what a sentence says will be done; yes: they have agreed already.
 
     Raises SettingsError where nobody can answer.
     """
@@ -107,9 +107,9 @@ def inception_file() -> Path:
 
 
 def fetch_inception(agree: Callable[[str], bool], archive: Archive = INCEPTION) -> bool:
-    """Bring the weights of the FID's Inception network to `inception_file`, and check them; whether they are there.
+    """Bring the weights of the FID's Inception network to `inception_file` and check them; returns whether they are there.
 
-    agree: asked with a sentence that says how much is to be downloaded, before it is. Raises OutputError where they cannot
+    agree: asked before the download, with a sentence that says how much it is. Raises OutputError where they cannot
     be fetched.
     """
     path = inception_file()
@@ -127,9 +127,9 @@ def fetch_inception(agree: Callable[[str], bool], archive: Archive = INCEPTION) 
 def download(archive: Archive, path: Path, tries: int = TRIES) -> Path:
     """Fetch one archive to `path`, going on where an earlier try broke off, and check its size and sha256.
 
-    What is there so far lies in PATH.part. A server that cannot go on in the middle is asked from the start again. Nobody is
-    asked for what `path` holds already, whole, as it does where the unpacking was stopped. Raises OSError where nothing
-    comes any more, OutputError for a file of another content. Taught in notebook 06.
+    What has come so far lies in PATH.part. From a server that cannot go on in the middle, the file is fetched from the start
+    again. Nothing is fetched if `path` already holds the whole file, as it does where the unpacking was stopped. Raises
+    OSError where nothing comes any more, OutputError for a file with other content. Taught in notebook 06.
     """
     if _whole(path, archive):
         return path
@@ -149,7 +149,7 @@ def download(archive: Archive, path: Path, tries: int = TRIES) -> Path:
 
 
 def unpack(path: Path, members: str, folder: Path) -> None:
-    """Unpack the members of a zip whose names begin so, each all or nothing, as nobody checks them again.
+    """Unpack the members of a zip whose names begin with `members`, each all or nothing, as nobody checks them again.
 
     Raises OutputError for a name that leads out of the folder.
     """
@@ -168,7 +168,7 @@ def unpack(path: Path, members: str, folder: Path) -> None:
 
 
 def _more(archive: Archive, part: Path) -> None:
-    """Fetch what of an archive is not there yet; returns when all bytes are."""
+    """Fetch the part of an archive that is not there yet; returns when all bytes are there."""
     have = part.stat().st_size if part.exists() else 0
     if have >= archive.size:
         return
@@ -185,7 +185,7 @@ def _more(archive: Archive, part: Path) -> None:
 
 
 def _trusting() -> ssl.SSLContext:
-    """Trusts whom the system trusts, and whom certifi does where it is installed: Python from python.org finds nobody on macOS."""
+    """Trusts the certificates of the system, and certifi's where it is installed: Python from python.org finds none on macOS."""
     context = ssl.create_default_context()
     with contextlib.suppress(ImportError):
         import certifi

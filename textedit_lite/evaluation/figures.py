@@ -1,4 +1,4 @@
-"""The pictures of a report: best, median and worst edits; success against harm; whether the margin can be trusted; the cost."""
+"""The figures of a report: best, median and worst edits; success against harm; whether the margin can be trusted; the cost."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from PIL import Image
 
 from ..plots import CHOSEN, MASK, OTHER, WORDS, panels, show
 
-EACH = 4  # best, median and worst edits on a sheet
+EACH = 4  # number of best, of median and of worst edits on a sheet
 BINS = 5  # of the margin, from 0 to 1
 STAGES = ("detect", "match", "mask", "inpaint", "verify")
 COLOURS = (OTHER, "#74c0fc", "#adb5bd", CHOSEN, MASK)
 
 
 def ranked(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The edits that came back, best first: successes, and among like ones those nearest to the ideal edit.
+    """The edits that came back, best first: successes before failures, and then by nearness to the ideal edit.
 
-    Where no ideal is known, those that CLIP saw go furthest the way of the words.
+    Where no ideal is known, by how far CLIP saw them go in the direction of the words.
     """
     back = [row for row in rows if row["returned"]]
     return sorted(back, key=lambda row: (not row["success"], row.get("mse_ideal_inside", -row["clip_direction"]), row["key"]))
@@ -72,7 +72,7 @@ def _one_edit(axes: Sequence, row: dict[str, Any], pictures: Sequence[Image.Imag
 def reliable(rows: Sequence[dict[str, Any]], bins: int = BINS) -> list[tuple[float, int, float]]:
     """How often the choice was right, by the margin with which it was made: (middle of the bin, edits, share right).
 
-    Only edits in which an object was chosen; bins of one width from 0 to 1, empty ones left out. Taught in notebook 06.
+    Only edits in which an object was chosen count. Bins of equal width run from 0 to 1; empty ones are left out. Taught in notebook 06.
     """
     chosen = [row for row in rows if row["target"] is not None and row["box"] is not None]
     found = []
@@ -84,9 +84,9 @@ def reliable(rows: Sequence[dict[str, Any]], bins: int = BINS) -> list[tuple[flo
 
 
 def reliability(runs: dict[str, Sequence[dict[str, Any]]], ax=None):
-    """The right choice against the margin of the match, a line a run, with the number of edits at each point: the Axes.
+    """Plots the share of right choices against the margin of the match: one line a run, the number of edits at each point.
 
-    Taught in notebook 06.
+    Returns the Axes. Taught in notebook 06.
     """
     ax = ax or panels(width=5.6, height=3.4)[1][0]
     for name, rows in runs.items():
@@ -106,8 +106,8 @@ def reliability(runs: dict[str, Sequence[dict[str, Any]]], ax=None):
 def unbeaten(success, harm) -> np.ndarray:
     """Which of N editors no other one beats (the Pareto front): bool [N].
 
-    One beats another that is as good as it in both, and better in one. success, harm: [N]; more success is better, less
-    harm is. Editors that are alike do not beat each other. Taught in notebook 08.
+    An editor beats another if it is at least as good in both, and better in one. success, harm: [N]; more success is
+    better, and so is less harm. Editors that are alike do not beat each other. Taught in notebook 08.
     """
     success, harm = np.asarray(success), np.asarray(harm)
     as_good = (success[:, None] >= success) & (harm[:, None] <= harm)
@@ -116,20 +116,20 @@ def unbeaten(success, harm) -> np.ndarray:
 
 
 def success_and_harm(rows: Sequence[dict[str, Any]]) -> tuple[float, float]:
-    """The share of successes, and the mean squared error outside of the edits' places of those that came back: NaN where none did.
+    """The share of successes, and the mean squared error outside of the places of the edits.
 
-    Taught in notebook 08.
+    The error is the mean over the edits that came back, NaN where none did. Taught in notebook 08.
     """
     harm = [row["mse_outside"] for row in rows if row.get("mse_outside") is not None]
     return _mean([row["success"] for row in rows]), _mean(harm) if harm else math.nan
 
 
 def trade_off(points: dict[str, tuple[float, float]], ax=None):
-    """Success against what an edit did to the rest of the picture, a point an editor: the Axes.
+    """Plots success against what an edit did to the rest of the picture, one point an editor; returns the Axes.
 
     points: name -> (share of successes, mean squared error outside of the place of the edit). Those that no other beats
-    (`unbeaten`) are filled. An error of 0 is drawn at the left edge of the logarithmic axis, and who gave no picture back (NaN), nowhere.
-    Taught in notebook 08.
+    (`unbeaten`) are filled. An error of 0 is drawn at the left edge of the logarithmic axis. An editor that gave no picture
+    back (NaN) is not drawn. Taught in notebook 08.
     """
     ax = ax or panels(width=6.4, height=3.0)[1][0]
     points = {name: point for name, point in points.items() if not math.isnan(point[1])}
@@ -147,7 +147,7 @@ def trade_off(points: dict[str, tuple[float, float]], ax=None):
 
 
 def cost(runs: dict[str, Sequence[dict[str, Any]]], ax=None):
-    """The mean seconds of an edit by stage, a bar a run: the Axes. Taught in notebook 06."""
+    """Plots the mean seconds of an edit by stage, one bar a run; returns the Axes. Taught in notebook 06."""
     ax = ax or panels(width=6.4, height=1.2 + 0.45 * len(runs))[1][0]
     left = np.zeros(len(runs))
     for stage, colour in zip(STAGES, COLOURS):

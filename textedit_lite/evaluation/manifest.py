@@ -1,4 +1,4 @@
-"""Writes down what makes a run again (run.json), and refuses to go on with another one in the same folder."""
+"""Writes down what it takes to repeat a run (run.json), and refuses to go on with another run in the same folder."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ PARTS = tuple(FULL)
 
 
 def weights_of(weights: str) -> dict[str, str]:
-    """The sha256 of every weights file that an edit asks by itself, by its name: of lite, of a folder, of full or a weights file.
+    """Name -> sha256 of every file of weights that an edit uses by itself; `weights`: lite, full, a folder or a weights file.
 
-    These are the three models', those of a SAM in a folder beside them (`segment.silhouette`), and of "+lcm". What comes
-    from the Hub is looked at as its cache holds it. Raises WeightsError for a weights file that cannot be read.
+    These are the weights of the three models, of a SAM in a folder beside them (`segment.silhouette`), and of "+lcm". What
+    comes from the Hub is taken as its cache holds it. Raises WeightsError for a weights file that cannot be read.
     """
     base, few = split_lcm(weights)
     asked = {"lcm": OPTIONAL["lcm"]} if few else {}
@@ -43,8 +43,8 @@ def weights_of(weights: str) -> dict[str, str]:
 def _digests_of(sources: dict[str, Source], parts: tuple[str, ...]) -> dict[str, str]:
     """The sha256 of the weights of each part, wherever it comes from.
 
-    Of models that are none of `parts` only those in folders count: an edit fetches none of them by itself, so that the
-    Hub's, which may come into the cache between two starts, decide nothing.
+    Models that are not among `parts` count only if they lie in folders. An edit fetches none of them by itself, and those
+    from the Hub may come into the cache between two starts, so they decide nothing.
     """
     counted = {part: source for part, source in sources.items() if part in parts or source.local}
     found = {part: _digests(Path(one.path), Path(one.path)) if one.local else _cached(one) for part, one in counted.items()}
@@ -56,7 +56,7 @@ def _cached(source: Source) -> dict[str, str]:
 
     try:
         folder = Path(snapshot_download(source.path, revision=source.revision, local_files_only=True))
-    except (OSError, ValueError):  # loaded from elsewhere: at least its name is known
+    except (OSError, ValueError):  # the model was loaded from elsewhere: at least its name is known
         return {f"{source.path}@{source.revision}": "not in the cache"}
     return _digests(folder, folder, f"*.{source.variant}[.-]*safetensors" if source.variant else "*.safetensors")  # whole or in pieces
 
@@ -98,7 +98,7 @@ def commit() -> str | None:
     try:
         told = [subprocess.run(["git", *words], cwd=here, capture_output=True, text=True, timeout=20, check=True).stdout.strip()
                 for words in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no", "."])]  # fmt: skip
-    except (OSError, subprocess.SubprocessError):  # no git, or no repository of ours
+    except (OSError, subprocess.SubprocessError):  # no git, or not our repository
         return None
     return told[0] + ("+changes" if told[1] else "")
 
@@ -113,10 +113,10 @@ def read_manifest(folder: Path | str) -> dict[str, Any]:
 
 
 def begin(folder: Path, settings: dict[str, Any], facts: dict[str, Any], write: bool = True) -> None:
-    """Write run.json, or, where one is, check that it is of the very same run: the same settings, data and weights.
+    """Write run.json or, if there is one, check that it is of the very same run: the same settings, data and weights.
 
     settings: what must not change; facts: what is only noted. A second start under other versions is noted too.
-    write: False to check alone, as the helpers of a run with several processes do. Raises SettingsError where anything differs.
+    write: False only checks, as the helpers of a run with several processes do. Raises SettingsError where anything differs.
     """
     path, now = folder / MANIFEST, environment()
     settings = json.loads(json.dumps(settings))

@@ -1,4 +1,4 @@
-"""Makes the row of one edit: what was asked, what came of it, every measure of it, and what it took."""
+"""Makes the row of one edit: what was asked, how it ended, every measure of it, and what it took."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .verdict import as_words, background_share, by_models, by_oracle, hits, is_
 
 
 def request_of(data: Folder | World, case: Case) -> Request:
-    """A case with its pixels; raises ImageError where the picture cannot be read."""
+    """The request for a case, with its pixels; raises ImageError where the picture cannot be read."""
     picture = data.picture(case.image_id)
     thing = picture.objects[case.index]
     return Request(data.open(picture), case.prompt, case.seed, case.change, thing.box, object_mask(picture, thing))
@@ -33,7 +33,7 @@ def make_rows(
     data: Folder | World, cases: Sequence[Case], requests: Sequence[Request | None],
     results: Sequence[EditResult], models: Models, chooses: bool = True,
 ) -> list[dict[str, Any]]:  # fmt: skip
-    """A row an edit; DETR looks at all edited pictures in one batch. A picture that could not be read has no request.
+    """One row per edit; DETR looks at all edited pictures in one batch. A picture that could not be read has no request.
 
     chooses: whether the editor chooses an object (`editors.CHOOSERS`).
     Taught in notebook 06.
@@ -51,8 +51,8 @@ def _row(
     """What one edit came to.
 
     returned: a picture came back, which is what the paper counts as success. target: the right object was chosen (None
-    for an editor that chooses none). verified: the editor's own verdict. success: the oracle's where the scene is known,
-    else `by_models`'s, which is there beside it either way. Measures of pixels are None where no picture came back.
+    for an editor that chooses none). verified: the editor's own verdict. success: the oracle's verdict where the scene is
+    known, else that of `by_models`, which the row holds either way. Measures of pixels are None where no picture came back.
     """
     picture = data.picture(case.image_id)
     boxes = np.array([thing.box for thing in picture.objects], np.float32)
@@ -88,7 +88,7 @@ def _row(
 def _on_sight(
     case: Case, request: Request, edited: Image.Image, seen: Detections, models: Models, attributes: dict[str, Any]
 ) -> dict[str, Any]:
-    """CLIP's measures in the object's crop, and the verdict that can be had without knowing the scene."""
+    """CLIP's measures in the object's crop, and the verdict that is possible without knowing the scene."""
     known = {name: attributes[name] for name in case.change if name in attributes}
     texts = describe(case.category, **known), describe(case.category, **case.change)
     crops = [square_crop(image, np.array(request.box, np.float32)) for image in (request.image, edited)]
@@ -103,7 +103,7 @@ def mask_iou(mask: Image.Image, pixels: np.ndarray) -> float:
 
 
 def _rounded(value: Any) -> Any:
-    """Six digits are all that means anything, and all that two machines agree on."""
+    """Rounds to six digits: no more of them mean anything, and no more are the same on two machines."""
     if isinstance(value, dict):
         return {key: _rounded(item) for key, item in value.items()}
     if isinstance(value, float | np.floating):

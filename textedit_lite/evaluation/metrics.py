@@ -1,7 +1,7 @@
 """Measures one edit by its pixels and by CLIP, and says how sure a mean over many edits is.
 
-Pixels run from 0 to 1 in every formula, and all but SSIM is computed in float64. "Outside" is where the mask is 0: the part
-that no edit may touch.
+Pixels run from 0 to 1 in every formula, and everything but SSIM is computed in float64. "Outside" is where the mask is 0:
+the part that no edit may touch.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ PAPER_SIDE = 512  # pixels a side at which whole pictures are compared: Stable D
 PSNR_CAP = 100.0  # dB; stands for the infinity of an exact copy, so that a mean over edits stays a number
 SIGMA = 1.5  # pixels, of SSIM's Gaussian window
 REACH = 5  # pixels from the middle of that window to its edge: 11 x 11, where torchmetrics and scikit-image cut it
-STILL = 1e-6  # a shorter way between two unit features is rounding, and has no direction
+STILL = 1e-6  # a shorter distance between two unit features is rounding, and has no direction
 
 
 # --- pixels ------------------------------------------------------------------------------------------------------
@@ -30,17 +30,17 @@ def edit_measures(
 ) -> dict[str, float | int | None]:
     """What an edit did to a picture, inside and outside of its mask.
 
-    original, edited: RGB of one size. mask: L of that size, 0 = must stay, all else may change; None: all must stay.
+    original, edited: RGB of the same size. mask: L of that size, 0 = must stay, all else may change; None: all must stay.
     ideal: the edit as it should be, where that is known.
 
     | key | what |
     |---|---|
     | `ssim_512` | SSIM of the whole pictures, squeezed to 512x512 (Lanczos): what papers print as "SSIM" |
-    | `mse_whole`, `psnr_whole` | of the whole pictures at their own size |
+    | `mse_whole`, `psnr_whole` | over the whole pictures at their own size |
     | `ssim_outside`, `mse_outside`, `psnr_outside` | the mean over the pixels outside alone (`ssim_outside`, `psnr`) |
     | `changed_outside` | number of pixels outside that differ at all |
-    | `ssim_pie`, `mse_pie`, `psnr_pie` | the same part the way of PIE-Bench (`pie_measures`): it comes out better |
-    | `mse_ideal_inside`, `mse_ideal_whole` | of the ideal edit and this one; only where `ideal` is given |
+    | `ssim_pie`, `mse_pie`, `psnr_pie` | the same part, measured as PIE-Bench does (`pie_measures`): it comes out better |
+    | `mse_ideal_inside`, `mse_ideal_whole` | between the ideal edit and this one; only where `ideal` is given |
 
     None stands for a mean over no pixels, as where the mask covers the picture.
     Raises MaskError or SettingsError for pictures of different sizes. Taught in notebook 06.
@@ -79,9 +79,9 @@ def ssim_map(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Structural similarity around every pixel of two pictures [H, W, 3], 0 to 1: float64 [H, W], 1 where they agree.
 
     SSIM = (2 m_a m_b + c1)(2 s_ab + c2) / ((m_a^2 + m_b^2 + c1)(s_a^2 + s_b^2 + c2)), with the means m, variances s^2
-    and covariance s_ab under a Gaussian window of sigma 1.5 (11 x 11 pixels, mirrored at the border), c1 = 0.01^2,
-    c2 = 0.03^2, of R, G and B, averaged (Wang et al., 2004; the range of the data is set to 1, never guessed from
-    the picture). By torchmetrics, in float32: good to about 3e-4.
+    and covariance s_ab under a Gaussian window of sigma 1.5 (11 x 11 pixels, mirrored at the border), c1 = 0.01^2 and
+    c2 = 0.03^2; it is averaged over R, G and B (Wang et al., 2004). The range of the data is set to 1, never guessed from
+    the picture. Computed by torchmetrics in float32: good to about 3e-4.
 
     Raises SettingsError where torchmetrics is not installed, or does not import. Taught in notebook 06.
     """
@@ -89,7 +89,7 @@ def ssim_map(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
     try:
         from torchmetrics.functional.image import structural_similarity_index_measure
-    except (ImportError, RuntimeError) as error:  # it imports torch-fidelity, and that torchvision, where they are there
+    except (ImportError, RuntimeError) as error:  # where they are installed, it imports torch-fidelity, which imports torchvision
         install = "pip install --no-deps torchmetrics lightning-utilities; or, where torchvision fails, pip uninstall torch-fidelity"
         reason = " ".join(str(error).split())[:120].rstrip(".")
         raise SettingsError(f"SSIM needs torchmetrics, which cannot be imported here ({reason}): {install}.") from error
@@ -97,8 +97,8 @@ def ssim_map(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     differs = (a != b).any(-1)
     if not differs.any():
         return similar
-    # Where no pixel of a window differs, SSIM is 1: only the surroundings of what differs are worked through. Twice the
-    # reach, so that the mirror at the cut shows nothing that differs.
+    # Where no pixel of a window differs, SSIM is 1, so only the surroundings of what differs are computed. They extend twice
+    # the reach, so that the mirror at the cut shows nothing that differs.
     part = tuple(slice(max(0, at.min() - 2 * REACH), at.max() + 2 * REACH + 1) for at in np.nonzero(differs))
     tensors = [torch.from_numpy(np.ascontiguousarray(x[part], np.float32)).permute(2, 0, 1)[None] for x in (a, b)]
     _, found = structural_similarity_index_measure(
@@ -111,20 +111,20 @@ def ssim_map(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def ssim_outside(a: np.ndarray, b: np.ndarray, outside: np.ndarray) -> float | None:
     """SSIM of what should have stayed: the mean of `ssim_map` over the pixels outside (bool [H, W]), None if none are.
 
-    Windows near the mask reach into it. There both pictures are given the original's pixels, so that the edit itself
-    counts for nothing, and a seam or a halo just outside, where most damage is done, still counts. (To average only
-    over windows that lie wholly outside would overlook a rim of 5 pixels.) An exact background has 1.0 exactly.
+    Windows near the mask reach into it. There both pictures are given the original's pixels, so the edit itself does not
+    count, but a seam or a halo just outside, where most damage is done, still does. (Averaging only over windows that lie
+    wholly outside would overlook a rim of 5 pixels.) An exact background has 1.0 exactly.
     Taught in notebook 06.
     """
     return _mean(ssim_map(a, np.where(outside[..., None], b, a)), outside)
 
 
 def pie_measures(a: np.ndarray, b: np.ndarray, outside: np.ndarray) -> dict[str, float]:
-    """`ssim_pie`, `mse_pie`, `psnr_pie`: the part outside the way that PIE-Bench measures it (Ju et al., 2024).
+    """`ssim_pie`, `mse_pie`, `psnr_pie`: the part outside, measured as PIE-Bench does it (Ju et al., 2024).
 
     Both pictures are multiplied by the inverse mask, which makes the inside black in both, and then compared over the
     FULL frame. With u, the share of pixels outside, MSE_pie = u MSE_outside, hence PSNR_pie = PSNR_outside - 10 log10 u:
-    a large mask flatters. Kept to compare with tables made so. Taught in notebook 06.
+    a large mask flatters. Kept for comparison with tables made this way. Taught in notebook 06.
     """
     a, b = a * outside[..., None], b * outside[..., None]
     mse = float(((a - b) ** 2).mean())
@@ -162,9 +162,9 @@ def clip_measures(
 
     clip_similarity = cos(E(after), E(target text)), with CLIP's unit features E. clip_direction = cos(dI, dT) with
     dI = E(after) - E(before), dT = E(target text) - E(source text): whether the picture went where the words went (Gal et
-    al., StyleGAN-NADA, 2022). It is 0 where picture or words did not move at all, as a copy's.
+    al., StyleGAN-NADA, 2022). It is 0 where the picture or the words did not move at all, as for a copy.
 
-    Crops: as `square_crop` cuts them, both with one box. models: those whose CLIP is asked; the same network that chose
+    Crops: as `square_crop` cuts them, both with the same box. models: those whose CLIP is asked; a network that also chose
     among the paintings is no independent judge. Taught in notebook 06.
     """
     before, after = image_features([before_crop, after_crop], models).astype(np.float64)
@@ -184,10 +184,10 @@ def bootstrap_interval(
 ) -> tuple[float, float]:  # fmt: skip
     """Percentile bootstrap interval (low, high) of a statistic of values (Efron, 1979).
 
-    As many values are drawn again, with replacement, `resamples` times; the interval holds the middle `level` of the
-    statistics of these draws. Values that are None or NaN, such as a mean over no pixels, are left out; of no
-    values at all the interval is (nan, nan). statistic: of an array along an axis, such as np.mean or np.median.
-    To compare two editors on the same edits, give it the differences, edit by edit.
+    Draws as many values as there are, with replacement, `resamples` times; the interval holds the middle `level` of the
+    statistics of these draws. Values that are None or NaN, such as a mean over no pixels, are left out; for
+    no values at all the interval is (nan, nan). statistic: a function of an array along an axis, such as np.mean or
+    np.median. To compare two editors on the same edits, pass the differences, edit by edit.
 
     Raises SettingsError for a level outside of 0 to 1 or no resamples. Taught in notebook 06.
     """
@@ -209,7 +209,7 @@ def clustered_interval(
 ) -> tuple[float, float]:  # fmt: skip
     """`bootstrap_interval` of values that come in clusters, such as several edits of one picture, which succeed or fail together.
 
-    Whole clusters are drawn again (Field & Welsh, 2007), as values that hang together tell less than as many that do not.
+    Whole clusters are drawn (Field & Welsh, 2007), as dependent values tell less than the same number of independent ones.
     clusters: for each value, what it belongs to; where each stands alone, it is `bootstrap_interval`. Taught in notebook 06.
     """
     numbers = np.asarray(values, np.float64)

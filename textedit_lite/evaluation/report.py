@@ -27,7 +27,7 @@ NO_FID = (
 
 @dataclass
 class Run:
-    """A run as a report sees it: its folder, its name in the table, what it was, its rows, and the distances of its sets.
+    """A run as a report sees it: its folder, its name in the table, its settings, its rows, and the distances of its sets.
 
     lacking: why there are no distances, where they could not be computed.
     """
@@ -41,7 +41,7 @@ class Run:
     lacking: str = ""
 
     def lines(self) -> list[tuple[str, str, dict[str, Any]]]:
-        """(task, editor, figures) of each task, and of all of them where there are several."""
+        """(task, editor, figures) for each task, and for all of them together where there are several."""
         tasks = self.settings["tasks"]
         parts = {task: [row for row in self.rows if row["task"] == task] for task in tasks}
         if len(tasks) > 1:
@@ -53,8 +53,8 @@ class Run:
 def read_run(folder: Path | str, models: Models | None = None, load: Load = load_clip) -> Run:
     """A run from its folder, with the distances of its sets; raises SettingsError for a folder that holds none.
 
-    models: those of the run; else `load` gets its CLIP (`set_measures`). Where its pictures or its weights have gone, what
-    its rows say is still reported. Taught in notebook 06.
+    models: those of the run; without them `load` gets its CLIP (`set_measures`). If its pictures or its weights are gone,
+    what its rows say is still reported. Taught in notebook 06.
     """
     folder = Path(folder)
     settings = read_manifest(folder)["settings"]
@@ -74,7 +74,8 @@ def read_run(folder: Path | str, models: Models | None = None, load: Load = load
 def report(folders: Sequence[Path | str], out: Path | str | None = None, models: Models | None = None) -> str:
     """The report of runs as Markdown; `out` gets it as report.md, with report.csv, report.tex and the figures beside it.
 
-    models: those of the runs, if they are loaded already; else the CLIP that they need is, once for all of one weights.
+    models: those of the runs, if they are loaded already; else the CLIP that they need is loaded, once for all runs with
+    the same weights.
     Raises SettingsError for folders without a run, OutputError where `out` cannot be written. Taught in notebook 06.
     """
     if not folders:
@@ -146,12 +147,12 @@ def _notes(runs: Sequence[Run]) -> str:
 
 
 def _captions(runs: Sequence[Run]) -> list[str]:
-    """What the distances of sets are measured over: features, N, pairing, and the sets that they are from."""
+    """What the distances of sets are measured over: features, N, pairing, and the set that they compare with."""
     return sorted({caption for run in runs for task in run.distances.values() for caption in task["captions"].values()})
 
 
 def _failures(runs: Sequence[Run]) -> str:
-    """How the edits ended, and the most frequent reasons of those that did not come back."""
+    """How the edits ended, and the most frequent reasons why edits did not come back."""
     lines = ["## How they ended\n"]
     for run in runs:
         ends = Counter(row["status"] for row in run.rows)
@@ -162,7 +163,7 @@ def _failures(runs: Sequence[Run]) -> str:
 
 
 def _name_apart(runs: Sequence[Run]) -> None:
-    """Runs of one editor get their folders' names as well, with as many of the folders around as tell them apart."""
+    """Adds their folders' names to runs of the same editor, with as many parent folders as it takes to tell them apart."""
     for name in {run.name for run in runs}:
         alike = [run for run in runs if run.name == name]
         paths = [run.folder.resolve().parts for run in alike]

@@ -1,4 +1,4 @@
-"""The rows of a run on disk: appended one a line, safe against being killed, merged at the end."""
+"""The rows of a run on disk: appended one per line, safe if the process is killed, merged at the end."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROWS, CASES, PARTS, EDITS, DISTANCES = "rows.jsonl", "cases.jsonl", "parts", "ed
 
 
 def part_file(folder: Path, rank: int) -> Path:
-    """Where the process of a rank appends its rows."""
+    """Where the process with this rank appends its rows."""
     return folder / PARTS / f"{rank:04d}.jsonl"
 
 
@@ -25,7 +25,7 @@ def edit_file(folder: Path, key: str) -> Path:
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The rows of one file. A last line without its end, of a process that was killed, is no row yet.
+    """The rows of one file. An unfinished last line, left by a process that was killed, does not count as a row.
 
     Raises OutputError for damage anywhere else.
     """
@@ -37,7 +37,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 
 
 def read_parts(folder: Path) -> dict[str, dict[str, Any]]:
-    """All rows that any process has written so far, by their key; of two with one key the first counts."""
+    """All rows that any process has written so far, by their key; of two with the same key the first counts."""
     found: dict[str, dict[str, Any]] = {}
     for path in sorted((folder / PARTS).glob("*.jsonl")):
         for row in read_lines(path):
@@ -46,7 +46,7 @@ def read_parts(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def touched(folder: Path) -> dict[str, int]:
-    """When each process last wrote a row or gave another sign of life, in ns of whatever clock the disk has."""
+    """When each process last wrote a row or gave another sign of life, in ns by the disk's clock, whichever that is."""
     return {path.name: path.stat().st_mtime_ns for path in (folder / PARTS).glob("*.jsonl")}
 
 
@@ -58,13 +58,13 @@ def open_lines(path: Path):
 
 
 def append(file, row: dict[str, Any]) -> None:
-    """One row, handed to the system at once: a kill leaves at most the last line half-written."""
+    """Append one row and hand it to the system at once: a kill leaves at most the last line half-written."""
     file.write((json.dumps(row) + "\n").encode())
     file.flush()
 
 
 def merge(folder: Path, cases: Sequence[Case]) -> list[dict[str, Any]]:
-    """Write rows.jsonl, in the order of the cases, out of the part files, and return its rows; all must be there."""
+    """Write rows.jsonl from the part files, in the order of the cases, and return its rows; all must be there."""
     found = read_parts(folder)
     rows = [found[case.key] for case in cases]
     _write(folder / ROWS, rows)

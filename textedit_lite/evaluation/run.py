@@ -1,7 +1,7 @@
-"""The run: cases are edited block by block, each row is kept as soon as it is there, and a run that was killed goes on.
+"""The run: edits cases block by block, keeps each row as soon as it is there, and goes on after it was killed.
 
-A block is always the same few cases, whoever edits it and whenever: what is computed together decides the last digits of
-a picture, so one process or several, in one go or in ten, give the same rows.
+A block always holds the same few cases, whichever process edits it and whenever. What is computed together decides the
+last digits of a picture; with fixed blocks, one process or several, in one go or in ten, give the same rows.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from .sets import Folder, World, open_set
 BLOCK = 8  # edits at a time
 PATIENCE = 1800.0  # seconds that one process waits for a sign of life from another
 BEAT = 60.0  # seconds between two of them
-QUIET = 600.0  # seconds without a new edit after which the first process says for whom it waits: one may hang, and yet live
+QUIET = 600.0  # seconds without a new edit, after which the first process says which one it waits for: it may live and yet hang
 
 
 def evaluate(
@@ -45,15 +45,15 @@ def evaluate(
 
     Args:
         data: "world", "coco" or a COCO folder (`open_set`); editor: one of `EDITORS`; ablate: one of `ABLATED`.
-        images: of each task; where the set has fewer with an object for it, all that it has.
-        out: an empty folder, or that of the same run: it then goes on where it was.
+        images: for each task; where the set has fewer with an object for it, all that it has.
+        out: an empty folder, or the folder of the same run, which then goes on where it was.
         block: edits at a time; yes: download without asking; models: loaded already, in place of weights and device.
         then: called with the folder and the models, by the first process, when all is done.
 
     As one of several processes (RANK and WORLD_SIZE in the environment, as `accelerate launch` and `torchrun` set them) it
-    takes its share of the blocks; the first one waits for all and merges them.
-    Raises SettingsError, WeightsError or OutputError before anything is edited; of these the last two also where the memory
-    or the disk is full, and then the same call goes on. Taught in notebook 06.
+    takes its share of the blocks; the first process waits for all and merges their rows.
+    Raises SettingsError, WeightsError or OutputError before anything is edited. It raises the last two also where the memory
+    or the disk is full; the same call then goes on from there. Taught in notebook 06.
     """
     check_editor(editor, ablate)
     check_tasks(tasks)
@@ -64,7 +64,7 @@ def evaluate(
     folder = make_folder(out)
     for part in (rows.EDITS, rows.PARTS):
         make_folder(folder / part)
-    models = replace(models or load_models(weights, device or own_device(weights)), text_features={})  # remembers nothing yet
+    models = replace(models or load_models(weights, device or own_device(weights)), text_features={})  # with nothing remembered
     settings = {
         "data": source.name, "data_sha256": source.sha256, "editor": editor, "ablate": ablate, "tasks": list(tasks),
         "images": images, "seed": seed, "weights": models.name, "weights_sha256": weights_of(models.name), "block": block,
@@ -84,7 +84,7 @@ def evaluate(
     done = rows.read_parts(folder)
     todo = [some for some in mine if any(case.key not in done for case in some)]
     if todo:
-        (folder / rows.DISTANCES).unlink(missing_ok=True)  # those of other edits, from here on
+        (folder / rows.DISTANCES).unlink(missing_ok=True)  # new edits make the old distances wrong
         warm(models, [case.category for case in cases])
         way = make_editor(editor, models, ablate)
         words = None if editor == "copy" else models.known_words
@@ -123,7 +123,7 @@ def _block(
 
 
 def _attempted(source, cases, way, words) -> tuple[list[Request | None], list[EditResult]]:
-    """What is asked for, and what came of it; a picture that cannot be read fails as any other edit does."""
+    """The requests and their results; a picture that cannot be read fails as any other edit does."""
     requests: dict[int, Request] = {}
     results: dict[int, EditResult] = {}
     for i, case in enumerate(cases):
@@ -139,7 +139,7 @@ def _attempted(source, cases, way, words) -> tuple[list[Request | None], list[Ed
 
 
 def process() -> tuple[int, int]:
-    """(number of this process, number of all), as a launcher says in the environment; (0, 1) without one.
+    """(number of this process, number of processes), as a launcher sets them in the environment; (0, 1) without one.
 
     Raises SettingsError for numbers that make no sense. Taught in notebook 06.
     """
@@ -150,15 +150,18 @@ def process() -> tuple[int, int]:
 
 
 def alone_under_accelerate() -> bool:
-    """Whether `accelerate launch --cpu` was asked for several processes: without MPI it starts one, and tells nobody.
+    """Whether `accelerate launch --cpu` was asked for several processes: without MPI it starts only one, and does not say so.
 
-    It leaves an address for them to meet at, but no rank.
+    It sets an address for them to meet at, but no rank.
     """
     return os.environ.get("ACCELERATE_USE_CPU") == "True" and "MASTER_ADDR" in os.environ and "RANK" not in os.environ
 
 
 def own_device(weights: str | Path) -> str | None:
-    """The best device, of several GPUs that of this process; None for lite, as `load_models` chooses: rows are the same everywhere."""
+    """The best device; where there are several GPUs, the one of this process.
+
+    None for lite, so that `load_models` chooses: its rows are the same everywhere.
+    """
     if split_lcm(weights)[0] == "lite":
         return None
     device = best_device()
@@ -166,7 +169,7 @@ def own_device(weights: str | Path) -> str | None:
 
 
 def _wait_for_the_first(folder: Path) -> None:
-    """Until the first process has said what this run is; raises OutputError where it does not."""
+    """Waits until the first process has said what this run is; raises OutputError where it does not."""
     since = time.monotonic()
     while not (folder / MANIFEST).exists():
         if time.monotonic() - since > PATIENCE:
@@ -176,7 +179,7 @@ def _wait_for_the_first(folder: Path) -> None:
 
 @contextmanager
 def _alive(path: Path) -> Iterator[None]:
-    """Touches a file again and again, as a sign of life: a block of a large model may take longer than another's patience."""
+    """Touches a file again and again as a sign of life: a block of a large model may take longer than others wait."""
     done = threading.Event()
 
     def beat() -> None:
@@ -194,10 +197,10 @@ def _alive(path: Path) -> Iterator[None]:
 
 
 def _wait(folder: Path, cases: Sequence[Case], world_size: int, block: int = BLOCK) -> None:
-    """Until the rows of all processes are there; raises OutputError where the others have died.
+    """Waits until the rows of all processes are there; raises OutputError where the others have died.
 
-    What lives may be at work on a long block or hang, which only the user can tell: where nothing has come for QUIET seconds, a
-    line on stderr says who is waited for.
+    A process that lives may be at work on a long block, or may hang; only the user can tell. So if nothing has come for
+    QUIET seconds, a line on stderr says which processes are waited for.
     """
     known = edits = None
     since = heard = time.monotonic()

@@ -1,4 +1,4 @@
-"""Reads what is edited: a COCO folder, val2017 in the cache, or the small world's test scenes, all as the same records."""
+"""Reads the pictures to edit: a COCO folder, val2017 in the cache, or the small world's test scenes, all as the same records."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ class Picture:
 class Folder:
     """A COCO-format folder: `images/` and `instances.json`, or as COCO ships them, `val2017/` and `annotations/instances_val2017.json`.
 
-    Any other name may stand for val2017; of several sets in one folder val2017 is taken.
-    A folder that `textedit-lite scenes` wrote says in recipe.json how it was made: its scenes are known.
-    Raises SettingsError for a folder that is none. Taught in notebook 06.
+    Any other name may stand in place of val2017; if a folder holds several sets, val2017 is taken.
+    A folder that `textedit-lite scenes` wrote says in recipe.json how it was made, so its scenes are known.
+    Raises SettingsError for any other folder. Taught in notebook 06.
     """
 
     def __init__(self, folder: Path | str):
@@ -83,10 +83,10 @@ class Folder:
         return self.pictures[picture_id]
 
     def open(self, picture: Picture) -> Image.Image:
-        """The pixels, RGB; raises ImageError, also where they have another size than the annotations say."""
+        """The pixels, RGB; raises ImageError, also where their size is not the one that the annotations say."""
         path, size = self._images / picture.file_name, (picture.width, picture.height)
         image = open_image(path)
-        if image.size != size and image.size[::-1] == size:  # annotated as it is stored, not as EXIF would have it seen
+        if image.size != size and image.size[::-1] == size:  # annotated as stored, not as EXIF says to show it
             image = open_image(path, upright=False)
         if image.size != size:
             raise ImageError(f"{picture.file_name} is {image.width}x{image.height} pixels, its annotation says "
@@ -94,7 +94,7 @@ class Folder:
         return image
 
     def scene(self, picture: Picture) -> Scene | None:
-        """The scene that the picture was drawn from, where the set is of the small world, else None."""
+        """The scene that the picture was drawn from if the set is of the small world, else None."""
         if self._recipe is None:
             return None
         try:
@@ -108,18 +108,18 @@ class Folder:
 
 
 class World:
-    """The test scenes of a seed, made when they are asked for: the same face as `Folder`. Taught in notebook 06."""
+    """The test scenes of a seed, made when they are asked for, with the same interface as `Folder`. Taught in notebook 06."""
 
     name = "world"
 
     def __init__(self, seed: int):
         self.seed = seed
         self._known: OrderedDict[int, tuple[Scene, Picture]] = OrderedDict()
-        first = self.open(self.picture(1))  # a world that is drawn otherwise is another set
+        first = self.open(self.picture(1))  # if the world is drawn differently, it is another set
         self.sha256 = hashlib.sha256(f"test scenes of seed {seed}".encode() + first.tobytes()).hexdigest()
 
     def order(self, seed: int) -> Iterator[int]:
-        """1, 2, 3, ...: scenes are random as they are, and there is no end of them."""
+        """1, 2, 3, ...: scenes are random as they are, and never run out."""
         return itertools.count(1)
 
     def picture(self, picture_id: int) -> Picture:
@@ -143,9 +143,9 @@ class World:
 
 
 def open_set(data: str, seed: int = 0, yes: bool = False, fetch: bool = True) -> Folder | World:
-    """What `--data` names: "world" (its test scenes of `seed`), "coco" (val2017, fetched if need be), or a folder.
+    """The set that `--data` names: "world" (its test scenes of `seed`), "coco" (val2017, fetched if need be), or a folder.
 
-    yes: fetch without asking; fetch: at all. Raises SettingsError for what is none. Taught in notebook 06.
+    yes: fetch without asking; fetch: whether to fetch at all. Raises SettingsError for what is no set. Taught in notebook 06.
     """
     if data == "world":
         return World(seed)
@@ -159,13 +159,13 @@ def open_set(data: str, seed: int = 0, yes: bool = False, fetch: bool = True) ->
 def object_mask(picture: Picture, thing: Thing) -> np.ndarray:
     """The annotated pixels of one object: bool [height, width]; polygons, RLE and compressed RLE are read alike.
 
-    Of an object that has none, as in sets for detectors alone, those of its box. Raises ImageError for an outline that cannot be
-    read, or is of a picture of another size.
+    For an object that has none, as in sets made only for detectors, the pixels of its box. Raises ImageError for an outline
+    that cannot be read, or that belongs to a picture of another size.
     """
     from pycocotools import mask as coco_mask
 
     height, width, given = picture.height, picture.width, thing.segmentation
-    if isinstance(given, list):  # three points enclose something
+    if isinstance(given, list):  # only three points or more enclose something
         given = [polygon for polygon in given if isinstance(polygon, list) and len(polygon) >= 6]
     if not given:
         x0, y0, x1, y1 = thing.box
@@ -178,7 +178,7 @@ def object_mask(picture: Picture, thing: Thing) -> np.ndarray:
         if list(given["size"]) != [height, width]:
             raise ValueError(f"of {given['size']} pixels, not {[height, width]}")
         return coco_mask.decode(given).astype(bool)
-    except Exception as error:  # pycocotools raises whatever comes, down to Exception itself
+    except Exception as error:  # pycocotools raises all kinds of errors, even plain Exception
         raise ImageError(f"The outline of object {thing.id} of {picture.file_name} cannot be read ({error}): annotate it "
                          "again.") from error  # fmt: skip
 

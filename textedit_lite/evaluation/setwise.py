@@ -21,18 +21,18 @@ from .manifest import read_manifest
 from .rows import DISTANCES, edit_file, read_rows
 from .sets import Folder, World, open_set
 
-LEAST = 10  # pictures under which a distance of sets is not worth printing
+LEAST = 10  # with fewer pictures a distance of sets is not worth printing
 
-Load = Callable[[str, str], Models]  # of a CLIP alone, by weights and device
+Load = Callable[[str, str], Models]  # loads a CLIP alone, by weights and device
 
 
 def set_measures(folder: Path | str, models: Models | None = None, load: Load = load_clip) -> dict[str, dict[str, Any]]:
-    """For each task, and for "all": `frechet_clip`, `kid_clip`, `cmmd_clip`, where it is at hand `fid`, and `captions`.
+    """For each task, and for "all": `frechet_clip`, `kid_clip`, `cmmd_clip`, `captions`, and `fid` where its network is there.
 
-    The edits that came back against their own originals (paired, which makes every distance small), over the features
-    of the CLIP that the run used. They are computed once and kept in distances.json, to which `fid` is added where it is
-    lacking and is at hand now; tasks with fewer than 10 edits are left out. models: those of the run; else `load` gets
-    its CLIP. Raises SettingsError for a folder without a run. Taught in notebook 06.
+    The edits that came back are compared with their own originals (paired, which makes every distance small), over the
+    features of the CLIP that the run used. The distances are computed once and kept in distances.json; a lacking `fid` is
+    added once its network is there. Tasks with fewer than 10 edits are left out. models: those of the run; without them
+    `load` gets its CLIP. Raises SettingsError for a folder without a run. Taught in notebook 06.
     """
     folder = Path(folder)
     settings = read_manifest(folder)["settings"]
@@ -57,7 +57,7 @@ def set_measures(folder: Path | str, models: Models | None = None, load: Load = 
 
 
 def _add_fid(folder: Path, groups: dict[str, list[str]], found: dict[str, dict[str, Any]], device: str) -> None:
-    """Add `fid` to the distances of each task, and its caption; where it cannot be had, the caption says why."""
+    """Add `fid` to the distances of each task, and its caption; where it cannot be computed, the caption says why."""
     try:
         with trouble_named():
             keys, weights = groups["all"], _inception_weights()
@@ -105,7 +105,7 @@ def originals(folder: Path | str, keys: list[str]) -> Iterator[Image.Image]:
 
 
 def set_of(folder: Path | str) -> Folder | World:
-    """The set that a run was made on; raises SettingsError where it has gone, or is another one now."""
+    """The set that a run was made on; raises SettingsError where it is gone or has changed."""
     manifest = read_manifest(folder)
     source = open_set(manifest["source"], manifest["settings"]["seed"], fetch=False)
     if source.sha256 != manifest["settings"]["data_sha256"]:
@@ -128,6 +128,6 @@ def _distances(edits: np.ndarray, before: np.ndarray, features: str) -> dict[str
 
 
 def _inception_weights() -> Path | None:
-    """The weights of Inception, or None where they or torch-fidelity, whose network it is, are not at hand: nothing is fetched."""
+    """The weights of Inception, or None where they or torch-fidelity, which holds the network, are not there; fetches nothing."""
     weights = inception_file()
     return weights if weights.is_file() and find_spec("torch_fidelity") else None

@@ -16,7 +16,7 @@ from .metrics import clustered_interval
 
 @dataclass(frozen=True)
 class Column:
-    """One figure of the table: its key in a row, its heading, how it is printed, and how rows come to one figure."""
+    """One figure of the table: its key in a row, its heading, how it is printed, and how rows become one figure."""
 
     key: str
     heading: str
@@ -29,7 +29,7 @@ def percent(key: str, heading: str) -> Column:
     return Column(key, f"{heading}, %", "{:.0f}", 100.0)
 
 
-# Three tables, as one with all columns is wider than any page.
+# Four tables, as one with all columns would be wider than any page.
 OUTCOME = (
     percent("returned", "a picture came back"), percent("target", "right object"), percent("verified", "editor says so"),
     percent("success", "success"), percent("right_of_itself", "right of itself"),
@@ -62,9 +62,9 @@ PAPER = {"returned": "about 99", "ssim_512": "about 0.63", "total": "2.65", "fid
 def figures(rows: Sequence[dict[str, Any]], distances: dict[str, Any] | None = None, seed: int = 0) -> dict[str, Any]:
     """The figures of some rows: N, how many came back, and for each column its value and 95 % bootstrap interval (value, low, high).
 
-    Rows in which a measure is None, or is not, do not count in it: pixels can be measured only in what came back. A measure
-    that no row has is left out. The bootstrap draws pictures, with all of their edits (`clustered_interval`), as those
-    succeed or fail together. Taught in notebook 06.
+    Rows in which a measure is None or missing do not count towards it: pixels can be measured only in what came back. A
+    measure that no row has is left out. The bootstrap draws pictures, with all of their edits (`clustered_interval`), as
+    the edits of a picture succeed or fail together. Taught in notebook 06.
     """
     found: dict[str, Any] = {"n": len(rows), "back": sum(row["returned"] for row in rows)}
     looks = any(row.get("shown") for row in rows)
@@ -82,7 +82,7 @@ def figures(rows: Sequence[dict[str, Any]], distances: dict[str, Any] | None = N
 
 
 def _completed(row: dict[str, Any], looks: bool) -> dict[str, Any]:
-    """A row with what follows from it; where no edit was looked at by its editor, none of them has a verdict."""
+    """A row with what follows from it; where the editor looked at none of its edits, none of them has a verdict."""
     total = sum(row["seconds"].values()) if row["seconds"] else None
     verdict = bool(row["verified"]) if looks else None
     right = verdict == bool(row["success"]) if looks and row["returned"] else None
@@ -98,12 +98,15 @@ def shown(column: Column, figure: tuple[float, float, float] | None) -> str:
 
 
 def grid(lines: Sequence[tuple[str, str, dict[str, Any]]], columns: Sequence[Column]) -> list[list[str]]:
-    """The cells of one table, heading first; lines: (task, editor, figures). A column that neither they nor the paper has is left out."""
+    """The cells of one table, heading first; lines: (task, editor, figures).
+
+    A column that neither the lines nor the paper has is left out.
+    """
     there = {key for _, _, found in lines for key in found}
     if not there & {column.key for column in columns}:
         return []
     columns = [column for column in columns if column.key in there | PAPER.keys()]
-    count = "back" if columns[0] in (*CHANGE, *DISTANCES) else "n"  # of what did not come back no pixel is measured
+    count = "back" if columns[0] in (*CHANGE, *DISTANCES) else "n"  # no pixel is measured of what did not come back
     cells = [["task", "editor", "N", *(column.heading for column in columns)]]
     for task, editor, found in lines:
         cells.append([task, editor, str(found[count]), *(shown(column, found.get(column.key)) for column in columns)])
@@ -128,7 +131,10 @@ def as_latex(cells: Sequence[Sequence[str]], caption: str) -> str:
 
 
 def as_csv(lines: Sequence[tuple[str, str, dict[str, Any]]]) -> str:
-    """All figures of all tables as CSV: a line a task and editor, with the ends of each interval; n: edits, back: those that came back."""
+    """All figures of all tables as CSV: one line per task and editor, with the ends of each interval.
+
+    n: edits; back: those that came back.
+    """
     columns = [column for columns in TABLES.values() for column in columns]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

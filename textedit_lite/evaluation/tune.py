@@ -1,7 +1,8 @@
 """Searches a rival's settings on validation scenes, which neither training nor any table has seen, and writes the search down.
 
-Where there are few combinations, each is tried. Else one setting after the other is tried at each of its values, the best is
-kept, and so on until none of them gets better. What counts is the oracle's success, and among equals the nearness to the ideal edit.
+If there are few combinations, each is tried. Otherwise one setting after the other is tried at each of its values and the
+best value is kept, until nothing gets better or MOST rounds are done. What counts is the oracle's success, and among equals
+the nearness to the ideal edit.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from .manifest import rival_of
 from .measure import mask_iou
 from .rows import append, open_lines, read_lines
 
-# In the order in which they are tried. The number of steps is a matter of patience, not of luck, and stays.
+# In the order in which they are tried. The number of steps stays: it is a matter of patience, not of luck.
 TRIED: dict[str, dict[str, tuple[float, ...]]] = {
     "sdedit": {"strength": (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9), "guidance": (1.5, 3.0, 5.0, 7.5, 12.0)},
     "diffedit": {
@@ -39,7 +40,7 @@ TRIED: dict[str, dict[str, tuple[float, ...]]] = {
         "guidance": (1.0, 1.5, 2.0, 3.0, 5.0), "image_guidance": (1.0, 1.2, 1.5, 2.0), "temperature": (0.0, 0.3, 0.6, 1.0),
     },
 }  # fmt: skip
-FEW = 40  # combinations, up to which all are tried: an editor that never succeeds shows no setting the way to the next one
+FEW = 40  # with at most this many combinations all are tried, as an editor that never succeeds gives a search no direction
 MOST = 2  # rounds through all settings
 BATCH = 8
 
@@ -56,7 +57,7 @@ class Trial:
 
 
 def trials(task: str, seed: int) -> Iterator[Trial]:
-    """One edit in each validation scene that has an object for `task` which words can name, without end.
+    """Yields, without end, one edit for each validation scene that has an object for `task` that words can name.
 
     Taught in notebook 08.
     """
@@ -66,9 +67,9 @@ def trials(task: str, seed: int) -> Iterator[Trial]:
 
 
 def measure(rival: str, models: Models, settings: dict[str, float], some: Sequence[Trial]) -> dict[str, Any]:
-    """What a rival's settings come to: success in all and by task, clean, mean squared errors (0 to 1), IoU of the mask.
+    """What a rival achieves with some settings: success (all and by task), clean, mean squared errors (0 to 1), mask IoU.
 
-    success is the oracle's; clean: success, and all that was to be kept is; mse_ideal: to the ideal edit, over the whole
+    success: the oracle's; clean: success, and all that was to be kept is kept; mse_ideal: to the ideal edit, over the whole
     picture; mse_outside: to the input, where nothing should change. Taught in notebook 08.
     """
     way = make_editor(rival, models, settings=settings)
@@ -104,7 +105,7 @@ def _row(trial: Trial, result) -> dict[str, Any]:
 
 
 def better(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Whether the figures `one` are to be preferred: more success, or as much and nearer to the ideal edit."""
+    """Whether the figures `one` are better than `other`: more success, or as much and nearer to the ideal edit."""
     return (one["success"], -one["mse_ideal"]) > (other["success"], -other["mse_ideal"])
 
 
@@ -124,7 +125,7 @@ def tune(rival: str, models: Models, out: Path | str, images: int = 16, seed: in
         raise SettingsError("Searching takes at least 1 image of each task: give --images 16, say.")
     check_seed(seed)
     out = make_folder(out)
-    own = rival_of(rival, models)["weights_sha256"]  # trained anew, they have the old name
+    own = rival_of(rival, models)["weights_sha256"]  # weights that are trained anew keep their name
     rows = Rows(out / "rows.jsonl", {"rival": rival, "weights": models.name, "weights_sha256": own, "images": images, "seed": seed})
     some = [trial for task in TASKS for trial in islice(trials(task, seed), images)]
     with tqdm(desc=f"tuning {rival}", unit="setting", disable=None if progress else True) as bar:
@@ -155,7 +156,7 @@ def tune(rival: str, models: Models, out: Path | str, images: int = 16, seed: in
 
 
 class Rows:
-    """The combinations that were tried, kept in a file as soon as each is measured."""
+    """The combinations that were tried; each is kept in a file as soon as it is measured."""
 
     def __init__(self, path: Path, search: dict[str, Any]):
         self.path, self.search = path, search

@@ -1,4 +1,4 @@
-"""Grades one edit: by the oracle where the scene is known, by colour, detector and CLIP on a photograph."""
+"""Grades one edit: by the oracle where the scene is known; by colour, detector and CLIP on a photograph."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STILL_THERE = 0.3  # IoU from which the detector sees the object where it was: i
 
 
 def hits(box, boxes: np.ndarray, index: int) -> bool:
-    """Whether the chosen box is object `index`'s: an IoU over 0.5 with its box, and with no other's a higher one."""
+    """Whether the chosen box is object `index`'s: an IoU over 0.5 with its box, and a higher one with no other's."""
     overlaps = iou(box, boxes)[0] if box is not None else np.zeros(len(boxes))
     return bool(overlaps.argmax() == index and overlaps[index] > MATCHED)
 
@@ -45,7 +45,7 @@ def background_share(before: Image.Image, after: Image.Image, mask: Image.Image 
 
 
 def gradient_energy(image: Image.Image, mask: np.ndarray) -> float:
-    """Mean squared difference in luminance, 0 to 255, of neighbours that both lie in `mask` (bool [H, W])."""
+    """Mean squared difference in luminance, 0 to 255, between neighbours that both lie in `mask` (bool [H, W])."""
     light = np.asarray(image.convert("L"), np.float64)
     across, down = mask[:, 1:] & mask[:, :-1], mask[1:] & mask[:-1]
     total = (np.diff(light, axis=1)[across] ** 2).sum() + (np.diff(light, axis=0)[down] ** 2).sum()
@@ -53,7 +53,7 @@ def gradient_energy(image: Image.Image, mask: np.ndarray) -> float:
 
 
 def is_black(image: Image.Image) -> bool:
-    """Whether a picture is what a safety checker leaves of it."""
+    """Whether a picture is black, as a safety checker leaves it."""
     return max(high for _, high in image.getextrema()) < BLACK
 
 
@@ -73,7 +73,7 @@ def by_oracle(
     """
     verdict = judge(scene, index, change, edited)
     row: dict[str, Any] = {"success": verdict.success, "verdict": verdict}
-    if target and where.any():  # of an object that was not touched, all is kept
+    if target and where.any():  # in an object that was not touched, everything is kept anyway
         names = ("view", "pose") if "colour" in change else ("colour",)
         row["kept"] = all(verdict.kept[name] for name in names)
         if verdict.category:
@@ -100,12 +100,12 @@ def by_models(
     """What colour, detector and CLIP say of an edit, where nobody knows how it should look.
 
     mask: the object's annotated pixels, bool [H, W]; places: the boxes where it may be now, [N, 4]; seen: what DETR
-    finds in the edited picture; direction: `clip_measures`'s. Success is all of: the picture is not black; DETR finds
-    the category there still (IoU over 0.3); CLIP's features moved the way of the words (direction over 0); and for a
-    colour, it is the one of the palette's eight that most of the object's pixels show, and at least 15 % of them.
+    finds in the edited picture; direction: `clip_measures`'s. Success requires all of these: the picture is not black; DETR
+    still finds the category there (IoU over 0.3); CLIP's features moved in the direction of the words (direction over 0);
+    and a new colour is the one of the palette's eight that most of the object's pixels show, and at least 15 % of them.
 
     That is weaker than the oracle: for a turn or a new view it asks no more than the direction. And where the editor
-    uses the same DETR and CLIP, it has been chosen by its own judges. Taught in notebook 06.
+    uses the same DETR and CLIP, its edit was chosen by these same judges. Taught in notebook 06.
     """
     there = any(
         label == category and iou(box, places)[0].max() > STILL_THERE for box, label in zip(seen.boxes, seen.labels, strict=True)

@@ -1,4 +1,4 @@
-"""Grades a class: many submissions side by side, each once, going on where it was when it was stopped."""
+"""Grades a class: many submissions in parallel, each once; if it was stopped, it goes on from there."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def grade(paths: Iterable[Path | str], out: Path | str = "grades.csv", pages: Pa
           progress: Callable[[Iterable, int], Iterable] | None = None, package: Package | None = None) -> list[Result]:  # fmt: skip
     """Grade notebooks, and folders of them, and write the table, the JSON beside it, and a page for each student.
 
-    out: the CSV. pages: a folder for HTML. jobs: how many at a time (default: the cores). full: run all of the course's
-    notebook around the answers. folder: of the course's notebooks (default: those of the package). progress(results,
-    total): passes an iterable on, for a bar. What is graded is kept in a folder beside `out`; the same call goes on.
-    Raises SettingsError where nothing can be graded, as on Windows, OutputError, before anything is, where `out` cannot be written.
+    out: the CSV. pages: a folder for HTML. jobs: how many at a time (default: the number of cores). full: also run the rest
+    of the course's notebook. folder: of the course's notebooks (default: those of the package). progress(results, total):
+    passes an iterable on, for a bar. Finished grades are kept in a folder beside `out`, and the same call goes on from them.
+    Raises SettingsError where nothing can be graded, as on Windows; OutputError, before grading, where `out` cannot be written.
     """
     if sys.platform == "win32":
         raise SettingsError("Grading needs Linux or macOS: on Windows, grade in the Windows Subsystem for Linux, or in a container.")
@@ -57,13 +57,13 @@ def grade(paths: Iterable[Path | str], out: Path | str = "grades.csv", pages: Pa
 
 
 class Desk:
-    """Where a class is graded: what is done lies in a folder, and what is altered in the package is put back."""
+    """Where a class is graded: finished results lie in a folder, and what is altered in the package is put back."""
 
     def __init__(self, folder: Path, course: dict[int, Course], package: Package, limits: Limits, full: bool):
         self.folder, self.course, self.package, self.limits, self.full = folder, course, package, limits, full
         folder.mkdir(parents=True, exist_ok=True)
         self.secret = self._secret()
-        # A result holds as long as the course, the package and the limits are what they were.
+        # A result is valid as long as the course, the package and the limits stay the same.
         parts = [course[number].stubs for number in sorted(course)], sorted(asdict(limits).items()), full
         sources = [content for _, content in sorted(package.files.items())]
         self.state = hashlib.sha256(repr(parts).encode() + b"".join(sources)).hexdigest()
@@ -71,7 +71,7 @@ class Desk:
         self.lock, self.running, self.suspects = threading.Lock(), set(), set()
 
     def grade_all(self, submissions: list[Submission], jobs: int, progress: Callable[[Iterable, int], Iterable]) -> list[Result]:
-        """A result for each submission, in order; the same content is graded once."""
+        """A result for each submission, in order; identical submissions are graded once."""
         done = {one.digest: self._stored(one.digest) for one in submissions}
         todo = {one.digest: one for one in submissions if done[one.digest] is None}
         with ThreadPoolExecutor(jobs) as pool:
@@ -83,10 +83,10 @@ class Desk:
                 self.stopped.set()  # every run ends within a moment
                 pool.shutdown(cancel_futures=True)
                 raise
-        for digest in sorted(self.suspects):  # one at a time, so that it shows which one it is
+        for digest in sorted(self.suspects):  # one at a time, to find out which one it is
             done[digest] = self._alone(todo[digest])
         for result in done.values():
-            self._store(result)  # once more, should an answer have found its way to the first
+            self._store(result)  # stored again, in case an answer has got at the first copy
         return [replace(done[one.digest], student=one.student, path=one.path) for one in submissions]
 
     def _one(self, submission: Submission) -> Result:
@@ -105,7 +105,7 @@ class Desk:
         return result
 
     def _alone(self, submission: Submission) -> Result:
-        """The grade of one that ran while the package was altered, and nothing where it was this one that did it."""
+        """Grades again, alone, one that ran while the package was altered; no points if it was this one that did it."""
         course = self.course[submission.number]
         result = mark(submission, course, self.package, self._seed(submission.digest), self.limits, self.full, self.stopped.is_set)
         if altered := self._put_back():
@@ -115,7 +115,7 @@ class Desk:
         return result
 
     def _put_back(self) -> list[Path]:
-        """Where no fence keeps answers from the package: what was altered in it, now put back."""
+        """Puts back what was altered in the package, where no fence keeps answers from it; returns what that was."""
         return [] if self.limits.fenced else self.package.restore(self.folder / "altered")
 
     def _secret(self) -> str:
@@ -128,7 +128,7 @@ class Desk:
         return path.read_text()
 
     def _seed(self, digest: str) -> int:
-        """Of a submission's inputs: other ones for a changed submission, so that seen inputs are of no use in the next."""
+        """The seed of a submission's inputs: a changed submission gets others, so that inputs once seen are of no use."""
         return int.from_bytes(hashlib.sha256(f"{self.secret} {digest}".encode()).digest()[:6], "big")
 
     def _stored(self, digest: str) -> Result | None:
@@ -147,5 +147,5 @@ class Desk:
 
 
 def as_result(kept: dict[str, Any]) -> Result:
-    """A result out of its JSON."""
+    """A result, restored from its JSON."""
     return Result(**{**kept, "marks": tuple(Mark(**one) for one in kept["marks"])})

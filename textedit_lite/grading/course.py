@@ -13,7 +13,7 @@ from ..check import all_exercises
 from ..errors import SettingsError
 from ..exercises.exercise import Exercise
 
-# A check cell must not depend on what an answer has done to these names.
+# Set again before each check, which must not depend on what an answer has done to these names.
 ANEW = "import numpy as np\nfrom textedit_lite.check import check\n"
 TOUCH = "import os, pathlib\npathlib.Path(os.environ['TEXTEDIT_LITE_OUTPUTS'], '{}').touch()"
 REGION = re.compile(r"^([ \t]*)#+ *BEGIN SOLUTION\b.*\n(?:.*\n)*?[ \t]*#+ *END SOLUTION\b.*$", re.M)
@@ -32,18 +32,18 @@ class Course:
 
     @property
     def points(self) -> int:
-        """What all right answers together earn."""
+        """The points for answering everything right."""
         return sum(one.points for one in self.exercises.values())
 
 
 def course_folder() -> Path:
-    """Where the notebooks lie: inside of the package in an installed wheel, beside it in a checkout."""
+    """The folder of the notebooks: inside the package in an installed wheel, beside it in a checkout."""
     installed = Path(str(resources.files("textedit_lite") / "notebooks"))
     return installed if installed.is_dir() else Path(__file__).resolve().parents[2] / "notebooks"
 
 
 def load_course(folder: Path | None = None) -> dict[int, Course]:
-    """Number -> notebook of the course, of those that have exercises. Raises SettingsError where there is none."""
+    """Number -> notebook of the course, for those that have exercises. Raises SettingsError where there is none."""
     import nbformat
 
     folder = folder or course_folder()
@@ -65,16 +65,16 @@ def as_course(number: int, name: str, notebook: Any) -> Course:
 
 
 def grade_id(cell: Any) -> str | None:
-    """The name that nbgrader's metadata give a cell."""
+    """The name that a cell has in nbgrader's metadata."""
     return cell["metadata"].get("nbgrader", {}).get("grade_id")
 
 
 def assemble(course: Course, answers: dict[str, str], full: bool = False) -> tuple[Any, list[tuple[str, str]]]:
     """The course's notebook with these answers in it, and what each of its code cells is, as (exercise, "answer").
 
-    answers: number of an exercise -> source of its cell; the checks of others are left out. full: with all other cells
-    of the notebook behind them, as what those import (the course's own functions, too) is not the answers' to use; else
-    answers and checks alone. The kinds of cell are "answer", "check" and "", for any other.
+    answers: number of an exercise -> source of its cell; the checks of others are left out. full: with all other cells of
+    the notebook, placed after the answers, which must not use what those cells import (the course's own functions, too);
+    else answers and checks alone. The kinds of cell are "answer", "check" and, for any other, "".
     """
     import nbformat
 
@@ -131,7 +131,7 @@ def release(out: Path, folder: Path | None = None) -> list[Path]:
         for path in sorted(folder.glob("[0-9][0-9]_*.ipynb")):
             written.append(out / path.name)
             nbformat.write(hand_out(nbformat.read(path, as_version=4)), written[-1])
-    except BaseException:  # Ctrl-C too: a part of the hand-out would be taken for somebody's answers
+    except BaseException:  # even Ctrl-C: a part of the hand-out would be taken for somebody's answers
         for path in written:
             path.unlink(missing_ok=True)
         raise

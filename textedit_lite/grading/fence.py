@@ -1,7 +1,7 @@
 """Puts limits on itself, then becomes the program that it was told to be: `python -I fence.py '{"run": [...], ...}'`.
 
-It imports the standard library alone, and is run by its path, so that nothing of a student's can be in it. On Linux 5.13
-and later Landlock keeps what follows from writing anywhere but in its own folder, from reading what it has no business
+It imports only the standard library, and is run by its path, so that nothing from a student can be in it. On Linux 5.13
+and later, Landlock keeps that program from writing anywhere but in its own folder, from reading what it has no business
 with, and (6.12) from sending signals to others. https://docs.kernel.org/userspace-api/landlock.html
 """
 
@@ -17,7 +17,7 @@ import sys
 
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # the same on every processor
 NO_NEW_PRIVILEGES = 38
-FILE_RIGHTS = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 14 | 1 << 15  # execute, write, read, truncate, ioctl: those of no folder
+FILE_RIGHTS = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 14 | 1 << 15  # execute, write, read, truncate, ioctl: the rights that also apply to files
 READING = 1 << 0 | 1 << 2 | 1 << 3  # execute, read a file, list a folder
 SIGNALS = 1 << 1
 
@@ -49,10 +49,13 @@ def shut(read: list[str], write: list[str]) -> None:
 
 
 def limit(memory: int, file: int) -> None:
-    """Bytes of memory a process, and of a file that it writes; no core files. Where a system knows no such limit, none."""
+    """Limits the bytes of memory of a process, and of a file that it writes, and forbids core files.
+
+    Where a system has no such limit, none is set.
+    """
     import resource
 
-    # Data and not address space: torch maps many times what it ever uses.
+    # The limit is on data and not on address space: torch maps many times what it ever uses.
     for name, most in (("RLIMIT_DATA", memory), ("RLIMIT_FSIZE", file), ("RLIMIT_CORE", 0)):
         with contextlib.suppress(AttributeError, ValueError, OSError):
             resource.setrlimit(getattr(resource, name), (most, most))
@@ -71,5 +74,5 @@ if __name__ == "__main__":
         limit(asked["memory"], asked["file"])
     if asked["fence"] and landlock():
         shut(asked["read"], asked["write"])
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # what a shell starts in the background is born deaf to interrupts
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # what a shell starts in the background ignores interrupts
     os.execv(asked["run"][0], asked["run"])

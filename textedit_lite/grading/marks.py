@@ -1,4 +1,4 @@
-"""Marks one submission: runs its answers, again without the one that broke the run, and judges what they returned itself."""
+"""Marks one submission: runs its answers, if need be again without the one that broke the run, and itself judges the results."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .submission import Submission, curious, forbidden, untouched
 
 @dataclass(frozen=True)
 class Mark:
-    """What one answer earned, and why. `look`: words in it that a person should see, e.g. "exec, sys"."""
+    """What one answer earned, and why. `look`: words in the answer that a person should look at, e.g. "exec, sys"."""
 
     number: str
     grade_id: str
@@ -32,7 +32,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Result:
-    """What one submission earned. `problem`: why it could not be graded; `whole`: whether it would come out so again."""
+    """What one submission earned. `problem`: why it could not be graded; `whole`: whether it would come out the same again."""
 
     student: str
     path: str
@@ -45,18 +45,18 @@ class Result:
 
     @property
     def points(self) -> int:
-        """Earned in all."""
+        """Points earned in all."""
         return sum(mark.points for mark in self.marks)
 
     @property
     def of(self) -> int:
-        """What could be earned."""
+        """Points that could be earned."""
         return sum(mark.of for mark in self.marks)
 
 
 @dataclass(frozen=True)
 class Said:
-    """What is known of an answer after the runs: its outputs, if it came to any, and what went wrong in words."""
+    """What is known of an answer after the runs: its outputs, if there are any, and in words what went wrong."""
 
     outputs: list[Any] | None = None
     trouble: str = ""
@@ -66,8 +66,8 @@ def mark(submission: Submission, course: Course, package: Package, seed: int, li
          full: bool = False, stop: Callable[[], bool] = lambda: False) -> Result:  # fmt: skip
     """Grade one submission against its notebook of the course.
 
-    seed: of the inputs, which the student cannot know. full: run all of the course's notebook and not its exercises
-    alone. stop: asked all the time whether to give up; what comes back then is not `whole`.
+    seed: of the inputs, which the student cannot know. full: run all of the course's notebook, not only its exercises.
+    stop: asked all the time whether to give up; what comes back then is not `whole`.
     """
     started = time.monotonic()
     result = Result(submission.student, submission.path, submission.digest, course.name)
@@ -91,11 +91,11 @@ def mark(submission: Submission, course: Course, package: Package, seed: int, li
 
 def attempt(answers: dict[str, str], course: Course, package: Package, seed: int, limits: Limits, full: bool,
             stop: Callable[[], bool]) -> tuple[dict[str, Said], str]:  # fmt: skip
-    """Run answers until something is known of each: after the death of a run, the rest once more.
+    """Run answers until something is known of each; after a run has died, the rest are run once more.
 
-    Who stood first in a run of which nothing came has ended it, and is left out of the next; but in a full run it may
-    have been the walk, so all of whom nothing came are run again without it. Returns what is known, and why no more could
-    be known, if so.
+    An answer that stood first in a run, and of which nothing came, has ended that run and is left out of the next one. In a
+    full run it may have been the walk (the notebook's other cells), so all answers of which nothing came are run again without
+    the walk. Returns what is known and, if that is not all, why no more could be known.
     """
     said: dict[str, Said] = {}
     left, seconds = dict(answers), limits.time
@@ -127,11 +127,11 @@ def attempt(answers: dict[str, str], course: Course, package: Package, seed: int
 
 
 def judge(exercise: Exercise, said: Said, seed: int, source: str) -> Mark:
-    """Points for what an answer returned on the inputs of a seed. What the student's process says can only take points."""
+    """Points for what an answer returned on the inputs of a seed. What the student's process says can only cost points."""
     head = f"{exercise.title} ({exercise.points} point{'s' * (exercise.points != 1)})"
     trouble = said.trouble
     if said.outputs is not None:
-        # `check` has the better words where it agrees; where it alone finds fault, it saw an input changed, or an error.
+        # Where both find fault, `check` has the better words; where it alone does, it saw an input changed, or an error.
         trouble = trouble or _wrong(exercise, said.outputs, seed)
     points = 0 if trouble else exercise.points
     message = f"{head}: {trouble}" if trouble else f"{head}: right, {points} of {points}."
@@ -139,13 +139,13 @@ def judge(exercise: Exercise, said: Said, seed: int, source: str) -> Mark:
 
 
 def _wrong(exercise: Exercise, outputs: list[Any], seed: int) -> str:
-    """The first thing that is wrong with outputs, or nothing."""
+    """The first thing that is wrong with the outputs, or nothing."""
     inputs = cases(exercise, seed)
     for arguments, got in zip(inputs, outputs):
         try:
             with np.errstate(all="ignore"):
                 problem = exercise.wrong(got, arguments)
-        except Exception as error:  # whatever a student's result may make a comparison raise
+        except Exception as error:  # a student's result may make a comparison raise anything
             problem = f"it returns what cannot be compared ({type(error).__name__})."
         if problem:
             return f"for {exercise.name}({', '.join(shown(one) for one in arguments)}) {problem}"
@@ -158,7 +158,7 @@ def _wrong(exercise: Exercise, outputs: list[Any], seed: int) -> str:
 
 
 def _told(number: str, came: Run, kinds: list[tuple[str, str]], limits: Limits) -> Said | None:
-    """What a run says of an answer, or None where it did not get that far, or pretends that all is well."""
+    """What a run says of an answer, or None where the run did not get that far, or pretends that all is well."""
     records = {kind: came.records[index] for index, (which, kind) in enumerate(kinds) if which == number and index in came.records}
     answer, checked = records.get("answer"), records.get("check")
     outputs = came.outputs.get(number)
@@ -182,7 +182,7 @@ def _end_of(came: Run, limits: Limits, index: int) -> str:
 
 
 def _verdict(words: str, number: str) -> str:
-    """What `check` itself found, out of the words of its cell."""
+    """What `check` itself found, taken from the words of its cell."""
     found = re.search(rf"WrongAnswerError: {re.escape(number)}: [^\n]*?\(\d+ points?\): ([^\n]+)", words)
     return found.group(1) if found else ""
 

@@ -21,7 +21,7 @@ pre{background:#f8f9fa;padding:.75rem;overflow-x:auto;font-size:14px}"""
 
 
 def write_all(results: list[Result], out: Path, pages: Path | None, submissions: dict[str, Submission]) -> None:
-    """Write the CSV, the JSON of the same name, and, with a folder for them, the pages; the folders are there."""
+    """Write the CSV, the JSON of the same name and, if there is a folder for them, the pages; the folders must exist."""
     write_text(out, table(results))
     plain = [{**dataclasses.asdict(one), "points": one.points, "of": one.of} for one in results]
     write_text(out.with_suffix(".json"), json.dumps(plain, indent=1))
@@ -34,7 +34,7 @@ def write_all(results: list[Result], out: Path, pages: Path | None, submissions:
 
 
 def table(results: list[Result]) -> str:
-    """One row a submission: points in all, then for each exercise by its grade_id, then what a person should look at."""
+    """One row per submission: points in all, points for each exercise by its grade_id, and what a person should look at."""
     columns = sorted({mark.grade_id for one in results for mark in one.marks}, key=_by_number)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -69,7 +69,7 @@ def index(results: list[Result], names: list[str]) -> str:
 
 
 def file_names(results: list[Result]) -> list[str]:
-    """A name of a page for each result, of plain letters, no two the same."""
+    """A page name for each result, in plain letters, no two the same."""
     names: list[str] = []
     for one in results:
         plain = re.sub(r"[^\w-]+", "_", f"{one.student}-{one.notebook or 'not-graded'}") or "page"
@@ -98,5 +98,5 @@ def _by_number(grade_id: str) -> list[int]:
 
 
 def _harmless(value: object) -> object:
-    """A cell that no spreadsheet takes for a formula."""
+    """A value for a cell that no spreadsheet takes for a formula."""
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value

@@ -1,6 +1,6 @@
 """Runs a notebook with a student's answers under nbval, in a fenced process with limits, and brings out what they returned.
 
-Nothing that comes out is believed: outputs are bounded, plain arrays, and the reports of cells are no more than words.
+Nothing that comes out is trusted: outputs are plain arrays of limited size, and the reports of cells are no more than words.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ from .fence import landlock
 
 MEGA = 1024**2
 LARGEST_OUTPUT, LARGEST_REPORT = 256 * MEGA, 16 * MEGA  # bytes, of an exercise's unpacked arrays, and of nbval's words
-AROUND = 512 * MEGA  # bytes that nbval and its kernel have besides what an answer takes
+AROUND = 512 * MEGA  # bytes for nbval and its kernel, besides what an answer takes
 MOST_PROCESSES = 64  # of one submission
 EVERY = 0.25  # seconds between two looks at a run
 DYING = 2.0  # seconds without its kernel after which nbval is interrupted
-REPORTING = 5.0  # seconds that it has then to write its report, before it is interrupted once more
-INTERRUPTED = 4  # times, before it is killed
-# pytest, without what jsonschema checks a kind of address with that no notebook has: it takes seconds to import.
+REPORTING = 5.0  # seconds that it then has to write its report, before it is interrupted once more
+INTERRUPTED = 4  # how often it is interrupted before it is killed
+# pytest without a module that takes seconds to import: jsonschema checks a kind of address with it that no notebook has.
 PYTEST = "import sys; sys.modules['rfc3987_syntax'] = None; import pytest; sys.exit(pytest.main())"
 SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin", "/etc", "/opt", "/proc", "/sys", "/dev", "/nix")
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a submission may use. time: seconds, in all. memory: bytes. each: seconds of one cell, so that an endless loop
-    leaves time for the others (default: a tenth). fence: whether Landlock is used where it is there."""
+    """What a submission may use. time: seconds, in all. memory: bytes. each: seconds for one cell, so that an endless loop
+    leaves time for the others (default: a tenth). fence: whether Landlock is used where the system has it."""
 
     time: float = 300
     memory: int = 4 * 1024**3
@@ -73,14 +73,14 @@ LIMITS = Limits()
 
 @dataclass(frozen=True)
 class Record:
-    """What nbval said of a cell: whether it ran without error, and its last words if not."""
+    """What nbval said of a cell: whether it ran without error and, if not, its last words."""
 
     passed: bool
     words: str = ""
 
     @property
     def never_ran(self) -> bool:
-        """Whether the kernel had died before, or nbval does not tell, as after a cell that took too long."""
+        """Whether the kernel had died before, or nbval does not say, as after a cell that took too long."""
         return "Kernel dead on test start" in self.words or "Previous cell timed out" in self.words
 
 
@@ -88,11 +88,11 @@ class Record:
 class Run:
     """What came out of a run: what answers returned, what nbval said of each code cell, and which limit ended it."""
 
-    outputs: dict[str, list[Any]] = field(default_factory=dict)  # number of an exercise -> a case each
+    outputs: dict[str, list[Any]] = field(default_factory=dict)  # number of an exercise -> one output per case
     records: dict[int, Record] = field(default_factory=dict)  # index of a code cell -> report
     ended: str = ""  # "time", "memory", "processes", "died", "stopped", or "" where it came to its end
-    started: bool = True  # whether it came to the first cell
-    log: str = ""  # the last of what nbval printed
+    started: bool = True  # whether it reached the first cell
+    log: str = ""  # the last part of what nbval printed
 
 
 class Package:
@@ -107,7 +107,7 @@ class Package:
         return [path for path in sorted(self.root.rglob("*.py")) if inner not in path.parents]
 
     def copy_to(self, folder: Path) -> None:
-        """A copy in `folder`/textedit_lite, its models by reference."""
+        """Make a copy in `folder`/textedit_lite, with its models by reference."""
         for path, content in self.files.items():
             place = folder / "textedit_lite" / path
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -115,18 +115,18 @@ class Package:
         (folder / "textedit_lite" / "data").symlink_to(data_path().resolve(), target_is_directory=True)
 
     def altered(self) -> list[Path]:
-        """Which files are other than they were at the start."""
+        """Which files are no longer as they were at the start."""
         return sorted(
             {path for path, content in self.files.items() if _content(self.root / path) != content}
             | {path.relative_to(self.root) for path in self._there()} - set(self.files)
         )
 
     def restore(self, aside: Path) -> list[Path]:
-        """Put back what was altered, and keep what stood there in a folder `aside`. Returns what it was."""
+        """Put back what was altered, and keep the altered files in a folder `aside`. Returns which they were."""
         altered = self.altered()
         for path in altered:
             if (self.root / path).exists():
-                place = aside / path.with_name(path.name + ".txt")  # nobody shall import it
+                place = aside / path.with_name(path.name + ".txt")  # so that nobody imports it
                 place.parent.mkdir(parents=True, exist_ok=True)
                 os.replace(self.root / path, place) if path not in self.files else shutil.copy(self.root / path, place)
             if path in self.files:
@@ -141,7 +141,7 @@ def _content(path: Path) -> bytes | None:
 
 def run(notebook: Any, numbers: Iterable[str], package: Package, seed: int, limits: Limits,
         stop: Callable[[], bool] = lambda: False) -> Run:  # fmt: skip
-    """Run an assembled notebook in a folder of its own, which is gone afterwards, as are all its processes.
+    """Run an assembled notebook in a folder of its own; afterwards the folder and all its processes are gone.
 
     numbers: of the exercises whose outputs are wanted. seed: of their inputs. stop: asked all the time whether to end.
     """
@@ -164,7 +164,7 @@ def run(notebook: Any, numbers: Iterable[str], package: Package, seed: int, limi
 
 
 def _furnish(work: Path, notebook: Any, package: Package) -> None:
-    """The folders of a run, with the notebook, the package, and matplotlib's list of fonts, which takes seconds to make."""
+    """Make the folders of a run, with the notebook, the package, and matplotlib's list of fonts, which takes seconds to make."""
     import nbformat
 
     for name in ("home", "outputs", "tmp", "package", "matplotlib"):
@@ -192,7 +192,7 @@ def _orders(work: Path, limits: Limits) -> dict[str, Any]:
 
 
 def _surroundings(work: Path, seed: int) -> dict[str, str]:
-    """The environment of a run: none of the grader's own but what a program needs to start."""
+    """The environment variables of a run: of the grader's own, only those that a program needs to start."""
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT") if name in os.environ}
     home = str(work / "home")
     return kept | {
@@ -209,9 +209,9 @@ def _surroundings(work: Path, seed: int) -> dict[str, str]:
 
 
 def _watch(process: subprocess.Popen, work: Path, limits: Limits, stop: Callable[[], bool]) -> tuple[str, bool]:
-    """Wait for a run, end it where it goes beyond a limit, and leave none of its processes behind.
+    """Wait for a run, end it if it exceeds a limit, and leave none of its processes behind.
 
-    Returns which limit ended it (`Run.ended`), and whether nbval came to its own end, so that the report is its own.
+    Returns which limit ended it (`Run.ended`), and whether nbval ended by itself, so that the report is its own.
     """
     started, family, ended, asked = time.monotonic(), {}, "", 0
     kernel_seen, kernel_gone = False, None
@@ -233,8 +233,8 @@ def _watch(process: subprocess.Popen, work: Path, limits: Limits, stop: Callable
             elif len(alive) > MOST_PROCESSES:
                 ended = "processes"
             elif kernel_gone and now - kernel_gone > DYING + asked * REPORTING:
-                # nbval waits for a dead kernel as long as for a living one; interrupted, it still reports. Where the
-                # interrupt falls into a clean-up it is lost.
+                # nbval waits for a dead kernel as long as for a living one; when interrupted, it still reports. An interrupt
+                # that falls into a clean-up is lost.
                 if asked == INTERRUPTED:
                     ended = "died"
                 else:
@@ -247,7 +247,7 @@ def _watch(process: subprocess.Popen, work: Path, limits: Limits, stop: Callable
 
 
 def _family(pid: int) -> list[Any]:
-    """A process and all that descend from it, as far as they live."""
+    """A process and all its descendants that are alive."""
     import psutil
 
     with contextlib.suppress(psutil.Error):
@@ -281,15 +281,15 @@ def _resident(process: Any) -> int:
 
 
 def _end(process: subprocess.Popen, family: dict[int, Any], work: Path) -> None:
-    """Kill a run with its children, and those that left the family but still carry its folder in their surroundings."""
+    """Kill a run with its children, and those that left the family but still have its folder in their environment."""
     import psutil
 
-    for _ in range(10):  # what is killed may have had time for another child
+    for _ in range(10):  # a process may have started another child before it was killed
         left = {one.pid: one for one in (*_family(process.pid), *_strays(work))} | family
         left = [one for one in left.values() if _lives(one)]
         for one in left:
             with contextlib.suppress(psutil.Error):
-                one.kill()  # psutil looks first whether the number is still that process's
+                one.kill()  # psutil first checks that the number still belongs to that process
         if not left:
             break
         psutil.wait_procs(left, timeout=1)
@@ -297,7 +297,7 @@ def _end(process: subprocess.Popen, family: dict[int, Any], work: Path) -> None:
 
 
 def _strays(work: Path) -> list[Any]:
-    """Processes, of whatever parent, whose environment says that they belong to a run."""
+    """Processes, whatever their parent, whose environment says that they belong to a run."""
     import psutil
 
     found = []
@@ -312,7 +312,7 @@ def _strays(work: Path) -> list[Any]:
 
 
 def _plain(path: Path, most: int) -> bytes | None:
-    """What lies in a file that is a file, and not larger than is good; a student may have put anything there."""
+    """The content of what must be a plain file of at most `most` bytes; a student may have put anything there."""
     with contextlib.suppress(OSError):
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
         with open(handle, "rb") as file:
@@ -323,7 +323,7 @@ def _plain(path: Path, most: int) -> bytes | None:
 
 
 def _outputs(work: Path, numbers: Iterable[str]) -> dict[str, list[Any]]:
-    """The outputs of the exercises that have any that can be read."""
+    """The outputs of those exercises whose outputs can be read."""
     trusted, found = work / "trusted", {}
     shutil.rmtree(trusted, ignore_errors=True)
     trusted.mkdir(mode=0o700)
@@ -335,13 +335,13 @@ def _outputs(work: Path, numbers: Iterable[str]) -> dict[str, list[Any]]:
                 outputs = read_outputs(trusted, number)
                 if isinstance(outputs, list):
                     found[number] = outputs
-        except Exception:  # a forged file may make numpy, zipfile and json raise anything: it counts as none
+        except Exception:  # a forged file may make numpy, zipfile and json raise anything; it counts as no output
             continue
     return found
 
 
 def _unpacked(content: bytes) -> int:
-    """Bytes of a zip once it is unpacked, as its arrays' own headers and its directory say."""
+    """The bytes that a zip takes when unpacked, as its arrays' own headers and its directory say."""
     import numpy as np
 
     headers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}

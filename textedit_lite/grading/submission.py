@@ -21,8 +21,8 @@ MAGIC = re.compile(r"^[%!].*", re.M)  # what IPython reads and Python does not
 LARGEST = 50_000_000  # bytes of a notebook; one full of pictures has some 5 million
 OURS = "textedit_lite"
 CHECKS = ("check", "exercises", "grading")
-TAUGHT = {(f"{OURS}.check", "check"), (f"{OURS}.check", "plugged_in")}  # what the notebooks themselves import of them
-# Words of which a person should see what they are for; none of them costs a point.
+TAUGHT = {(f"{OURS}.check", "check"), (f"{OURS}.check", "plugged_in")}  # what the notebooks themselves import from them
+# A person should see what these words are used for; none of them costs a point.
 CURIOUS = frozenset("__import__ importlib exec eval compile _getframe f_back gc inspect ctypes environ getenv modules globals "
                     "subprocess socket os sys setattr __class__ __globals__ builtins".split())  # fmt: skip
 
@@ -58,7 +58,7 @@ def find(paths: Iterable[Path | str], course: dict[int, Course]) -> list[Submiss
             student = student_of(inner, path, course)
             try:
                 found.append(read(inner, student, course))
-            except OSError as error:  # one file that cannot be read is no reason to grade nobody
+            except OSError as error:  # one file that cannot be read is no reason not to grade the others
                 problem = f"The file cannot be read: {error.strerror or error}."
                 digest = hashlib.sha256(os.fsencode(f"{inner} {problem}")).hexdigest()
                 found.append(Submission(student, str(inner), digest, problem=problem))
@@ -66,7 +66,7 @@ def find(paths: Iterable[Path | str], course: dict[int, Course]) -> list[Submiss
 
 
 def student_of(path: Path, folder: Path | None, course: dict[int, Course]) -> str:
-    """Whose notebook it is: the folder's name, or what a file's name says besides the notebook's."""
+    """Whose notebook it is: the folder's name, or what the file's name says besides the notebook's name."""
     parts = path.relative_to(folder).parts if folder else path.parts
     if folder and len(parts) > 1:
         return parts[0]
@@ -77,7 +77,7 @@ def student_of(path: Path, folder: Path | None, course: dict[int, Course]) -> st
 
 
 def read(path: Path, student: str, course: dict[int, Course]) -> Submission:
-    """One notebook file. What cannot be read is a submission with a `problem`; raises OSError for no file."""
+    """One notebook file. Content that cannot be read gives a submission with a `problem`; raises OSError for no file."""
     data = path.read_bytes()
     digest = hashlib.sha256(data).hexdigest()
     try:
@@ -120,9 +120,9 @@ def code_cells(data: bytes) -> list[tuple[str, dict]]:
 def find_answers(cells: list[tuple[str, dict]], exercises: dict[str, Exercise], stubs: dict[str, str]) -> dict[str, str]:
     """Number of an exercise -> source of its answer, by grade_id, by marker comment, by the cell's id, or by function.
 
-    Of several cells the last one that defines the function counts, as it does when the notebook is run from top to
-    bottom; one that does not, or an untouched stub, only where there is nothing else. Where an answer was cut up, what it
-    uses of its exercise's other cells comes with it.
+    Of several cells, the last one that defines the function counts, as it does when the notebook is run from top to
+    bottom. A cell that does not define it, or an untouched stub, counts only where there is nothing else. If an answer was
+    cut up, those of its exercise's other cells that it uses come with it.
     """
     parts: dict[str, list[tuple[int, str]]] = {}
     by_id = {one.grade_id: number for number, one in exercises.items()}
@@ -131,7 +131,7 @@ def find_answers(cells: list[tuple[str, dict]], exercises: dict[str, Exercise], 
         named = [number for number in _names(source, metadata, by_id) if number in exercises]
         bound = _bound(source)
         if named:
-            # A copied cell keeps the metadata of the one that it was copied from: what it defines decides.
+            # A copied cell keeps the metadata of the one that it was copied from, so what it defines decides.
             numbers = [next((one for one in named if exercises[one].name in bound), named[0])]
         else:  # a variable of that name may be anything
             numbers = [by_name[name] for name, is_function in bound.items() if is_function and name in by_name]
@@ -142,7 +142,7 @@ def find_answers(cells: list[tuple[str, dict]], exercises: dict[str, Exercise], 
 
 
 def _whole(parts: list[tuple[int, str]]) -> str:
-    """The last cell of the highest rank, and the others that bind what it uses and does not bind itself, in order."""
+    """The last cell of the highest rank and, in order, the other cells that bind what it uses but does not bind itself."""
     best = max(range(len(parts)), key=lambda i: (parts[i][0], i))
     taken, bound, used = {best}, {*_bound(ANEW), *_bound(parts[best][1])}, _used(parts[best][1])
     for i in reversed(range(len(parts))):
@@ -155,12 +155,12 @@ def _whole(parts: list[tuple[int, str]]) -> str:
 
 
 def untouched(source: str, stub: str | None) -> bool:
-    """Whether a cell is the stub that was handed out, give or take comments and space."""
+    """Whether a cell is the stub that was handed out, apart from comments and spaces."""
     return stub is not None and _bare(source) == _bare(stub)
 
 
 def whose(answers: dict[str, str], path: Path, course: dict[int, Course]) -> int | None:
-    """Which notebook of the course answers come from: the one with the most of them, else by the file's name."""
+    """Which notebook of the course the answers come from: the one with the most of them; without answers, by the file's name."""
     counted = Counter(int(number.split(".")[0]) for number in answers)
     if counted:
         return counted.most_common(1)[0][0]
@@ -170,7 +170,7 @@ def whose(answers: dict[str, str], path: Path, course: dict[int, Course]) -> int
 def forbidden(source: str, exercise: Exercise) -> str | None:
     """Why an answer is not the student's own: it takes the course's function, or looks into the checks. Else None.
 
-    It reads the source and so sees what is written plainly, no more.
+    This reads only the source, so it sees what is written plainly, and no more.
     """
     names = {exercise.name, getattr(exercise.reference, "__name__", exercise.name)}
     roots = set()
@@ -219,7 +219,7 @@ def _names(source: str, metadata: dict, by_id: dict[str, str]) -> list[str]:
 
 
 def _bound(source: str) -> dict[str, bool]:
-    """The names that a cell defines, assigns or imports at its top, and of each whether it is a function for sure."""
+    """The names that a cell defines, assigns or imports at its top level, each with whether it is certainly a function."""
     names = {}
     for node in getattr(_tree(source), "body", ()):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
@@ -239,12 +239,12 @@ def _used(source: str) -> set[str]:
 
 
 def _set(node: ast.AST) -> set[str]:
-    """The variables that a statement gives a value."""
+    """The variables that a statement sets."""
     return {one.id for one in ast.walk(node) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)}
 
 
 def _bare(source: str) -> str:
-    """A cell without its comments and spaces; with its marker comment a stub is still a stub."""
+    """A cell without its comments and spaces; so a stub with or without its marker comment is the same."""
     lines = (line.strip() for line in source.splitlines())
     return "\n".join(re.sub(r"NotImplementedError\(\)", "NotImplementedError", line) for line in lines if line and not line.startswith("#"))
 

@@ -1,8 +1,8 @@
-"""DiffEdit: where two captions disagree is the mask, and only there the picture is denoised anew (Couairon et al., 2023).
+"""DiffEdit: the mask is where two captions disagree, and only there the picture is denoised anew (Couairon et al., 2023).
 
-Written over the parts of a text-to-image pipeline and diffusers' two DDIM schedulers, as `StableDiffusionDiffEditPipeline`
-asks the autoencoder for a distribution, which a small one does not have, takes one threshold for all pictures of a batch,
-and keeps the background one step noisier than it should be. Of one picture, its mask is the same.
+Written with the parts of a text-to-image pipeline and diffusers' two DDIM schedulers. `StableDiffusionDiffEditPipeline` is
+not used: it asks the autoencoder for a distribution, which a small one does not have, takes one threshold for all pictures
+of a batch, and keeps the background one step noisier than it should be. For a single picture its mask is the same as here.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ def noise_contrast(latents, before, after, pipeline: Any, noise_of: Sequence, *,
     """Step 1: how much the noise that is seen in a picture depends on the caption, float32 [B, h, w].
 
     The mean over channels, and over `maps` noises at time `noise`, of |e(x_t, after) - e(x_t, before)|. It is only
-    compared with itself, so it does not matter that a scheduler of velocities gives it times a constant, as guidance of
-    both would. latents: [B, 4, h, h]; before, after: text states [B, tokens, width]; noise_of: a generator a picture.
+    compared with itself, so constant factors do not matter: a scheduler of velocities brings one, and guidance of both
+    would. latents: [B, 4, h, h]; before, after: text states [B, tokens, width]; noise_of: one generator per picture.
     Taught in notebook 08.
     """
     import torch
@@ -97,13 +97,13 @@ def contrast_mask(contrast, threshold: float):
 
 
 def invert(latents, pipeline: Any, *, steps: int, strength: float) -> list:
-    """Step 2: DDIM run backwards without words: the latents at each level of noise, the clean ones first.
+    """Step 2: DDIM run backwards without words; returns the latents at each level of noise, the clean ones first.
 
     Denoised without words, the last level leads back to the picture. Taught in notebook 08.
     """
     from diffusers import DDIMInverseScheduler
 
-    # Of a schedule that was another scheduler's, as Stable Diffusion's is, it would complain of what it does not know.
+    # A schedule may come from another scheduler, as Stable Diffusion's does; this one would complain of settings unknown to it.
     known = inspect.signature(DDIMInverseScheduler.__init__).parameters
     config = {name: value for name, value in pipeline.scheduler.config.items() if name in known or name.startswith("_")}
     scheduler = DDIMInverseScheduler.from_config(config)
@@ -125,9 +125,9 @@ def keep_background(latents, level, mask):
 
 
 def repaint(levels: list, mask, after, pipeline: Any, *, steps: int, guidance: float):
-    """Step 3: DDIM from the last level on, under the new caption inside of the mask, the inverted picture outside of it.
+    """Step 3: DDIM from the last level on: inside of the mask under the new caption, outside of it the inverted picture.
 
-    mask: bool [B, h, w]; after: text states; returns the latents [B, 4, h, w], which outside of the mask are those of the
+    mask: bool [B, h, w]; after: text states. Returns the latents [B, 4, h, w]; outside of the mask they are those of the
     picture. Taught in notebook 08.
     """
     import torch
@@ -150,7 +150,7 @@ def repaint(levels: list, mask, after, pipeline: Any, *, steps: int, guidance: f
 
 
 def encode(pictures: Sequence[Image.Image], pipeline: Any):
-    """The latents of pictures, [B, 4, h, w]: the mean, where an autoencoder gives a distribution. Taught in notebook 08."""
+    """The latents of pictures, [B, 4, h, w]; where an autoencoder gives a distribution, its mean. Taught in notebook 08."""
     pixels = pipeline.image_processor.preprocess(list(pictures)).to(pipeline._execution_device, pipeline.vae.dtype)
     code = pipeline.vae.encode(pixels)
     latents = code.latents if hasattr(code, "latents") else code.latent_dist.mode()
@@ -158,5 +158,5 @@ def encode(pictures: Sequence[Image.Image], pipeline: Any):
 
 
 def states(texts: list[str], pipeline: Any):
-    """What the UNet reads of texts: [B, tokens, width]. Taught in notebook 08."""
+    """Texts as the UNet reads them: [B, tokens, width]. Taught in notebook 08."""
     return pipeline.encode_prompt(texts, pipeline._execution_device, 1, False)[0]

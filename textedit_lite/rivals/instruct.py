@@ -13,7 +13,7 @@ from .words import instruction
 
 
 def instruct_pix2pix(image, prompt: str, models: Models, *, seed: int = 0, **settings: float) -> EditResult:
-    """Edit a picture by InstructPix2Pix: drawn anew from noise, with the picture's latents beside and an instruction.
+    """Edit a picture by InstructPix2Pix: draw it anew from noise, given the picture's latents and an instruction.
 
     e = e(0, 0) + image_guidance (e(c, 0) - e(0, 0)) + guidance (e(c, w) - e(c, 0)), with c the picture and w the words
     (equation 3). image: PIL, path or array; settings: steps, guidance, image_guidance, temperature (`settings_of`).

@@ -28,12 +28,12 @@ def plain_edit(
 ) -> EditResult:  # fmt: skip
     """Edit a picture the plain way: the paper's pipeline as it is most likely coded, without the editor's machinery.
 
-    One fixed detection threshold; one call of CLIP a crop, and the crop nearest to the source's words is the object;
-    its box is the mask as it is; the WHOLE picture, squeezed to the painter's square, goes once through the pipeline,
-    and what comes back is stretched to the picture's size. Nobody looks whether the change has happened: any picture
-    that comes back counts, so `status` is "edited" and `verified` False.
+    There is one fixed detection threshold. CLIP is called once per crop, and the crop nearest to the source's words is the
+    object. Its box, unchanged, is the mask. The WHOLE picture, squeezed to the painter's square, goes once through the
+    pipeline, and what comes back is stretched to the picture's size. Nothing checks whether the change has happened: any
+    picture that comes back counts, so `status` is "edited" and `verified` False.
 
-    What it shares with the editor is what it would not do worse by itself: the models, the square crops that suit the
+    With the editor it shares only what it would not do worse by itself: the models, the square crops that suit the
     lite CLIP, and the target words of the prompt. A selector ("left") means nothing to it.
 
     image: PIL, path or array; steps, strength, guidance: the paper's 40, 0.9 and Stable Diffusion's 7.5.

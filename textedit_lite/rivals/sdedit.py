@@ -1,4 +1,4 @@
-"""SDEdit: the picture, noised a part of the way, denoised under the caption of what it is to show (Meng et al., 2022)."""
+"""SDEdit: noises the picture part of the way, and denoises it under a caption of what it is to show (Meng et al., 2022)."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from .words import captions
 def sdedit(image, prompt: str, models: Models, *, seed: int = 0, **settings: float) -> EditResult:
     """Edit a picture by SDEdit: x_t = sqrt(a_t) x + sqrt(1 - a_t) e, then denoised from t = strength on.
 
-    A low strength keeps the picture and changes nothing, a high one changes all of it; nothing says where. image: PIL, path
-    or array; settings: steps, guidance, strength (`settings_of`). It is `StableDiffusionImg2ImgPipeline`, told only what
-    the picture is to show. Raises PromptError, ImageError, SettingsError, and WeightsError. Taught in notebook 08.
+    A low strength keeps the picture and changes nothing, a high one changes all of it; nothing says where to change it.
+    image: PIL, path or array; settings: steps, guidance, strength (`settings_of`). It is `StableDiffusionImg2ImgPipeline`,
+    told only what the picture is to show. Raises PromptError, ImageError, SettingsError, and WeightsError. Taught in notebook 08.
     """
     return sdedit_batch([image], [prompt], models, [seed], **settings)[0]
 

@@ -1,4 +1,4 @@
-"""The rivals' settings: what each has, within which range, and what was found to suit each family of weights best."""
+"""The rivals' settings: which each has, in which range, and which values were found to suit each family of weights best."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ RANGES = {
     "temperature": (0, 1, False),  # of the noise that a picture is drawn from (`inpaint.noise`)
     "strength": (0.01, 1, False),  # how far into the noise an edit goes
     "noise": (0.01, 1, False),  # DiffEdit: how noisy the picture is when the two captions are compared,
-    "maps": (1, 100, True),  # with how many noises,
-    "threshold": (0.1, 20, False),  # and from how many times the picture's mean contrast on a place is repainted
+    "maps": (1, 100, True),  # with how many noises they are compared,
+    "threshold": (0.1, 20, False),  # and how many times the picture's mean contrast a place must exceed to be repainted
 }
 UNET_OF = {"sdedit": "text2image", "diffedit": "text2image", "instruct-pix2pix": "instruct-pix2pix"}
 LITE, FULL = "lite", "full"
-# Of `full`, what the papers and the published checkpoints recommend; of `lite`, see docs/rivals.md.
+# For `full`, what the papers and the published checkpoints recommend; for `lite`, see docs/rivals.md.
 DEFAULTS: dict[str, dict[str, dict[str, float]]] = {
     "sdedit": {
         LITE: {"steps": 25, "guidance": 7.5, "strength": 0.3},
@@ -43,7 +43,7 @@ def family(models: Models) -> str:
 
 
 def settings_of(rival: str, models: Models, **given: float) -> dict[str, float]:
-    """All settings of a rival: those given, the rest as suits these models. Taught in notebook 08.
+    """All settings of a rival: the given ones, and for the rest the defaults for these models. Taught in notebook 08.
 
     Raises SettingsError for a setting that it does not have, or one out of its range.
     """

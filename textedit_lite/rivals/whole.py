@@ -22,7 +22,7 @@ from ..settings import Settings
 
 @dataclass(frozen=True)
 class WholeJob:
-    """One picture at the model's own size, what is wished of it, and the seed of its noise."""
+    """One picture at the model's own size, the edit that is wanted, and the seed of its noise."""
 
     picture: Image.Image
     wish: EditPrompt
@@ -31,20 +31,20 @@ class WholeJob:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a rival made of a job: the picture, at the model's size, and where it repainted (L), if it knows."""
+    """The result of a job: the picture at the model's size, and where the rival repainted it (L), if it knows."""
 
     picture: Image.Image
     mask: Image.Image | None = None
-    refused: str = ""  # why the picture is none, a sentence
+    refused: str = ""  # if there is no usable picture: why, in a sentence
 
 
 Paint = Callable[[Sequence[WholeJob]], list[Outcome]]
 
 
 def working_size(size: tuple[int, int], pipeline: Any) -> tuple[int, int]:
-    """(width, height) at which a pipeline sees a picture of `size`: its aspect, and the area that the model was trained on.
+    """(width, height) at which a pipeline sees a picture of `size`: the picture's aspect, at the area the model was trained on.
 
-    Both are multiples of what UNet and autoencoder halve: 64 pixels for Stable Diffusion 1.5, 16 for the lite models.
+    Both are multiples of what UNet and autoencoder can halve: 64 pixels for Stable Diffusion 1.5, 16 for the lite models.
     Taught in notebook 08.
     """
     return painting_size(size, pipeline)
@@ -54,9 +54,9 @@ def edit_whole(
     rival: str, images: Sequence, prompts: Sequence[str], seeds: Sequence[int], models: Models, pipeline: Any, settings: dict[str, float],
     paint: Paint,
 ) -> list[EditResult]:  # fmt: skip
-    """A rival's results, in order, of pictures sent through `paint` at the model's own size; those of one size go together.
+    """A rival's results, in order, for pictures sent through `paint` at the model's own size; those of one size go together.
 
-    Nobody looks whether the change has happened: any picture that comes back counts, so the status is "edited", and
+    Nothing checks whether the change has happened: any picture that comes back counts, so the status is "edited" and
     `verified` False. Raises PromptError, UnknownWordError, ImageError, SettingsError as `Editor.edit` does.
     """
     for seed in seeds:
@@ -102,16 +102,16 @@ def _result(source: Image.Image, wish: EditPrompt, outcome: Outcome, settings: S
 
 
 def generators(jobs: Sequence[WholeJob]) -> list:
-    """The noise of each job, drawn on the CPU, so that it does not depend on the device."""
+    """The generator of each job's noise, on the CPU, so that the noise does not depend on the device."""
     import torch
 
     return [torch.Generator("cpu").manual_seed(job.seed) for job in jobs]
 
 
 def outcomes(pixels: np.ndarray, flags: Sequence[bool] | None, pipeline: Any) -> list[Outcome]:
-    """What a pipeline painted, float [B, H, W, 3] of 0 to 1, as pictures, or why one is none.
+    """What a pipeline painted, float [B, H, W, 3] from 0 to 1, as pictures, or the reason why one is not usable.
 
-    flags: which of them its safety checker says that it blackened; None without one.
+    flags: which of them the safety checker says that it blackened; None without one.
     """
     flags = flags if flags is not None else [False] * len(pixels)
     refused = [refusal(255 * one, flag, pipeline) for one, flag in zip(pixels, flags, strict=True)]

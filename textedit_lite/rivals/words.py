@@ -1,4 +1,4 @@
-"""What the rivals are told: captions for SDEdit and DiffEdit, an instruction for InstructPix2Pix, out of one edit prompt."""
+"""What the rivals are told, from one edit prompt: captions for SDEdit and DiffEdit, an instruction for InstructPix2Pix."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from ..vocabulary import describe
 def captions(wish: EditPrompt, frame: str = "{}") -> tuple[str, str]:
     """The captions before and after, as DiffEdit's users write them: "a blue car", "a red car".
 
-    frame: "a photo of {}" for models of photographs. The prompt does not tell what else the picture shows, and so neither
-    do they. Taught in notebook 08.
+    frame: "a photo of {}" for models of photographs. The prompt does not say what else the picture shows, so the captions
+    do not either. Taught in notebook 08.
     """
     before = describe(wish.name, wish.colour, wish.view, wish.pose)
     return frame.format(before), frame.format(wish.target)
@@ -19,8 +19,8 @@ def captions(wish: EditPrompt, frame: str = "{}") -> tuple[str, str]:
 def instruction(wish: EditPrompt, brief: bool) -> str:
     """The edit as an order, "turn the left blue car into a red car"; brief: "the left blue car to a red car".
 
-    The brief form is the lite models': their text encoder knows the words of captions, and neither "turn" nor "into"
-    is one, and has 20 tokens in all. Taught in notebook 08.
+    The brief form is for the lite models. Their text encoder knows only the words of captions, and neither "turn" nor
+    "into" is one; and it has 20 tokens in all. Taught in notebook 08.
     """
     source = " ".join(word for word in (wish.selector, wish.source) if word)
     return f"the {source} to {wish.target}" if brief else f"turn the {source} into {wish.target}"

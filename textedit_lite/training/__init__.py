@@ -1,1 +1,1 @@
-"""How each lite model was trained: one file a model, one loop for all of them, one card for what came out."""
+"""How each lite model was trained: one file per model, one loop for all of them, one model card for each result."""

@@ -1,4 +1,4 @@
-"""Writes what is to be known of a trained model beside it: README.md (the model card) and results.json."""
+"""Writes down beside a trained model what one must know about it: README.md (the model card) and results.json."""
 
 from __future__ import annotations
 
@@ -16,11 +16,14 @@ from ..checksums import sha256_of
 if TYPE_CHECKING:
     from .loop import Run
 
-POINTS = 60  # of a training curve that are kept with the model
+POINTS = 60  # points of a training curve that are kept with the model
 
 
 def machine(device: str | None = None) -> str:
-    """What computes on a device (default: a GPU where there is one, as it trains), threads of a processor, and torch's version."""
+    """The hardware of a device, for a processor its threads, and torch's version.
+
+    device: by default the GPU if there is one, as in training.
+    """
     import torch
 
     if torch.cuda.is_available() and (device is None or device.startswith("cuda")):
@@ -50,9 +53,9 @@ def write_card(
 
     Args:
         title, what: the heading, and a paragraph on what the model is and does.
-        command: what made these weights, and `data`: what it saw, with its seeds.
+        command: what made these weights. `data`: what the model saw, with its seeds.
         run: what `loop.run` returned.
-        results: measure -> value; nested dicts become dotted rows. `targets`: measure -> what was aimed at.
+        results: measure -> value; nested dicts become dotted rows. `targets`: measure -> the value aimed at.
         limits: what it cannot do. `more`: anything else, in Markdown.
     """
     folder = Path(folder)
@@ -106,10 +109,10 @@ def write_card(
 def add_curves(folder: str | Path, training: str | Path | None = None, note: str = "") -> dict[str, dict[str, list[float]]]:
     """Put the curves of a run into the `results.json` of its folder, under "curves", and return them.
 
-    training: the folder of the run's logs, by default `folder`/training. note: what a reader must know of that run, if it is
-    not the one that made the model; it stands beside them as "curves_note". A run of one phase has the curve "all", one of
-    several (the detector's) a curve a phase, in order; without any log nothing is written. Each curve holds at most 60
-    points of `step`, `minutes`, `loss` and its parts, as lists. Taught in notebook 09.
+    training: the folder of the run's logs, by default `folder`/training. note: what a reader must know about that run if it
+    is not the one that made the model; it is written beside the curves as "curves_note". A run of one phase has the curve
+    "all"; a run of several phases (the detector's) has one curve per phase, in order. Without any log nothing is written.
+    Each curve holds at most 60 points of `step`, `minutes`, `loss` and its parts, as lists. Taught in notebook 09.
     """
     folder, training = Path(folder), Path(training or Path(folder) / "training")
     logs = sorted(training.rglob("log.jsonl"), key=lambda path: path.stat().st_mtime)
@@ -124,7 +127,7 @@ def add_curves(folder: str | Path, training: str | Path | None = None, note: str
 
 
 def _thinned(log: Path) -> dict[str, list[float]]:
-    """A log as columns; of neighbouring lines so many are averaged that at most POINTS are left."""
+    """A log as columns; neighbouring lines are averaged, so that at most POINTS are left."""
     lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
     parts = np.array_split(np.arange(len(lines)), max(1, min(POINTS, len(lines))))
     curve: dict[str, list[float]] = {}

@@ -1,4 +1,4 @@
-"""Trains the lite CLIP: which words describe the object in a crop."""
+"""Trains the lite CLIP, which tells which words describe the object in a crop."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from .settings import check_settings
 
 SCENES = 8000
 SIDE = 64  # pixels a side of what CLIP sees
-VIEWS_OF_EACH = 3  # crops cut around each object, each around a box that is off by a little, as a detector's are
-JITTER = 0.06  # how far off: the centre and the size, as a fraction of the box
+VIEWS_OF_EACH = 3  # crops cut around each object, each around a box that is slightly off, as a detector's boxes are
+JITTER = 0.06  # how far off at most the centre and the size are, as a fraction of the box
 BATCH = 128
 TOKENS = 20
-VISIBLE = 0.4  # objects of whose box less is to be seen are left out
+VISIBLE = 0.4  # objects are left out if a smaller share of their box is visible
 ATTRIBUTES = (CATEGORIES, COLOURS, tuple(VIEWS), tuple(POSES))
 
 # Which attributes captions name beside the category (colour, view, pose), and how often. Each batch of crops is matched
-# with several such sets of captions: texts cost little beside pictures, and each set teaches something else.
+# with several such sets of captions: texts cost little compared with pictures, and each set teaches something else.
 SETS = 3
 NAMED = {
     (1, 1, 1): 0.30, (1, 0, 0): 0.16, (0, 1, 0): 0.12, (0, 0, 1): 0.12, (0, 0, 0): 0.06, (1, 1, 0): 0.08,
     (1, 0, 1): 0.08, (0, 1, 1): 0.08,
 }  # fmt: skip
-# The shapes that a phrase takes: as `describe` puts it, and four others that people write.
+# The forms that a phrase takes: the one of `describe`, and four others that people write.
 SHAPES = {"{a} {phrase}": 0.76, "the {phrase}": 0.06, "{phrase}": 0.06, "a photo of {a} {phrase}": 0.06,
           "a picture of {a} {phrase}": 0.06}  # fmt: skip
 MORE_WORDS = "a an the of on in at with and or to left right top bottom photo picture scene object one".split()
@@ -51,7 +51,7 @@ it was not taught to say that a crop shows none of them."""
 
 
 def words() -> list[str]:
-    """Every word that a caption of the small world is made of, and a few around it."""
+    """Every word that the captions of the small world are made of, and a few more."""
     spoken = [describe(c, k, v, p) for c in CATEGORIES for k in COLOURS for v in VIEWS for p in POSES]
     return sorted({word for caption in spoken for word in caption.split()} | set(MORE_WORDS))
 
@@ -173,7 +173,7 @@ def _indices(thing: Labelled) -> list[int]:
 
 
 def spoil(pixels, generator):
-    """What a painter does to crops, mildly, to part of a batch in -1..1: light, blur, loss of resolution, noise."""
+    """Do to part of a batch of crops in -1..1, mildly, what a painter does: light, blur, loss of resolution, noise."""
     import torch
     import torch.nn.functional as F
 
@@ -199,7 +199,7 @@ def spoil(pixels, generator):
 
 
 def phrase(attributes, named=(1, 1, 1), shape: str = "{a} {phrase}") -> str:
-    """The caption of an object of the given attributes (indices into ATTRIBUTES), naming those that `named` says.
+    """The caption of an object with the given attributes (indices into ATTRIBUTES); it names those that `named` says.
 
     Taught in notebook 09.
     """
@@ -235,10 +235,10 @@ def batch_maker(pixels: np.ndarray, labels: np.ndarray, tokenizer):
 
 
 def loss(model, batch):
-    """CLIP's symmetric contrastive loss (Radford et al., 2021), where a caption is the positive of all crops it fits.
+    """CLIP's symmetric contrastive loss (Radford et al., 2021), where a caption is the positive for all crops that it fits.
 
     With crops i, captions j, their cosines c and the scale s, for each set of captions: half the cross entropy of
-    softmax_j(s c_ij) with the caption of i, and half that of softmax_i(s c_ij) with all crops of j alike.
+    softmax_j(s c_ij) with the caption of i, and half that of softmax_i(s c_ij) with all crops of j in equal shares.
     Taught in notebook 09.
     """
     import torch.nn.functional as F
@@ -259,7 +259,7 @@ def loss(model, batch):
 
 
 def score(folder: Path | str, count: int = 1000, seed: int = 0, progress: bool = True) -> dict[str, float]:
-    """Shares of objects whose true crop CLIP reads rightly, on test scenes, through the library's own classes.
+    """Shares of objects in test scenes whose true crop CLIP reads correctly, through the library's own classes.
 
     `category` among the 12, `colour_category` among the 96 pairs, `view` and `pose` among the captions of the true
     category, `everything` among all 576. Raises WeightsError if `folder` holds no CLIP. Taught in notebook 02.
@@ -293,7 +293,7 @@ def score(folder: Path | str, count: int = 1000, seed: int = 0, progress: bool =
             for name, named in questions.items():
                 similar = (images @ features[name].T).numpy()  # [crops, captions]
                 wanted = np.array(truth) * (1, *named)
-                if name in ("view", "pose"):  # asked of an object whose category is known
+                if name in ("view", "pose"):  # asked about an object whose category is known
                     similar = np.where(answers[name][None, :, 0] == wanted[:, :1], similar, -np.inf)
                 right[name] += (answers[name][similar.argmax(1)] == wanted).all(1).tolist()
     shares = {name: round(float(np.mean(found)), 4) for name, found in right.items()}

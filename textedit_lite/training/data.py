@@ -1,4 +1,4 @@
-"""Draws what the lite models are trained on, once, into folders that trainers share, also at the same time."""
+"""Draws what the lite models are trained on, once, into folders that trainers can share, even at the same time."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import numpy as np
 from ..world.scenes import make_scene, mask_box, render, visible_masks
 from .files import whole
 
-PART = 500  # scenes a file: what is lost when the drawing is stopped
+PART = 500  # scenes per file: what is lost, at most, when the drawing is stopped
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """One object of a drawn scene: its visible box (xyxy pixels), its attributes, and how much of its box is its own."""
+    """One object of a drawn scene: its visible box (xyxy pixels), its attributes, and the share of its box that none hides."""
 
     box: tuple[float, float, float, float]
     category: str
@@ -31,14 +31,14 @@ class Labelled:
 
 @dataclass(frozen=True)
 class SceneCache:
-    """Drawn scenes: `images` uint8 [N, size, size, 3] in memory, `objects` a list of `Labelled` a scene."""
+    """Drawn scenes: `images` uint8 [N, size, size, 3] in memory, `objects` one list of `Labelled` per scene."""
 
     images: np.ndarray
     objects: list[list[Labelled]]
 
 
 def label(scene) -> list[Labelled]:
-    """The truth about every object of a scene that shows at all. Taught in notebook 09."""
+    """The ground truth for every object of a scene that is visible at all. Taught in notebook 09."""
     masks = visible_masks(scene)
     found = []
     for i, thing in enumerate(scene.objects):
@@ -64,7 +64,7 @@ def _draw_part(job: tuple[Path, str, int, int, int, int]) -> None:
         images[row] = np.asarray(render(scene))
         labels.append([[*thing.box, thing.category, thing.colour, thing.view, thing.pose, thing.visible_fraction]
                        for thing in label(scene)])
-    with whole(path.with_suffix(".json")) as half:  # first, as a part counts as drawn when its pictures are there
+    with whole(path.with_suffix(".json")) as half:  # written first, as a part counts as drawn when its pictures are there
         half.write_text(json.dumps(labels), encoding="utf-8")
     with whole(path) as half:
         np.save(half, images)
@@ -73,7 +73,7 @@ def _draw_part(job: tuple[Path, str, int, int, int, int]) -> None:
 def scene_cache(folder: Path | str, split: str, count: int, seed: int = 0, size: int = 256) -> SceneCache:
     """Draw `count` scenes into `folder` (parts that are there already are kept) and open them.
 
-    The images are stacked in memory: 196 kB a scene of 256x256.
+    The images are stacked in memory: 196 kB for a scene of 256x256.
     """
     folder = Path(folder) / f"{split}-{seed}-{size}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -89,9 +89,9 @@ def scene_cache(folder: Path | str, split: str, count: int, seed: int = 0, size:
 
 
 def sample_files(draw_part: Callable, folder: Path | str, kind: str, part: int, count: int, seed: int) -> list[Path]:
-    """Draw at least `count` samples of a kind into `folder`, in files of `part`, by draw_part((path, number, seed)).
+    """Draw at least `count` samples of a kind into `folder`, `part` to a file, by draw_part((path, number, seed)).
 
-    Those that are there already are kept; the files' names begin with the kind, so that other kinds can lie beside them.
+    Files that are there already are kept. Their names begin with the kind, so that other kinds can lie beside them.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -101,7 +101,7 @@ def sample_files(draw_part: Callable, folder: Path | str, kind: str, part: int, 
 
 
 def draw_parts(draw_part: Callable, jobs: Sequence, what: str) -> None:
-    """Call draw_part(job) for all jobs, in as many processes as there are processors for this one, with a progress bar."""
+    """Call draw_part(job) for all jobs, in as many processes as this one may use processors, with a progress bar."""
     from tqdm import tqdm
 
     if not jobs:

@@ -18,7 +18,7 @@ BATCH = 16
 MOST = 12  # objects that a picture may have
 EXTENTS = (1.0, 1.0, 1.0, 1.33, 1.5, 1.75, 2.0)  # long sides of the joint phase's pictures, in short sides
 
-# What each phase trains, its share of the minutes, its peak learning rate, and until which share of it the rate holds.
+# Each phase: what it trains, its share of the minutes, its peak learning rate, and for which share of its time the rate holds.
 PHASES = (
     {"name": "dense", "share": 0.44, "lr": 1e-3, "hold": 0.75},
     {"name": "decoder", "share": 0.08, "lr": 5e-4, "hold": 0.7},
@@ -65,8 +65,8 @@ def truth(scenes: list[list[Labelled]], size: int):
 def batch_maker(images: np.ndarray, labels: np.ndarray, boxes: np.ndarray, extents: tuple[float, ...] = (1.0,)):
     """(step, generator) -> a random batch of normalised pictures with their truth, half of them mirrored.
 
-    extents: the shapes to draw from, one a batch; a picture that is longer than it is high, or higher than long, is
-    made of one scene and a part of another beside or below it. Taught in notebook 09.
+    extents: the shapes to draw from, one per batch; a picture that is not square is made of one scene and a part of
+    another beside or below it. Taught in notebook 09.
     """
     import torch
 
@@ -98,8 +98,8 @@ def batch_maker(images: np.ndarray, labels: np.ndarray, boxes: np.ndarray, exten
 def lengthen(first, second, more: float, across: bool):
     """Pictures of `first` with the first `more` (0..1) of those of `second` to the right (or below) of them.
 
-    Each is (pixels uint8 [B, S, S, 3], labels [B, MOST], boxes [B, MOST, 4]); an object of which the cut leaves less
-    than half is no longer asked for.
+    Each is (pixels uint8 [B, S, S, 3], labels [B, MOST], boxes [B, MOST, 4]). If the cut leaves less than half of an
+    object, the object is no longer asked for.
     """
     import torch
 
@@ -136,7 +136,7 @@ def phase_loss(phase: str):
 
     def loss(model, batch):
         pixels, labels, boxes = batch
-        if phase == "decoder":  # the detector below stands still, its norms too
+        if phase == "decoder":  # the detector below stays frozen, its norms too
             model.model.backbone.eval()
         with half_precision(pixels.device):
             with torch.set_grad_enabled(phase != "decoder"):
@@ -176,7 +176,7 @@ def train(
 ) -> dict:  # fmt: skip
     """Train for `minutes` into `out` (goes on with what is there), save model, processor and card.
 
-    minutes: of all phases together; those that a later one has followed stay as they are, and added time goes to the last.
+    minutes: for all phases together. A phase stays as it is once a later one has begun, and added time goes to the last.
     init: a folder with a trained detector to go on from; all of the time then goes to the last phase.
     scenes: where the drawn scenes are kept (default: inside `out`); count: how many of them; scored: how many test
     scenes the evaluation at the end looks at. Returns what it measured. Taught in notebook 09.
@@ -230,16 +230,16 @@ def train(
 
 
 def allot(minutes: float, phases: Sequence[dict], spent: Sequence[float]) -> list[float]:
-    """Minutes of each phase: its share, but where a later phase has begun what it has `spent`; the last one gets the rest.
+    """Minutes for each phase: its share, or what it has `spent` if a later phase has begun; the last phase gets the rest.
 
-    For the later phases' checkpoints would overwrite what an earlier one learned in added time.
+    An earlier phase gets no added time: the later phases' checkpoints would overwrite what it learned then.
     """
     given = [had if any(spent[i + 1 :]) else minutes * phase["share"] for i, (phase, had) in enumerate(zip(phases, spent))]
     return [*given[:-1], max(given[-1], minutes - sum(given[:-1]))]
 
 
 def say(out: Path, line: str, progress: bool) -> None:
-    """Keep a phase's result in the run's list of phases, once, and show it."""
+    """Add a phase's result to the run's list of phases, only once, and show it."""
     from tqdm import tqdm
 
     phases = out / "training" / "phases.txt"

@@ -1,4 +1,4 @@
-"""The two losses of the lite DETR: one answer a token for the encoder, one answer an object for the decoder."""
+"""The two losses of the lite DETR: one answer per token for the encoder, one answer per object for the decoder."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def box_loss(predicted: torch.Tensor, true: torch.Tensor) -> torch.Tensor:
 def dense_targets(
     labels: torch.Tensor, boxes: torch.Tensor, grid: tuple[int, int], nothing: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """What each token is to say: classes [B, HW] and boxes [B, HW, 4]; truth padded, [B, M] (-1 = none) and [B, M, 4].
+    """What each token should answer: classes [B, HW] and boxes [B, HW, 4]; truth padded, [B, M] (-1 = none) and [B, M, 4].
 
-    A token answers for the object in whose core it lies, the one whose centre is nearest in units of its sides; and
-    every object has at least the token nearest to its centre.
+    A token answers for the object in whose core it lies; of several, for the one whose centre is nearest in units of its
+    sides. Every object has at least the token nearest to its centre.
     """
     height, width = grid
     ys, xs = torch.meshgrid((torch.arange(height) + 0.5) / height, (torch.arange(width) + 0.5) / width, indexing="ij")

@@ -1,4 +1,4 @@
-"""Builds the lite DETR and gives it a start from which it learns: live norms, a decoder that copies a dense detector.
+"""Builds the lite DETR and gives it a start to learn from: trainable norms, and a decoder that copies a dense detector.
 
 The architecture and the checkpoint's keys are those of `transformers.DetrForObjectDetection`; only initial values
 are ours.
@@ -46,7 +46,7 @@ def build() -> DetrForObjectDetection:
                 nn.init.zeros_(layer.bias)
     for layer in model.bbox_predictor.layers:
         nn.init.xavier_uniform_(layer.weight)
-    with torch.no_grad():  # boxes start at the picture's middle, as large as an object is
+    with torch.no_grad():  # boxes start in the middle of the picture, as large as an object
         model.bbox_predictor.layers[-1].weight.mul_(0.1)
         model.bbox_predictor.layers[-1].bias.copy_(torch.logit(torch.tensor([0.5, 0.5, 0.25, 0.25])))
         model.class_labels_classifier.bias[-1] = 2.0
@@ -55,7 +55,7 @@ def build() -> DetrForObjectDetection:
 
 
 def thaw(model: nn.Module) -> nn.Module:
-    """Swap DETR's frozen batch norms for trainable ones in place; the keys stay, but for `num_batches_tracked`."""
+    """Replace DETR's frozen batch norms by trainable ones, in place; the keys stay the same, except `num_batches_tracked`."""
     for parent in list(model.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, DetrFrozenBatchNorm2d):
@@ -132,14 +132,14 @@ def _grid_embedding(core: nn.Module, grid: int) -> torch.Tensor:
     half, tokens = core.config.d_model // 2, SIDE // STRIDE
     index = torch.arange(half)
     periods = 10000 ** (2 * torch.div(index, 2, rounding_mode="floor") / half)
-    # A token's centre lies half a token before the coordinate that DETR counts for it.
+    # A token's centre lies half a token before the coordinate that DETR assigns to it.
     angle = 2 * math.pi * ((torch.arange(grid) + 0.5) / grid + 0.5 / tokens)[:, None] / periods
     line = torch.where(index % 2 == 0, angle.sin(), angle.cos())  # [grid, d / 2]
     return torch.cat([line[:, None].expand(-1, grid, -1), line[None].expand(grid, -1, -1)], -1).reshape(grid * grid, -1)
 
 
 def normalise(images: torch.Tensor) -> torch.Tensor:
-    """uint8 [B, H, W, 3] -> float [B, 3, H, W], as the image processor does it. Taught in notebook 09."""
+    """Normalises uint8 [B, H, W, 3] -> float [B, 3, H, W], as the image processor does it. Taught in notebook 09."""
     mean, std = (torch.tensor(v, device=images.device) for v in (MEAN, STD))
     return ((images.float() / 255 - mean) / std).permute(0, 3, 1, 2)
 
@@ -161,7 +161,7 @@ def encode(model: DetrForObjectDetection, pixels: torch.Tensor) -> tuple[torch.T
 
 
 def decode(model: DetrForObjectDetection, tokens: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
-    """Every decoder layer's normed states [L, B, Q, d]; the last is what `DetrForObjectDetection` feeds its heads.
+    """The normed states of every decoder layer [L, B, Q, d]; the last are what `DetrForObjectDetection` feeds its heads.
 
     Taught in notebook 09.
     """

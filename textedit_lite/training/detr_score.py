@@ -1,4 +1,4 @@
-"""Measures a detector: COCO's box AP and AP50, of a model under training or of one that is saved."""
+"""Measures a detector: COCO's box AP and AP50, for a model in training or a saved one."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def average_precision(found: list[list[tuple]], scenes: list[list[Labelled]], si
 
 
 def check(model, images: np.ndarray, scenes: list[list[Labelled]], size: int, dense: bool = False) -> dict[str, float]:
-    """AP of a model under training; `dense` reads the encoder's answers, through non-maximum suppression, instead."""
+    """AP of a model in training; with `dense`, that of the encoder's answers instead, after non-maximum suppression."""
     import torch
 
     from .detr_loss import corners

@@ -10,9 +10,9 @@ from pathlib import Path
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """A name of this process's own to write a file under, which is moved to `path` at the end.
+    """A name of this process's own to write a file under; at the end the file is moved to `path`.
 
-    So the file is there in full or not at all, whoever else writes it; where the writing fails, nothing of it is left.
+    So the file is there in full or not at all, whoever else writes it. If the writing fails, nothing of it is left.
     """
     half = path.with_name(f".{os.getpid()}-{path.name}")
     try:

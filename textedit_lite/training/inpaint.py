@@ -23,7 +23,7 @@ NATIVE = 112  # pixels a side of the crop that the painter works on
 SAMPLES = 40_000
 ASKED = ((), ("view",), ("pose",), ("view", "pose"))  # what an edit changes besides the colour,
 ASKED_SHARES = (0.1, 0.68, 0.14, 0.08)  # and how often: a new view has no sketch, so it must be learned best,
-TURNED = 0.7  # and this share of the objects is turned to the side first, as most ask to see the front
+TURNED = 0.7  # and this share of the objects is turned to the side first, as most edits ask to see the front
 PART = 2000
 BATCH = 16
 WORDS_DROPPED = 0.1  # captions left empty, for classifier-free guidance (Ho & Salimans, 2022)
@@ -36,9 +36,9 @@ WORDS_SHORTENED = 0.1  # captions that leave some attributes out, as a user's wo
 def sample_window(scene, index: int, box, rng: np.random.Generator):
     """One training sample: what the crop of an ideal edit of object `index` looks like once it is pasted back.
 
-    The mask is grown from the box of the object AS IT IS, as at the time of an edit, and the object inside is drawn
-    as the caption asks; outside of the mask the scene stays. Returns (uint8 [NATIVE, NATIVE, 3], bool mask
-    [NATIVE, NATIVE], caption). Taught in notebook 09.
+    The mask is grown from the box of the object AS IT IS, as in an edit, and the object inside is drawn as the caption
+    asks; outside of the mask the scene stays. Returns (uint8 [NATIVE, NATIVE, 3], bool mask [NATIVE, NATIVE], caption).
+    Taught in notebook 09.
     """
     from PIL import Image
 
@@ -50,7 +50,7 @@ def sample_window(scene, index: int, box, rng: np.random.Generator):
         change[name] = str(rng.choice(others))
     turn = TILT_DEGREES if change["pose"] != thing.pose and change["pose"] == "tilted" else 0.0
     jitter = rng.normal(0, 0.012, 4) * max(box[2] - box[0], box[3] - box[1])  # a detector's boxes are not exact
-    # Mostly the mask that the editor builds, so that its size says where the object goes; now and then another.
+    # Mostly the mask that the editor builds, so that its size tells where the object goes; sometimes another one.
     grow = GROW * (rng.uniform(0.95, 1.06) if rng.random() < 0.85 else rng.uniform(0.6, 1.6))
     region = grow_box(np.asarray(box) + jitter, (scene.width, scene.height), grow, turn, square="view" in asked)
     window = context_window(region, (scene.width, scene.height))
@@ -71,7 +71,7 @@ def _draw_part(job: tuple[Path, int, int]) -> None:
         return
     rng = np.random.default_rng([seed, part, 7])
     pictures, masks, captions = [], [], []
-    index = part * PART  # samples come about six a scene, so no scene of one part is met in another
+    index = part * PART  # a scene gives about six samples, so no scene of one part occurs in another
     while len(pictures) < PART:
         scene = make_scene(index, "train", seed + 1)
         scene = replace(scene, objects=tuple(replace(o, view="side") if rng.random() < TURNED else o for o in scene.objects))
@@ -80,7 +80,7 @@ def _draw_part(job: tuple[Path, int, int]) -> None:
         for i in range(len(scene.objects)):
             box = mask_box(visible[i])
             if visible[i].sum() < 0.75 * full_mask(scene, i).sum() or min(box[2] - box[0], box[3] - box[1]) < 12:
-                continue  # what others hide would have to be guessed
+                continue  # the painter would have to guess what others hide
             for _ in range(2):
                 picture, mask, caption = sample_window(scene, i, box, rng)
                 pictures.append(picture)
@@ -97,7 +97,10 @@ def draw_samples(folder: Path | str, count: int, seed: int = 0) -> list[Path]:
 
 
 class Samples:
-    """Encoded samples: what the UNet learns from, in float16: `target`, `masked` [N, 4, h, h], `mask` [N, 1, h, h], `caption` [N]."""
+    """Encoded samples, from which the UNet learns.
+
+    In float16: `target`, `masked` [N, 4, h, h], `mask` [N, 1, h, h]; and `caption` [N].
+    """
 
     def __init__(self, paths: list[Path], vae, caption_index: dict[str, int]):
         import torch
@@ -140,7 +143,7 @@ class Samples:
 def build(text_width: int = 128):
     """An untrained UNet of Stable Diffusion's inpainting kind: latents + mask + masked latents, 9 channels in, 4 out.
 
-    Besides cross-attention the pooled caption enters with the time (`addition_embed_type="text"`, as in Imagen):
+    Besides cross-attention, the pooled caption enters together with the time (`addition_embed_type="text"`, as in Imagen):
     with so little training that is what makes a small UNet listen to its words. Taught in notebook 09.
     """
     from diffusers import UNet2DConditionModel
@@ -155,7 +158,7 @@ def build(text_width: int = 128):
 
 
 def noise_schedule():
-    """DDIM over Stable Diffusion's betas, rescaled to end in pure noise (Lin et al., 2024), predicting velocity.
+    """DDIM over Stable Diffusion's betas, rescaled to end in pure noise (Lin et al., 2024); the model predicts velocity.
 
     Taught in notebook 09.
     """
@@ -169,7 +172,7 @@ def noise_schedule():
 
 
 def every_caption() -> tuple[list[str], np.ndarray]:
-    """All captions of one object, the empty one first, and for each of them its shorter versions: int [captions, 8].
+    """All captions of one object, the empty one first, and for each the indices of its shorter versions: int [captions, 8].
 
     Taught in notebook 09.
     """
@@ -187,10 +190,10 @@ def every_caption() -> tuple[list[str], np.ndarray]:
 
 
 def timesteps(count: int, generator):
-    """Times of the diffusion, long [count]: more of the middle, where the object's shape and its parts are decided.
+    """Times of the diffusion, long [count]: more in the middle, where the object's shape and its parts are decided.
 
-    From there edits go wrong: started from the ideal picture noised to 0.3, 0.6, 0.8 and 1 of the way, 100, 71, 44 and
-    44 % of 48 new views came out right when half of the training was above 0.7. In the last sixth all is noise.
+    There edits go wrong: when half of the training was above 0.7, and painting started from the ideal picture noised to 0.3,
+    0.6, 0.8 and 1 of the way, 100, 71, 44 and 44 % of 48 new views came out right. In the last sixth all is noise.
     """
     import torch
 
@@ -223,7 +226,7 @@ def velocity_loss(schedule, states):
 
 
 def batch_maker(samples: Samples, shorter: np.ndarray):
-    """A function (step, generator) -> one batch, as `velocity_loss` takes it: ten times heavier inside of the mask.
+    """A function (step, generator) -> one batch, as `velocity_loss` takes it; the weight is ten times higher inside of the mask.
 
     Taught in notebook 09.
     """
@@ -246,7 +249,7 @@ def batch_maker(samples: Samples, shorter: np.ndarray):
 
 
 def caption_states(clip: Path | str, captions: list[str]):
-    """The text encoder's states of captions, as the pipeline makes them: float32 [captions, tokens, width].
+    """The text encoder's states for captions, as the pipeline makes them: float32 [captions, tokens, width].
 
     Taught in notebook 09.
     """
@@ -259,7 +262,7 @@ def caption_states(clip: Path | str, captions: list[str]):
 
 
 def assemble(unet, vae, clip: Path | str, folder: Path | str) -> None:
-    """Save a StableDiffusionInpaintPipeline of the parts, in float16, its text encoder being CLIP's."""
+    """Save a StableDiffusionInpaintPipeline made of the parts, in float16, with CLIP's text encoder."""
     from diffusers import StableDiffusionInpaintPipeline
 
     encoder, tokenizer = text_encoder(clip)
@@ -296,7 +299,7 @@ def train(out: Path | str, minutes: float, *, vae: Path | str, clip: Path | str,
     begun = origins(vae=autoencoder, text_encoder=text_encoder(clip)[0], init=unet if init else None)
     unet.to(memory_format=torch.channels_last)
     unet.set_attn_processor(AttnProcessor())  # its backward pass is quicker on a CPU than that of the fused attention
-    rate = 1e-3 if init is None else 5e-4  # so that what an earlier run has learned is not shaken off
+    rate = 1e-3 if init is None else 5e-4  # lower, so that what an earlier run has learned is not lost
     done = run(
         unet, batch_maker(samples, shorter), velocity_loss(noise_schedule(), states), out / "training", minutes, rate,
         name="inpaint", settings={"native": NATIVE, "batch": BATCH, "samples": count, **begun}, warmup=300, hold=0.35, ema=0.9995,

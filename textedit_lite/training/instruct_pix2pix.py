@@ -22,10 +22,10 @@ from .text2image import BATCH, NATIVE, PART, build, encode, fit, save, shrink, t
 from .vae import load_vae
 
 TRIPLES = 24_000
-ASKED_ELSE = 0.2  # how often a triple makes another change than the paper's four tasks: any view or pose, or two at once
+ASKED_ELSE = 0.2  # how often a triple makes a change other than the paper's four tasks: any view or pose, or two at once
 EACH = 2  # objects of a scene that are edited, at most: drawing the scene anew is what costs
 DROPPED = 0.05  # each: instruction left out, picture left out, both left out (Brooks et al., 2023, section 3.2.1)
-UNCHANGED = 0.25  # weight of the loss where nothing changes: so much of a picture is easily copied; 1 where it does
+UNCHANGED = 0.25  # weight of the loss where nothing changes, as that large part is easily copied; 1 where it changes
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def ask(scene: Scene, index: int, change: dict[str, str]) -> Triple | None:
 
 
 def choose_change(thing, rng: np.random.Generator) -> dict[str, str]:
-    """What is asked of an object: one of the paper's four tasks, or any other view, pose, or two attributes at once."""
+    """The change to ask of an object: one of the paper's four tasks, or any other view, pose, or two attributes at once."""
     now = {"colour": thing.colour, "view": thing.view, "pose": thing.pose}
     values = {"colour": COLOURS, "view": tuple(VIEWS), "pose": tuple(POSES)}
 
@@ -77,7 +77,7 @@ def choose_change(thing, rng: np.random.Generator) -> dict[str, str]:
 
 
 def triples(scene: Scene, rng: np.random.Generator) -> list[Triple]:
-    """Edits of up to EACH objects of a scene that show well, each there and, with the opposite instruction, back."""
+    """Edits of up to EACH well visible objects of a scene, each there and, with the opposite instruction, back."""
     visible, found = visible_masks(scene), []
     shown = [i for i in range(len(scene.objects)) if visible[i].sum() >= 0.7 * full_mask(scene, i).sum()]
     for index in rng.permutation(shown)[:EACH]:
@@ -96,7 +96,7 @@ def _draw_part(job: tuple[Path, int, int]) -> None:
         return
     rng = np.random.default_rng([seed, part, 11])
     before, after, words = [], [], []
-    index = part * PART  # a scene gives up to four, so no scene of one part is met in another
+    index = part * PART  # a scene gives up to four, so no scene of one part occurs in another
     while len(before) < PART:
         scene = make_scene(index, "train", seed + 3)
         index += 1
@@ -109,7 +109,7 @@ def _draw_part(job: tuple[Path, int, int]) -> None:
 
 
 def change_weights(before, after):
-    """1 where the latents of before and after differ, and in the box around, UNCHANGED elsewhere: float32 [B, 1, h, h].
+    """1 in the box around all places where the latents differ, UNCHANGED elsewhere: float32 [B, 1, h, h].
 
     before, after: latents, float [B, 4, h, h].
     """
@@ -129,7 +129,7 @@ def batch_maker(before, after, words, scaling: float):
     """A function (step, generator) -> one batch, as `inpaint.velocity_loss` takes it.
 
     before, after: latents, float16 [N, 4, h, h]; words: indices of the instructions, int [N], where 0 is the empty one;
-    scaling: the autoencoder's factor, without which the pipeline hands the picture's latents to the UNet.
+    scaling: the autoencoder's factor; the pipeline hands the picture's latents to the UNet without it.
     Taught in notebook 09.
     """
     import torch
@@ -157,7 +157,7 @@ def train(out: Path | str, minutes: float, *, vae: Path | str, clip: Path | str,
 
     vae, clip: folders of the trained autoencoder and CLIP, which stay as they are. scenes: folder of drawn samples.
     init: folder of a trained text-to-image UNet to begin from, as the original did, or of an earlier training of this
-    one. Taught in notebook 09.
+    model. Taught in notebook 09.
     """
     import torch
 

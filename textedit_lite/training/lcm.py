@@ -1,8 +1,9 @@
 """Distils the lite painter into a LoRA with which it paints in four steps, and without guidance.
 
-Latent consistency distillation (Luo et al., 2023; Song et al., 2023), in as many pieces of the noise schedule as the
-student is to take steps (Heek et al., 2024; Wang et al., 2024): from anywhere in a piece it jumps to that piece's end.
-As in LCM-LoRA (Luo et al., 2023), the student is the teacher plus changes of low rank (Hu et al., 2021), stored alone.
+It is latent consistency distillation (Luo et al., 2023; Song et al., 2023). The noise schedule is cut into as many pieces
+as the student is to take steps (Heek et al., 2024; Wang et al., 2024): from anywhere in a piece it jumps to that piece's
+end. As in LCM-LoRA (Luo et al., 2023), the student is the teacher plus changes of low rank (Hu et al., 2021); only these
+changes are stored.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ from .loop import compiled, run
 from .settings import check_settings, origins
 from .vae import load_vae
 
-STEPS = 4  # of the student, and pieces of the schedule
+STEPS = 4  # steps of the student, and pieces of the schedule
 SKIP = 125  # k of the paper: the teacher leads at most that far with one step of DDIM, as when it paints in 8 steps itself
-STARTS = 0.5  # share of times where a piece starts, and the student steps from noise; the others are anywhere, as sketches start
-GUIDANCE = 3.5  # of the teacher, which the student paints as if it had: what the editor asks of it in a first round, mostly
+STARTS = 0.5  # share of times at the start of a piece, where the student steps from noise; others are anywhere, as sketches start
+GUIDANCE = 3.5  # of the teacher; the student paints as if it had it. Mostly what the editor asks for in a first round
 RANK = 6  # of the change of each layer's weights
-COLD = 0.3  # half of the starts are from noise of this temperature, the editor's first, the others of one from here to 1
-FINE = 12  # steps of the teacher that the student's few are measured against,
-MEASURED = 32  # and on how many of the crops that it learned from
+COLD = 0.3  # half of the starts are from noise of this temperature, the editor's first; for the others it is from here to 1
+FINE = 12  # steps of the teacher that the student's few steps are measured against,
+MEASURED = 32  # and on how many of the crops that the student learned from
 FOLLOW = 0.95  # how slowly the target follows the student (mu of the paper)
 HUBER = 1e-3
 RATE = 1e-3
@@ -45,12 +46,12 @@ def jump(latents, velocity, t, s, schedule):
 
     x_s = a_s x0 + b_s e, where x0 = a_t x - b_t v and e = b_t x + a_t v, and a and b are the shares of signal and noise.
     t and s: long [B], up to 999; -1 stands for the picture without noise. From t to t it is the identity, whatever the
-    velocity: so the boundary condition of a consistency function holds by itself, with no scalings c_skip and c_out.
+    velocity. So the boundary condition of a consistency function holds by itself, without the scalings c_skip and c_out.
     Taught in notebook 09.
     """
     import torch
 
-    kept = schedule.alphas_cumprod.to(latents.device)  # from wherever the last noise was added
+    kept = schedule.alphas_cumprod.to(latents.device)  # from whichever device noise was last added on
     signal = torch.cat([kept.new_ones(1), kept])
     (a_t, b_t), (a_s, b_s) = ((signal[at + 1].sqrt()[:, None, None, None], (1 - signal[at + 1]).sqrt()[:, None, None, None])
                               for at in (t, s))  # fmt: skip
@@ -58,9 +59,9 @@ def jump(latents, velocity, t, s, schedule):
 
 
 def piece_end(t, pieces: int = STEPS):
-    """The last time of the piece of the schedule in which t lies, long [B]: where the student jumps to from there.
+    """The time at the end of the piece of the schedule in which t lies, long [B]: the student jumps there from t.
 
-    In one piece all is the picture itself (-1), as in LCM; in four, times 0 to 249 are, and 250 to 499 lead to 249, ...
+    With one piece all times lead to the picture itself (-1), as in LCM; with four, times 0 to 249 do, 250 to 499 lead to 249, ...
     Taught in notebook 09.
     """
     width = 1000 // pieces
@@ -70,8 +71,8 @@ def piece_end(t, pieces: int = STEPS):
 def student_of(teacher, rank: int = RANK):
     """A copy of the teacher whose weights W are W0 + B A in every layer, where A has `rank` rows, and B begins as zeros.
 
-    Only A and B are trained (Hu et al., 2021): of a layer with n inputs and m outputs r (n + m) numbers in place of n m.
-    A convolution's n counts all of its window. Taught in notebook 09.
+    Only A and B are trained (Hu et al., 2021): for a layer with n inputs and m outputs, r (n + m) numbers in place of n m.
+    For a convolution, n counts its whole window. Taught in notebook 09.
     """
     import copy
 
@@ -95,7 +96,7 @@ def student_of(teacher, rank: int = RANK):
 
 
 def low_rank_weights(student) -> dict:
-    """The changes of a student's layers, as LoRA files name them: A as `lora_A`, B as `lora_B`, by layer.
+    """The changes to a student's layers, named as in LoRA files: A as `lora_A`, B as `lora_B`, by layer.
 
     A is [r, n] for a linear layer and [r, channels, h, w] for a convolution, B [m, r] and [m, r, 1, 1].
     """
@@ -109,7 +110,7 @@ def low_rank_weights(student) -> dict:
 
 
 def pair(student):
-    """The student and, beside it, its running average, the target, which no gradient reaches; both are checkpointed."""
+    """The student and its running average, the target, which no gradient reaches; both are checkpointed."""
     import copy
 
     from torch import nn
@@ -118,12 +119,12 @@ def pair(student):
 
 
 def distillation_loss(schedule, teacher, states, pieces: int = STEPS):
-    """The loss of a batch: how far the student's jumps from two neighbours on the teacher's path are apart.
+    """The loss of a batch: how far apart the jumps end that start from two neighbours on the teacher's path.
 
     x_t is noised data. The teacher, guided by g = GUIDANCE, v = v_0 + g (v_c - v_0), leads it back to x_n, by SKIP times or
-    to the end of the piece; then f(x_t) of the student should be f(x_n) of the target, and is measured by pseudo-Huber,
-    sqrt(d^2 + c^2) - c, weighted by place. f jumps to the end of the piece (Luo et al., 2023, eq. 14
-    to 17). Strides are long, so that no target hangs on more than one guess of the target network's.
+    to the end of the piece. f jumps to the end of the piece (Luo et al., 2023, eq. 14 to 17). The student's f(x_t) should
+    be the target's f(x_n); their difference is measured by pseudo-Huber, sqrt(d^2 + c^2) - c, weighted by place.
+    Strides are long, so that no target depends on more than one guess of the target network.
     Taught in notebook 09.
     """
     import torch
@@ -154,7 +155,7 @@ def distillation_loss(schedule, teacher, states, pieces: int = STEPS):
 
 
 def follow(target, student) -> None:
-    """target <- FOLLOW x target + (1 - FOLLOW) x student, of what is trained. Taught in notebook 09."""
+    """target <- FOLLOW x target + (1 - FOLLOW) x student, for what is trained. Taught in notebook 09."""
     import torch
 
     pairs = [(one, own.detach()) for one, own in zip(target.parameters(), student.parameters()) if own.requires_grad]
@@ -162,10 +163,10 @@ def follow(target, student) -> None:
 
 
 def batch_maker(samples: Samples, shorter: np.ndarray):
-    """A function (step, generator) -> one batch, as `distillation_loss` takes it: the painter's own, but for its times and noise.
+    """A function (step, generator) -> one batch, as `distillation_loss` takes it: the painter's own, except for times and noise.
 
-    The times are a piece's start in STARTS of the cases, and there the noise is as cold as where the editor paints from
-    noise alone; else any, and the noise as usual, as sketches start. Taught in notebook 09.
+    In STARTS of the cases the time is the start of a piece, and the noise is as cold as where the editor paints from noise
+    alone. Otherwise the time is any and the noise is as usual, as sketches start. Taught in notebook 09.
     """
     import torch
 
@@ -188,8 +189,8 @@ def batch_maker(samples: Samples, shorter: np.ndarray):
 def painted(unet, samples: Samples, rows: slice, states, steps: int, schedule, guidance: float = 1.0, seed: int = 0):
     """Latents that a UNet, teacher or student, paints for some samples from cold noise: float32 [N, 4, h, h].
 
-    DDIM from noise of the temperature COLD, the same for the same seed whoever paints; guidance: by a second pass without
-    words, which a student does not need. Taught in notebook 09.
+    By DDIM from noise of the temperature COLD, which is the same for the same seed whoever paints; guidance: by a second
+    pass without words, which a student does not need. Taught in notebook 09.
     """
     import torch
 
@@ -209,10 +210,11 @@ def painted(unet, samples: Samples, rows: slice, states, steps: int, schedule, g
 
 
 def nearness(teacher, student, samples: Samples, states, schedule, count: int = MEASURED) -> dict[str, float]:
-    """`apart`: mean squared distance inside of the mask between what the student paints in STEPS and the teacher in FINE.
+    """How near the student comes to the teacher.
 
-    From the same noise, on the first `count` training samples, in latents, whose variance is about 1; `teacher_apart`: the same of the
-    teacher in as few steps as the student. Taught in notebook 09.
+    `apart`: mean squared distance inside of the mask between what the student paints in STEPS steps and the teacher in FINE.
+    Both start from the same noise, on the first `count` training samples; it is measured in latents, whose variance is about
+    1. `teacher_apart`: the same for the teacher in as few steps as the student. Taught in notebook 09.
     """
     rows = slice(0, count)
     fine = painted(teacher, samples, rows, states, FINE, schedule, GUIDANCE)
@@ -232,10 +234,10 @@ def train(out: Path | str, minutes: float, *, vae: Path | str, clip: Path | str,
           count: int = SAMPLES, init: Path | str | None = None, progress: bool = True) -> dict:  # fmt: skip
     """Distil a painter for `minutes` into `out` (goes on with what is there), save the LoRA and its card there.
 
-    init: folder of the painter that teaches (by default the one that is shipped), on which alone the LoRA can be put.
+    init: folder of the painter that teaches (by default the shipped one); the LoRA can be put on that painter alone.
     vae, clip: its autoencoder and the CLIP that it reads with, which stay as they are. scenes: folder of drawn samples,
-    the painter's own. What `out` then holds is `lcm` of a weights file (`models.load_models`), and how many steps it is
-    for, `painting.json` in it says. Raises SettingsError where the teacher cannot be read. Taught in notebook 09.
+    the painter's own. `out` then is what a weights file calls `lcm` (`models.load_models`); its `painting.json` says how
+    many steps the LoRA is for. Raises SettingsError where the teacher cannot be read. Taught in notebook 09.
     """
     import torch
     from diffusers import StableDiffusionInpaintPipeline
@@ -286,7 +288,7 @@ def train(out: Path | str, minutes: float, *, vae: Path | str, clip: Path | str,
 
 
 def read_teacher(folder: Path | str):
-    """The UNet of a trained painter, in float32, in eval mode and frozen. Raises SettingsError where it can be no teacher."""
+    """The UNet of a trained painter, in float32, in eval mode and frozen. Raises SettingsError where it cannot be a teacher."""
     import torch
     from diffusers import UNet2DConditionModel
 

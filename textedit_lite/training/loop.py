@@ -1,4 +1,4 @@
-"""Trains any lite model for a given time, and goes on where it was killed.
+"""Trains any lite model for a given time, and goes on where it left off if it was killed.
 
 The budget is wall time, so the learning rate follows the share of it that is spent. All randomness of a step follows
 from the seed and the step's number, so that a run that was killed and resumed sees the batches that it would have seen.
@@ -34,7 +34,7 @@ LOG_EVERY = 30.0  # seconds
 
 @dataclass
 class Run:
-    """What a training run came to; `model` carries the averaged weights, in eval mode."""
+    """The result of a training run; `model` carries the averaged weights, in eval mode."""
 
     model: nn.Module
     steps: int
@@ -51,23 +51,23 @@ def device() -> torch.device:
 def has_half_precision(where: torch.device | str) -> bool:
     """Whether a device multiplies bfloat16 itself: one that does not takes two to a hundred times as long as for float32."""
     kind = torch.device(where).type
-    if kind == "cuda":  # those before Ampere, as a T4, only emulate it
+    if kind == "cuda":  # GPUs before Ampere, such as a T4, only emulate it
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if kind != "cpu":
         return False
-    able = getattr(torch.cpu, "get_capabilities", dict)()  # an older torch does not say, and float32 is never wrong
+    able = getattr(torch.cpu, "get_capabilities", dict)()  # an older torch cannot tell, and float32 is never wrong
     return any(able.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 def half_precision(where: torch.device | str, wanted: bool = True):
-    """The context of bfloat16 autocast on a device; of none where it is not wanted, or not had."""
+    """The context of bfloat16 autocast on a device; it does nothing where autocast is not wanted or the device lacks bfloat16."""
     return torch.autocast(torch.device(where).type, torch.bfloat16, enabled=wanted and has_half_precision(where))
 
 
 def compiled() -> Callable[..., Any]:
-    """A function (model, inputs) -> its output, a tuple, of the model as torch.compile makes it: a third quicker on a CPU.
+    """A function (model, inputs) -> the output, a tuple, of the model compiled by torch.compile: a third quicker on a CPU.
 
-    Where that cannot be built (no compiler, no Python.h), which shows at a model's first call, one line says so, and all
+    If it cannot be compiled (no compiler, no Python.h), which shows at a model's first call, one line says so, and all
     models are called as they are.
     """
     built: dict[nn.Module, Callable] = {}
@@ -78,7 +78,7 @@ def compiled() -> Callable[..., Any]:
         if builds and model not in built:
             try:
                 built[model] = _built(model, inputs, options)
-            except Exception as error:  # torch's, Triton's or a compiler's, of any class; one of the model's own comes again below
+            except Exception as error:  # torch's, Triton's or a compiler's, of any class; the model's own errors come again below
                 builds = False
                 reason = " ".join(f"{type(error).__name__}: {error}".split())[:120]
                 _tell(f"Training goes on, slower, without torch.compile, which needs a C++ compiler and Python's headers ({reason}).")
@@ -88,7 +88,7 @@ def compiled() -> Callable[..., Any]:
 
 
 def _built(model: nn.Module, inputs: tuple, options: dict[str, Any]) -> Callable:
-    """The compiled model, tried out in both directions, as the way back is compiled when it is first gone."""
+    """The compiled model, tried out forwards and backwards, as the backward pass is compiled only when it first runs."""
     quick = torch.compile(model)
     output = quick(*inputs, **options)[0]
     if output.requires_grad:
@@ -136,7 +136,7 @@ def run(
     seed: int = 0,
     progress: bool = True,
 ) -> Run:
-    """Train `model` until `minutes` are spent, counting what earlier pieces of the same run have spent.
+    """Train `model` until `minutes` are spent, including those that earlier pieces of the same run have spent.
 
     Args:
         batches: (step, CPU generator seeded for that step) -> a batch: tensors in any nest of dicts, lists and tuples.
@@ -145,12 +145,12 @@ def run(
         out: folder of `checkpoint.safetensors` (about every minute) and `log.jsonl` (about every half minute).
         lr: peak learning rate of AdamW; `lr_scale(parameter name)` multiplies it where given.
         settings: whatever else makes this run what it is (sizes, data); kept with the checkpoint.
-        warmup, hold: see `learning_rate`; hold 0.75 lets the rate fall over the last quarter only.
+        warmup, hold: see `learning_rate`; with hold 0.75 the rate falls over the last quarter only.
         ema: decay of the running average of weights and buffers, or None for no average.
         bf16: run the model under bfloat16 autocast, where the device has it (`has_half_precision`).
 
-    Returns: the run, with the averaged weights in `model`, which is back on the device that it came from, as after
-        Ctrl-C. A larger `minutes` than before extends a finished run.
+    Returns: the run, with the averaged weights in `model`, which is back on the device that it came from, as it also is
+        after Ctrl-C. A larger `minutes` than before extends a finished run.
 
     Raises: SettingsError if `out` holds a run with other settings or the loss is no longer a number; KeyboardInterrupt,
         after a checkpoint, on Ctrl-C.
@@ -207,7 +207,7 @@ def run(
         if clock > saved:
             _save(out, model, average, optimizer, step, seconds, losses, settings)
     if interrupted:
-        # A notebook keeps this frame with the traceback until its next error, and what lies on a GPU would lie there as long.
+        # A notebook keeps this frame with the traceback until its next error, and what is on a GPU would stay there as long.
         optimizer = average = None
         model.to(home)
         raise KeyboardInterrupt(
@@ -220,7 +220,10 @@ def run(
 
 
 def _step(step, model, average, optimizer, batches, loss, settings) -> dict[str, float]:
-    """One step: its batch, forward, backward and the average; the loss, its parts, and the gradient's norm before it was cut."""
+    """One step: its batch, forward, backward and the average.
+
+    Returns the loss, its parts, and the gradient's norm before it was clipped.
+    """
     where, seed = device(), _mix(settings["seed"], step)
     torch.manual_seed(seed)
     batch = _to(batches(step, torch.Generator().manual_seed(seed + 1)), where)
@@ -239,7 +242,7 @@ def _step(step, model, average, optimizer, batches, loss, settings) -> dict[str,
 
 
 def minutes_spent(out: str | Path) -> float:
-    """Minutes that the run under `out` has had, 0 where there is none; given just these, `run` trains no step more."""
+    """Minutes that the run under `out` has had, 0 where there is none; given exactly these, `run` trains no further step."""
     from safetensors import safe_open
 
     path = Path(out) / CHECKPOINT
@@ -247,11 +250,11 @@ def minutes_spent(out: str | Path) -> float:
         return 0.0
     with safe_open(path, "pt") as file:
         seconds = json.loads(file.metadata()["run"])["seconds"]
-    return math.nextafter(seconds / 60, 0.0)  # down, so that 60 times as many seconds are no more than these
+    return math.nextafter(seconds / 60, 0.0)  # rounded down, so that 60 times it is no more than these seconds
 
 
 def _optimizer(model, lr, lr_scale, weight_decay, betas, fused):
-    """AdamW with a group for each factor of the rate; vectors (biases, norms) are not decayed."""
+    """AdamW with a parameter group for each factor of the rate; vectors (biases, norms) are not decayed."""
     groups: dict[tuple[float, bool], list[nn.Parameter]] = defaultdict(list)
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
@@ -272,7 +275,7 @@ def _follow(average: dict[str, Tensor], state: dict[str, Tensor], decay: float) 
 
 
 def _mix(seed: int, step: int) -> int:
-    """One number for a step of a run, far from those of its neighbours and of other seeds."""
+    """One number for a step of a run, far from the numbers of neighbouring steps and of other seeds."""
     return (seed * 0x9E3779B97F4A7C15 + step * 0xD1B54A32D192ED03) % 2**62
 
 
@@ -307,7 +310,7 @@ def _interrupts() -> Iterator[list[int]]:
 
 
 def _save(out, model, average, optimizer, step, seconds, losses, settings) -> None:
-    """One safetensors file, replaced in one go; the numbers that are no tensors are JSON in its header."""
+    """Save one safetensors file, replaced in one go; the numbers that are not tensors are JSON in its header."""
     from safetensors.torch import save_file
 
     tensors = {f"model.{key}": value for key, value in model.state_dict().items()}
@@ -316,7 +319,7 @@ def _save(out, model, average, optimizer, step, seconds, losses, settings) -> No
         for key, value in optimizer.state.get(parameter, {}).items():
             tensors[f"optimizer.{key}.{name}"] = value
     header = {"step": step, "seconds": seconds, "losses": losses, "settings": settings}
-    # A clone each: tied weights share memory, and channels-last ones are not contiguous.
+    # Each is cloned: tied weights share memory, and channels-last ones are not contiguous.
     tensors = {key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()}
     with whole(out / CHECKPOINT) as half:
         save_file(tensors, half, metadata={"run": json.dumps(header)})
@@ -352,7 +355,7 @@ def _resume(out, model, average, optimizer, settings) -> tuple[int, float, dict[
     for name, parameter in model.named_parameters():
         for key in ("step", "exp_avg", "exp_avg_sq"):
             if (value := tensors.get(f"optimizer.{key}.{name}")) is not None:
-                # The moments must lie in memory as their parameter does: the fused step reads them side by side.
+                # The moments must have the same memory layout as their parameter: the fused step reads them side by side.
                 like = torch.empty_like(value if key == "step" else parameter, device=parameter.device)
                 optimizer.state[parameter][key] = like.detach().copy_(value)
     return header["step"], header["seconds"], header["losses"]
@@ -364,7 +367,7 @@ def _log(log: Path, line: dict[str, float]) -> None:
 
 
 def _drop_lines_after(log: Path, step: int) -> None:
-    """A killed run may have logged steps that no checkpoint holds; they will be made again."""
+    """Drops steps from the log that no checkpoint holds, as a killed run may leave them; they will be made again."""
     if log.exists():
         lines = [line for line in log.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
         kept = [line + "\n" for line in lines if json.loads(line)["step"] <= step]

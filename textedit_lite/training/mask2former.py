@@ -1,4 +1,4 @@
-"""Trains the lite Mask2Former: a picture to the shapes and categories of all its objects, without any hint."""
+"""Trains the lite Mask2Former: from a picture to the shapes and categories of all its objects, without any hint."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ SCENES = 8000
 SIDE = 192  # pixels a side of the network's input, as the lite DETR's
 QUERIES = 16
 BATCH = 8
-POINTS = 1024  # of a mask at which the loss looks; the full-size one's 12,544 cost more than they teach here
-BACKBONE_RATE = 0.3  # of the peak learning rate, for what the detector has learnt already
+POINTS = 1024  # points of a mask that the loss looks at; the full-size model's 12,544 cost more than they teach here
+BACKBONE_RATE = 0.3  # share of the peak learning rate for what the detector has already learnt
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -49,7 +49,7 @@ def build(start: Path | str | None = None):
 
 
 def _begin_from(model, start: Path) -> None:
-    """Give the model what an earlier one has learnt, or its backbone a detector's layers of the same names and shapes."""
+    """Give the model what an earlier one has learnt, or its backbone the detector's layers of the same names and shapes."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -59,7 +59,7 @@ def _begin_from(model, start: Path) -> None:
         raise SettingsError(f"{start} holds no model to begin from: give the folder of a detector or a Mask2Former.") from error
     whole = model.state_dict()
     if trained.keys() == whole.keys() and all(trained[key].shape == value.shape for key, value in whole.items()):
-        model.load_state_dict(trained)  # which makes float32 of what is stored in half precision
+        model.load_state_dict(trained)  # which turns what is stored in half precision into float32
         return
     ours = model.model.pixel_level_module.encoder.state_dict()
     named = {key.rsplit("model.", 1)[1]: value.float() for key, value in trained.items() if ".backbone." in key}
@@ -73,16 +73,19 @@ def _begin_from(model, start: Path) -> None:
 
 
 def small_maps(maps: np.ndarray, side: int) -> np.ndarray:
-    """Which object each pixel shows, in pictures of `side` pixels: uint8 [N, side, side], of each the middle one's."""
+    """Which object each pixel shows, in pictures shrunk to `side` pixels: uint8 [N, side, side].
+
+    A pixel shows what the pixel at its centre shows.
+    """
     places = ((np.arange(side) + 0.5) * maps.shape[1] / side).astype(int)
     return np.stack([shapes[np.ix_(places, places)] for shapes in maps])
 
 
 def batch_maker(images: np.ndarray, maps: np.ndarray, categories: list[list[int]]):
-    """(step, generator) -> pixels [B, 3, S, S], and of each picture its shapes [n, S, S] and their classes [n].
+    """(step, generator) -> pixels [B, 3, S, S], and for each picture its shapes [n, S, S] and their classes [n].
 
-    images: uint8 [N, S, S, 3]; maps: uint8 [N, S, S], the number of the object that a pixel shows, from 1, 0 for none;
-    categories: of each scene's objects, in that order. Half of the pictures are mirrored. Taught in notebook 07.
+    images: uint8 [N, S, S, 3]; maps: uint8 [N, S, S], the number of the object that a pixel shows, from 1, or 0 for none;
+    categories: those of each scene's objects, in that order. Half of the pictures are mirrored. Taught in notebook 07.
     """
     import torch
 

@@ -1,4 +1,4 @@
-"""Trains the lite SAM: the window around a box, and the box, to the shape of what the box means."""
+"""Trains the lite SAM: from a box and the window around it to the shape of the object that the box means."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PATCH = 8
 BATCH = 16
 JITTER = 0.05  # standard deviation of a prompt's edges from the true ones, in sides of the box: a detector is not exact
 FOCAL = 5.0  # weight of the focal loss against the dice loss
-LEAST = 60  # pixels: what shows less is nothing to learn an outline from
+LEAST = 60  # pixels: from an object that shows less, no outline can be learned
 MEAN = STD = (0.5, 0.5, 0.5)
 
 
@@ -47,10 +47,10 @@ def build():
     )
     model = SamModel(SamConfig(vision_config=vision, prompt_encoder_config=prompt, mask_decoder_config=decoder, context=CONTEXT))
     with torch.no_grad():
-        # The library draws the positions' frequencies for a checkpoint to overwrite; the paper's have a deviation of 1.
+        # The library draws the positions' frequencies only for a checkpoint to overwrite; the paper's have a deviation of 1.
         fourier = model.shared_image_embedding.positional_embedding
         fourier.normal_().requires_grad_(False)
-        # The encoder's own positions start as the same code, where the library starts at nothing.
+        # The encoder's own positions start as the same code; in the library they start at nothing.
         places = model.get_image_wide_positional_embeddings()[0].permute(1, 2, 0)
         model.vision_encoder.pos_embed.copy_(0.5 * places)
     return model
@@ -60,7 +60,7 @@ def build():
 
 
 def shape_maps(folder: Path | str, split: str, count: int, seed: int = 0, size: int = 256) -> np.ndarray:
-    """Which object each pixel of the drawn scenes shows: uint8 [count, size, size], 0 none, else its number from 1.
+    """Which object each pixel of the drawn scenes shows: uint8 [count, size, size], its number from 1, or 0 for none.
 
     Drawn once and kept beside the scenes. Taught in notebook 07.
     """
@@ -79,7 +79,7 @@ def shape_maps(folder: Path | str, split: str, count: int, seed: int = 0, size: 
 
 
 def objects_of(maps: np.ndarray) -> np.ndarray:
-    """Every object that shows at least LEAST pixels: int64 [N, 6], (scene, number, x0, y0, x1, y1) of what shows of it."""
+    """Every object that shows at least LEAST pixels: int64 [N, 6], (scene, number, x0, y0, x1, y1) of its visible part."""
     rows = []
     for index, shapes in enumerate(maps):
         for number in range(1, int(shapes.max()) + 1):
@@ -104,7 +104,7 @@ def jittered(box: np.ndarray, rng: np.random.Generator, size: tuple[int, int], s
 def batch_maker(images: np.ndarray, maps: np.ndarray, objects: np.ndarray):
     """(step, generator) -> pixels [B, 3, SIDE, SIDE], boxes [B, 1, 4] in their pixels, shapes [B, SIDE, SIDE] in 0..1.
 
-    Each is the window around a jittered box of one object, half of them mirrored. Taught in notebook 07.
+    Each example is the window around a jittered box of one object; half of them are mirrored. Taught in notebook 07.
     """
     import torch
 
@@ -113,7 +113,7 @@ def batch_maker(images: np.ndarray, maps: np.ndarray, objects: np.ndarray):
         box = jittered(row[2:], rng, images.shape[2:0:-1])
         window = context_window(tuple(box), images.shape[2:0:-1])
         seen = crop(Image.fromarray(images[index]), window).resize((SIDE, SIDE), Image.Resampling.BILINEAR)
-        # What lies outside of the picture repeats its edge in the pixels, and is nothing in the shape.
+        # Outside of the picture, the pixels repeat its edge, and the shape is empty.
         shape = Image.fromarray((maps[index] == number).astype(np.uint8) * 255).crop(window)
         shape = shape.resize((SIDE, SIDE), Image.Resampling.BILINEAR)
         box = (box - np.array([window[0], window[1]] * 2)) * SIDE / (window[2] - window[0])
@@ -163,10 +163,10 @@ def mask_iou(logits, truth):
 
 
 def loss(model, batch):
-    """SAM's loss: the focal and the dice loss of the mask, and the squared error of the IoU that it expects of itself.
+    """SAM's loss: the focal and the dice loss of the mask, and the squared error of the IoU that the model expects of it.
 
-    The mask is compared at the input's size, twice that of the decoder's answer, so that its logits say where between
-    two of its pixels the edge runs. Kirillov et al., 2023. Taught in notebook 07.
+    The mask is compared at the input's size, twice that of the decoder's answer, so that the answer's logits say where
+    between two of its pixels the edge runs. Kirillov et al., 2023. Taught in notebook 07.
     """
     import torch.nn.functional as F
 

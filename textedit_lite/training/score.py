@@ -33,15 +33,15 @@ def score(
 
     Args:
         what: "detr" -> `ap`, `ap50` (box AP by pycocotools); "clip" -> `category`, `colour_category`, `view`, `pose`,
-            `everything` (shares of true crops read rightly); "vae" -> `psnr` (dB, there and back); "editor" ->
+            `everything` (shares of true crops read correctly); "vae" -> `psnr` (dB, there and back); "editor" ->
             `target`, `color`, `updown`, `tilt`, `front`, `kept`, `sharpness`, `background_changed`; "oracle" -> how
-            often the judge of the editor is right, with its confusion tables on stderr; "matching" -> `kinds`, `asks` and
+            often the editor's judge is right, with its confusion tables on stderr; "matching" -> `kinds`, `asks` and
             `right_unasked`, how often stage 2 chooses the object that words mean (`score_matching`); "masks" -> `iou`,
             `iou_detr`, `covered` and `touched` of each kind of mask (`score_masks`); "text2image" -> `category` and
-            `colour`, how often `count` pictures out of noise show what their captions name (`score_drawing`).
+            `colour`, how often `count` pictures drawn from noise show what their captions name (`score_drawing`).
         weights: "lite", or a folder that holds detr/, clip/ and inpaint/, or what one trainer wrote.
 
-    Raises: SettingsError for a name, a count or a seed that is none; WeightsError if the weights are not there.
+    Raises: SettingsError for an invalid name, count or seed; WeightsError if the weights are not there.
     Taught in notebook 09.
     """
     if what not in MEASURED:
@@ -60,8 +60,8 @@ def score(
 def vae(folder: Path | str, count: int = 1000, seed: int = 0, progress: bool = True) -> dict[str, float]:
     """`psnr` of a saved autoencoder, there and back, on the windows that the painter works on, in dB.
 
-    A crop a scene: the painter's window around one of its objects, at the painter's own size; 10 log10(1 / MSE) of
-    each, then the mean. `folder` holds vae/, and unet/ if the painter is there. Taught in notebook 04.
+    There is one crop per scene: the painter's window around one of its objects, at the painter's own size. The result is
+    the mean of 10 log10(1 / MSE). `folder` holds vae/, and unet/ if the painter is there. Taught in notebook 04.
     """
     import torch
     from PIL import Image
@@ -98,6 +98,6 @@ def _autoencoder(folder: Path):
 
 
 def _folder(weights: str | Path, part: str) -> Path:
-    """Where one model of a set lies; a folder that holds just that model serves as well."""
+    """The folder of one model of a set; a folder that holds just that model serves as well."""
     folder = data_path("models", "lite") if str(weights) == "lite" else Path(weights)
     return folder / part if (folder / part).is_dir() else folder

@@ -1,4 +1,4 @@
-"""Measures what text-to-image draws: whether the detector finds in a picture what its caption names, and CLIP its colour."""
+"""Measures what text-to-image draws: whether the detector finds what a picture's caption names, and whether CLIP sees its colour."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ SIDE = 256  # pixels a side of what the detector sees: a scene of the small worl
 
 
 def captions(count: int, seed: int) -> list[tuple[str, str]]:
-    """(category, colour) of `count` captions: all pairs in a new order each time, so that none comes up twice as often."""
+    """(category, colour) of `count` captions: all pairs, in a new order each time round, so that none comes up twice as often."""
     rng = np.random.default_rng([seed, 41])
     pairs = [(category, colour) for category in CATEGORIES for colour in COLOURS]
     return [pairs[i] for _ in range(0, count, len(pairs)) for i in rng.permutation(len(pairs))][:count]
 
 
 def draw(wanted: list[tuple[str, str]], models: Any, seed: int = 0, progress: bool = True) -> list[Image.Image]:
-    """Pictures out of nothing but noise and captions such as "a red car", at text2image's own size: RGB.
+    """Pictures drawn from nothing but noise and captions such as "a red car", at text2image's own size: RGB.
 
-    Each has its own noise, whatever stands beside it; steps and guidance are SDEdit's (`settings_of`). Taught in notebook 08.
+    Each has its own noise, whichever pictures are drawn with it; steps and guidance are SDEdit's (`settings_of`). Taught in notebook 08.
     """
     import torch
     from diffusers import StableDiffusionPipeline
@@ -55,11 +55,11 @@ def draw(wanted: list[tuple[str, str]], models: Any, seed: int = 0, progress: bo
 
 
 def score_drawing(models: Any, count: int = 96, seed: int = 0, progress: bool = True) -> dict[str, Any]:
-    """Of `count` pictures drawn from captions such as "a red car": shares with the object, and with its colour, 0 to 1.
+    """Of `count` pictures drawn from captions such as "a red car", the shares that show the object, and its colour, 0 to 1.
 
-    Returns `category` (the detector finds one of that class) and `colour` (and CLIP finds one of those nearest to its
-    colour's caption), with 95 % bootstrap intervals under `intervals`. Both models judge what they did not learn from:
-    what they call a car may be a blob, so look at what `draw` gives.
+    Returns `category` (the detector finds an object of that class) and `colour` (and for CLIP one of these is nearest to
+    its colour's caption), with 95 % bootstrap intervals under `intervals`. Both models judge pictures of a kind that they did
+    not learn from: what they call a car may be a blob, so look at what `draw` gives.
     Raises SettingsError for a count under 1. Taught in notebook 08.
     """
     if count < 1:

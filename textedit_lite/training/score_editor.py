@@ -40,7 +40,7 @@ class SceneCase:
 
 
 def scene_cases(count: int, seed: int, task: str) -> list[SceneCase]:
-    """One edit in each of the first `count` test scenes that have an object for `task` which words can name."""
+    """One edit in each of the first `count` test scenes that have an object for `task` that words can name."""
     chosen = islice(scene_edits(task, "test", seed), count)
     return [SceneCase(task, scene, index, change, prompt, scene.index) for scene, index, change, prompt, _ in chosen]
 
@@ -49,9 +49,9 @@ def scene_cases(count: int, seed: int, task: str) -> list[SceneCase]:
 
 
 def measure(case: SceneCase, image: Image.Image, result: Any) -> dict[str, Any]:
-    """What one edit came to; `result` is the editor's EditResult for the rendered scene `image`.
+    """The measures of one edit; `result` is the editor's EditResult for the rendered scene `image`.
 
-    target: `hits`, whether the chosen box is the object's. success, kept and sharpness: `by_oracle`.
+    target: `hits`, whether the chosen box is the object's. success, kept and sharpness: from `by_oracle`.
     background_changed: number of pixels outside of the mask's support that differ.
     """
     edited = result.image if result.image is not None else image
@@ -80,16 +80,16 @@ def score_editor(
 
     Args:
         models: what `load_models` returned; batch: edits at a time; settings: passed on to `Editor.edit_batch`.
-        out: a folder for `edits.jsonl`, a row an edit, and `sheet.png`: the first 24 edits, their ideals and verdicts.
+        out: a folder for `edits.jsonl`, one row per edit, and `sheet.png`: the first 24 edits, their ideals and verdicts.
 
-    Returns shares of edits (0 to 1), where an edit that found nothing is a failure: `target` (the right object chosen,
-    which the prompt names by its category, or by colour and category among several), `color`, `updown`, `tilt`, `front`
-    (the change is there and the object is still of its category). Of the edits of the right object: `kept` (colour
+    Returns shares of edits (0 to 1), where an edit that found nothing is a failure: `target` (the right object was chosen;
+    the prompt names it by its category, or by colour and category among several), `color`, `updown`, `tilt`, `front`
+    (the change is there and the object is still of its category). For the edits of the right object: `kept` (colour
     under updown, tilt and front; view and pose under color; never where no object is recognised), `kept_if_seen` (the
-    same among those in which one is), `all_kept` (all that is not named), `sharpness` (median of the gradient energy in
-    the mask over that of the ideal edit). And `background_changed` (pixels outside of the
-    masks that differ, in all edits together), `verified_rightly` (the editor's own verdict is the oracle's),
-    `seconds` an edit, `statuses`, and `intervals` (95 %, bootstrap).
+    same, only where an object is recognised), `all_kept` (all that is not named), `sharpness` (median of the gradient
+    energy in the mask over that of the ideal edit). Also `background_changed` (pixels outside of the masks that differ,
+    in all edits together), `verified_rightly` (the editor's own verdict agrees with the oracle's), `seconds` per edit,
+    `statuses`, and `intervals` (95 %, bootstrap).
     Raises SettingsError for a count or batch under 1. Taught in notebook 05.
     """
     from tqdm import tqdm
@@ -128,7 +128,7 @@ def score_editor(
 
 
 def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """The figures of `score_editor` out of its rows, without the time."""
+    """The figures of `score_editor`, computed from its rows, without the time."""
     values = {"target": [row["target"] for row in rows]}
     for task in ("color", "updown", "tilt", "front"):
         values[task] = [row["success"] for row in rows if row["task"] == task]

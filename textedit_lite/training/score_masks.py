@@ -1,4 +1,4 @@
-"""Measures the masks: how well each kind shows the object, and how much of its neighbours an edit would repaint."""
+"""Measures the masks: how well each kind matches the object, and how much of its neighbours an edit would repaint."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ BECOMES = {"tilt": {"pose": "tilted"}, "updown": {"pose": "upside down"}, "front
 def walk(
     count: int, seed: int, detector: Any, progress: bool, what: str
 ) -> Iterator[tuple[Scene, Image.Image, np.ndarray, Detections | None]]:
-    """Test scenes with their picture, their true shapes (bool [N, H, W], back to front), and what the detector finds.
+    """Yields test scenes with their picture, their true shapes (bool [N, H, W], back to front), and what the detector finds.
 
     detector: (model, processor), or None for no detections.
     """
@@ -46,7 +46,7 @@ def walk(
 
 
 def pairs(truth: np.ndarray, boxes: np.ndarray) -> dict[int, int]:
-    """Which true shape each box shows: object -> box, by the IoU of the boxes, at least 0.5."""
+    """Which box shows which true shape: object -> box, by the IoU of the boxes, at least 0.5."""
     if not len(boxes):
         return {}
     overlaps = box_iou(np.array([extent(shape) for shape in truth], np.float32), boxes)
@@ -54,7 +54,7 @@ def pairs(truth: np.ndarray, boxes: np.ndarray) -> dict[int, int]:
 
 
 def prompts(truth: np.ndarray, seed: int, index: int) -> tuple[list[int], np.ndarray]:
-    """The objects of a scene that show, and their true boxes with the edges moved as a detector's: float32 [N, 4].
+    """The visible objects of a scene, and their true boxes with edges moved a little, as a detector's: float32 [N, 4].
 
     Taught in notebook 07.
     """
@@ -65,7 +65,7 @@ def prompts(truth: np.ndarray, seed: int, index: int) -> tuple[list[int], np.nda
 
 
 def score_sam(folder: Path | str, count: int = 1000, seed: int = 0, progress: bool = True) -> dict[str, float]:
-    """`iou` of a saved SAM from jittered true boxes, and `box`, that of those boxes, on test scenes."""
+    """`iou` of a saved SAM on test scenes, given jittered true boxes; `box` is the IoU of these boxes themselves."""
     model, processor = lone_segmenter(folder, "sam")
     values: dict[str, list[float]] = {"iou": [], "box": []}
     for scene, image, truth, _ in walk(count, seed, None, progress, "SAM"):
@@ -79,9 +79,9 @@ def score_sam(folder: Path | str, count: int = 1000, seed: int = 0, progress: bo
 
 
 def score_queries(folder: Path | str, count: int = 1000, seed: int = 0, progress: bool = True) -> dict[str, float]:
-    """`iou` of a saved Mask2Former, for the true boxes with jittered edges, on test scenes, and the share of objects `found`.
+    """`iou` of a saved Mask2Former on test scenes, given true boxes with jittered edges; `found`: the share of objects found.
 
-    An object for which no query's shape fits has an IoU of 0.
+    An object that no query's shape fits has an IoU of 0.
     """
     model, processor = lone_segmenter(folder, "mask2former")
     values = []
@@ -93,12 +93,12 @@ def score_queries(folder: Path | str, count: int = 1000, seed: int = 0, progress
 
 
 def score_masks(models: Any, count: int = 1000, seed: int = 0, progress: bool = True) -> dict[str, Any]:
-    """How good each kind of mask is that these models have, on the first `count` test scenes of a seed.
+    """How good each kind of mask that these models have is, on the first `count` test scenes of a seed.
 
-    `iou`: the mean IoU of a kind's shape with what shows of the object, from true boxes with jittered edges, and
-    `iou_detr` from the boxes that the models' DETR finds, over the objects that it finds. `covered`: for each task and
-    kind, the share of all pixels of other objects that the edits' masks would repaint, from DETR's boxes, over the
-    objects that such a task can ask for; `touched`: the share of those edits in which it is any pixel at all.
+    `iou`: the mean IoU of a kind's shape with the visible part of the object, given true boxes with jittered edges.
+    `iou_detr`: the same, given the boxes of the models' DETR, over the objects that it finds. `covered`: for each task and
+    kind, the share of all pixels of other objects that the edits' masks would repaint, given DETR's boxes, over the
+    objects that such a task can ask for. `touched`: the share of those edits that would repaint any such pixel at all.
     Raises SettingsError for a count under 1. Taught in notebook 07.
     """
     if count < 1:
@@ -127,7 +127,7 @@ def score_masks(models: Any, count: int = 1000, seed: int = 0, progress: bool = 
 
 
 def task_mask(scene: Scene, index: int, task: str, boxes: np.ndarray, place: int, answers: np.ndarray, kind: str) -> Image.Image:
-    """The mask that the editor would build for a task from detections, of which `place` is the object's."""
+    """The mask that the editor would build for a task from detections; `place` is the index of the object's."""
     size, becomes = (scene.width, scene.height), BECOMES[task]
     mask = build_mask(size, boxes[place], **becomes)
     if kind == "box":

@@ -1,4 +1,4 @@
-"""Measures stage 2 on unseen scenes: how often words mean the right object, by kind of words and by way to match."""
+"""Measures stage 2 on unseen scenes: how often it chooses the object that words mean, by kind of words and by way to match."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..prompt import parse
 from ..world.scenes import boxes, make_scene, render
 from .score_editor import interval
 
-# Column of the table -> what CLIP looks at, and whether relations and counting are heeded.
+# Column of the table -> what CLIP looks at, and whether relations and counting are taken into account.
 WAYS = {"crop, no relations": ("crop", False), "crop": ("crop", True), "patches": ("patches", True)}
 BATCH = 25  # scenes
 
@@ -23,10 +23,10 @@ BATCH = 25  # scenes
 def score_matching(models: Any, count: int = 1000, seed: int = 0, progress: bool = True) -> dict[str, Any]:
     """Target choice on the expressions of the first `count` test scenes of a seed (`evaluation.expressions`), 0 to 1.
 
-    Returns `kinds`: for each of KINDS and "all", `expressions`, the share of right objects under each of WAYS (a box
-    that `hits` the meant object's; where the editor would ask which of several, the best one is taken), and
-    `intervals`, 95 %, bootstrap. And under `asks`, for each way, the share of all in which the editor would ask, and
-    under `right_unasked` that in which it would choose, and rightly.
+    Returns `kinds`: for each of KINDS and "all", the number of `expressions`, the share of right objects under each of WAYS
+    (a box that `hits` the meant object's; where the editor would ask which of several, the best one is taken), and
+    `intervals`, 95 %, bootstrap. `asks`: for each way, the share of all expressions for which the editor would ask.
+    `right_unasked`: the share for which it would choose without asking, and rightly.
     Raises SettingsError for a count under 1. Taught in notebook 07.
     """
     from tqdm import tqdm
@@ -46,7 +46,7 @@ def score_matching(models: Any, count: int = 1000, seed: int = 0, progress: bool
 
 
 def _rows(scene, image, detections, models, seed: int) -> list[dict[str, Any]]:
-    """What each way chooses for each expression of one scene; CLIP looks once for each of MATCHES."""
+    """What each way chooses for each expression of one scene; CLIP looks only once for each of MATCHES."""
     asked = expressions(scene, seed)
     if not asked:
         return []
@@ -65,14 +65,14 @@ def _rows(scene, image, detections, models, seed: int) -> list[dict[str, Any]]:
 
 
 def best_of(chosen: Match) -> int | None:
-    """The chosen candidate, or the best of those between which the editor would ask; None where none fits."""
+    """The chosen candidate, or the best of those that the editor would ask about; None where none fits."""
     if chosen.status != "ambiguous":
         return chosen.index
     return max((i for i, one in enumerate(chosen.candidates) if one.fits), key=lambda i: chosen.candidates[i].score)
 
 
 def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """The figures of `score_matching` out of its rows."""
+    """The figures of `score_matching`, computed from its rows."""
     kinds = {}
     for kind in (*KINDS, "all"):
         some = [row for row in rows if kind in (row["kind"], "all")]
@@ -88,7 +88,7 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def as_table(figures: dict[str, Any]) -> str:
-    """The figures of `score_matching` as a table in text, with intervals. Taught in notebook 07."""
+    """The figures of `score_matching` as a plain-text table, with intervals. Taught in notebook 07."""
     lines = ["".join([f"{'':12}{'expressions':>12}", *(f"{way:>26}" for way in WAYS)])]
     for kind, row in figures["kinds"].items():
         cells = [f"{row[way]:.1%} ({row['intervals'][way][0]:.1%} to {row['intervals'][way][1]:.1%})" if way in row else "" for way in WAYS]

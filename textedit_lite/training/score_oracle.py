@@ -1,4 +1,4 @@
-"""Measures the oracle itself: what it says of good, spoiled, wrong and empty edits, whose truth is known."""
+"""Measures the oracle itself: what it says of good, spoiled, wrong and empty edits for which the truth is known."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ SHARE = 3  # each scene is spoiled, and emptied, in a third of the ways
 def confusion(count: int = 500, seed: int = 0, progress: bool = True) -> tuple[dict[str, dict], dict[str, Counter]]:
     """What the oracle says of one object in each of `count` test scenes, under each kind of edit.
 
-    Returns (kinds, tables). kinds: kind of edit -> {"edits", "category", "colour", "view", "pose": shares read rightly
-    (for an empty place: read as nothing), "all", "success", "changed": shares so judged}. tables: attribute -> counts
+    Returns (kinds, tables). kinds: kind of edit -> {"edits", "category", "colour", "view", "pose": shares read correctly
+    (for an empty place: read as nothing), "all", "success", "changed": shares judged so}. tables: attribute -> counts
     of (true value, judged value or "nothing") over "ideal", "unedited" and the wrong edits.
     """
     from tqdm import tqdm
@@ -67,9 +67,9 @@ def confusion(count: int = 500, seed: int = 0, progress: bool = True) -> tuple[d
 def score_oracle(count: int = 500, seed: int = 0, progress: bool = True) -> dict:
     """How far the oracle can be trusted, on `count` unseen test scenes; prints its tables on stderr.
 
-    Returns shares: `ideal` (all four attributes of an ideal edit read rightly, and called a success), `unedited` (not
-    called changed), `wrong` (wrong edits called no success, and read rightly), `empty` (read as nothing), `spoiled`
-    (good edits that are blurred, moved, ... still called a success), and `kinds`, the same for each.
+    Returns shares: `ideal` (all four attributes of an ideal edit read correctly, and called a success), `unedited` (not
+    called changed), `wrong` (wrong edits not called a success, and read correctly), `empty` (read as nothing), `spoiled`
+    (good edits, blurred, moved, ..., that are still called a success), and `kinds`, the shares for each kind of edit.
     Taught in notebook 05.
     """
     kinds, tables = confusion(count, seed, progress)

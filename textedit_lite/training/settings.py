@@ -1,4 +1,4 @@
-"""What a training is asked for and begins with: checked before anything is drawn, and kept to know its run by."""
+"""What a training is asked for and begins with: checked before anything is drawn, and kept to recognise its run."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def check_settings(minutes: float, count: int = 1, seed: int = 0) -> None:
 
 
 def origins(**models: Any) -> dict[str, str | None]:
-    """The fingerprints of the models that a run begins with or trains through, by name; None for one that there is not."""
+    """The fingerprints of the models that a run begins with or trains through, by name; None for a model that is not there."""
     return {name: None if model is None else fingerprint(model.state_dict()) for name, model in models.items()}
 
 
 def fingerprint(weights: Mapping[str, Any]) -> str:
-    """A few digits of the sha256 of a model's weights, in float32, by which another model is told from it."""
+    """A few digits of the sha256 of a model's weights, in float32, which tell it from other models."""
     digest = hashlib.sha256()
     for name, weight in sorted(weights.items()):
         digest.update(name.encode() + weight.detach().float().cpu().contiguous().numpy().tobytes())

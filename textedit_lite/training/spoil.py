@@ -1,4 +1,4 @@
-"""Spoils ideal edits in known ways: blurred, moved, bent, ... ones, wrong ones, and places where nothing is left."""
+"""Makes edits that are flawed in known ways: good ones blurred, moved, bent, ..., wrong ones, and places with nothing left."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _compressed(scene, index, change, rng, quality=40, picture=None):
 
 
 def _half_other_ground(scene: Scene, rng: np.random.Generator) -> Image.Image:
-    """The scene before a background that is half another place of the same kind; the objects are not touched."""
+    """The scene in front of a background that is half another place of the same kind; the objects are not touched."""
     other = replace(scene, background=replace(scene.background, seed=int(rng.integers(2**31))))
     return Image.blend(render(scene), render(other), 0.5)
 
@@ -89,7 +89,7 @@ def _grainy(scene, index, change, rng):
 
 
 def _bent(scene, index, change, rng, far=0.025):
-    """Every part is off by `far` of the object's canvas or so, and soft, as a painter gets it who draws by heart."""
+    """Every part is off by about `far` of the object's canvas, and soft, as by a painter who draws from memory."""
     size = scene.objects[index].size * scene.unit
     pixels = np.asarray(ideal_edit(scene, index, change).filter(ImageFilter.GaussianBlur(0.7)), float)
     field = ndimage.gaussian_filter(rng.normal(size=(2, *pixels.shape[:2])), (0, 0.09 * size, 0.09 * size))
@@ -174,7 +174,7 @@ EMPTY: dict[str, Spoiler] = {
 
 
 def wrong_edits(scene: Scene, index: int, change: dict, rng: np.random.Generator) -> dict[str, dict[str, str]]:
-    """Edits that an editor might make instead of the one asked for: name -> what it changes in truth."""
+    """Edits that an editor might make instead of the one asked for: name -> what such an edit really changes."""
     thing = scene.objects[index]
     wrong: dict[str, dict[str, str]] = {"unedited": {}}
     for name in ("colour", "pose", "view"):

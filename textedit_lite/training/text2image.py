@@ -1,7 +1,7 @@
-"""Trains the lite text-to-image UNet, which SDEdit and DiffEdit edit with, and holds what its two kinds share.
+"""Trains the lite text-to-image UNet, which SDEdit and DiffEdit edit with, and holds what the two trainers of rivals share.
 
-InstructPix2Pix's trainer is beside it (`instruct_pix2pix.py`). Both see whole scenes, not windows around an object, as
-the editors that they are for do, and both go through the painter's autoencoder and text encoder, which stay as they are.
+The other trainer is that of InstructPix2Pix (`instruct_pix2pix.py`). Both models see whole scenes, not windows around an
+object, as the editors that use them do. Both go through the painter's autoencoder and text encoder, which stay as they are.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .loop import half_precision, run
 from .settings import check_settings, fingerprint, origins
 from .vae import load_vae
 
-NATIVE = 128  # pixels a side of a whole scene: ideal edits that went through it and the autoencoder are all still read rightly
+NATIVE = 128  # pixels a side of a whole scene; ideal edits shrunk to it and put through the autoencoder are all still read correctly
 SAMPLES = 20_000
 PART = 1000
 BATCH = 16
@@ -53,10 +53,10 @@ def build(channels: int, text_width: int = 128):
 
 
 def begin_from(unet, folder: Path | str) -> None:
-    """Put the weights of a trained UNet into `unet`: of its first layer those of the channels that both have, zeros elsewhere.
+    """Put the weights of a trained UNet into `unet`; in the first layer, only for the channels that both have, zeros elsewhere.
 
-    So InstructPix2Pix began from Stable Diffusion (Brooks et al., 2023, section 3.2), with a picture's channels more. Raises
-    SettingsError where the folder holds no UNet of this shape.
+    InstructPix2Pix began from Stable Diffusion in this way (Brooks et al., 2023, section 3.2), with a picture's channels
+    added. Raises SettingsError where the folder holds no UNet of this shape.
     """
     import torch
     from diffusers import UNet2DConditionModel
@@ -84,7 +84,7 @@ def timesteps(count: int, generator):
 
 
 def encode(paths: list[Path], names: list[str], vae) -> dict:
-    """The latents of the pictures `names` of all parts, float16 [N, 4, h, h], kept beside them; and all else, as it is."""
+    """All that the parts hold: the pictures `names` as latents, float16 [N, 4, h, h], kept beside them; the rest as it is."""
     import torch
     from tqdm import tqdm
 
@@ -130,9 +130,9 @@ def save(unet, pipeline: str, folder: Path | str) -> None:
 
 
 def fit(unet, batches, states, out: Path, name: str, minutes: float, *, vae, clip, count: int, init, seed: int, progress: bool):
-    """Train a UNet for whole scenes; what `loop.run` returns, its model on the CPU and in float32.
+    """Train a UNet for whole scenes; returns what `loop.run` returns, with its model on the CPU and in float32.
 
-    vae: the autoencoder; clip, init: folders, of which the second may be None; count: of the samples asked for.
+    vae: the autoencoder; clip, init: folders, of which the second may be None; count: the number of samples asked for.
     """
     import torch
     from diffusers.models.attention_processor import AttnProcessor
@@ -142,7 +142,7 @@ def fit(unet, batches, states, out: Path, name: str, minutes: float, *, vae, cli
     begun = origins(vae=vae, text_encoder=text_encoder(clip)[0], init=unet if init else None)
     unet.to(memory_format=torch.channels_last)
     unet.set_attn_processor(AttnProcessor())  # its backward pass is quicker on a CPU than that of the fused attention
-    rate = 1e-3 if init is None else 5e-4  # so that what an earlier run has learned is not shaken off
+    rate = 1e-3 if init is None else 5e-4  # lower, so that what an earlier run has learned is not lost
     done = run(
         unet, batches, velocity_loss(noise_schedule(), states), out / "training", minutes, rate, name=name,
         settings={"native": NATIVE, "batch": BATCH, "samples": count, **begun}, warmup=300, hold=0.35, ema=0.999, bf16=True,
@@ -163,7 +163,7 @@ def shrink(image) -> np.ndarray:
 
 
 def _draw_part(job: tuple[Path, int, int]) -> None:
-    """Scenes, and of each object its caption and its box, as fractions; unused places of MOST are empty and zero."""
+    """Draw scenes, with the caption and the box (in fractions) of each object; unused places of MOST are empty and zero."""
     path, part, seed = job
     if path.exists():
         return
@@ -190,7 +190,7 @@ def place_weights(places, side: int):
 
 
 def batch_maker(latents, captions, places, shorter: np.ndarray):
-    """A function (step, generator) -> one batch, as `inpaint.velocity_loss` takes it: of each scene, one object is named.
+    """A function (step, generator) -> one batch, as `inpaint.velocity_loss` takes it; in each scene, one object is named.
 
     latents: float16 [N, 4, h, h]; captions: indices, int [N, MOST], 0 for no object; places: float [N, MOST, 4].
     Taught in notebook 09.

@@ -1,4 +1,4 @@
-"""Trains the lite autoencoder: pictures of the small world to latents of a quarter of the side, and back."""
+"""Trains the lite autoencoder: from pictures of the small world to latents of a quarter of the side, and back."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .settings import check_settings, origins
 SCENES = 8000
 CROP = 64  # pixels a side of a training crop; the network is convolutional, so it works at any size
 BATCH = 16
-AROUND_OBJECTS = 0.75  # share of the crops that look at an object: there the edges are
+AROUND_OBJECTS = 0.75  # share of the crops that look at an object, as the edges are there
 SQUARED = 8.0  # weight of the squared error beside L1
 LATENT_NOISE = 0.05  # makes neighbours in latent space decode alike, as sampling from a posterior does
 
@@ -36,7 +36,7 @@ def build():
 def crops(images: np.ndarray, centres: list[np.ndarray], generator):
     """A batch of crops at a random zoom, most of them around an object: float32 [BATCH, 3, CROP, CROP] in -1..1.
 
-    images: uint8 [N, S, S, 3]; centres: a scene's objects' centres (x, y) in pixels, one array a scene.
+    images: uint8 [N, S, S, 3]; centres: the centres (x, y) of a scene's objects in pixels, one array per scene.
     Taught in notebook 09.
     """
     import torch
@@ -58,7 +58,7 @@ def crops(images: np.ndarray, centres: list[np.ndarray], generator):
 def loss(model, pixels):
     """L1 of the picture + L1 of its gradients (edges matter most to the eye) + squared error + a light pull of the latents to 0.
 
-    The squared error, which is what PSNR counts, is small beside the others but where a pixel is far off. Taught in notebook 09.
+    The squared error, which is what PSNR counts, is small beside the others except where a pixel is far off. Taught in notebook 09.
     """
     import torch
 
@@ -152,7 +152,7 @@ def save(model, folder: Path) -> None:
 
 
 def drop_needless_keys(folder: Path) -> None:
-    """Take out of the configuration a key that AutoencoderTiny warns of when it reads it, and where it was read from."""
+    """Remove from the configuration a key that AutoencoderTiny warns about when it reads it, and the path it was read from."""
     path = Path(folder) / "config.json"
     settings = json.loads(path.read_text(encoding="utf-8"))
     kept = {key: value for key, value in settings.items() if key not in ("block_out_channels", "_name_or_path")}

@@ -1,7 +1,7 @@
-"""Panels for notebooks: every stage of an edit with its sliders, and the whole editor, out of core ipywidgets alone.
+"""Panels for notebooks: every stage of an edit with its sliders, and the whole editor, built from core ipywidgets alone.
 
-They work on ipywidgets 7.7, which Colab has, and on 8.1 alike. A panel is a box: the last value of a cell shows it.
-Each of its controls is an attribute, so that what a mouse does can be done, and tested, from Python.
+They work on both ipywidgets 7.7, which Colab has, and 8.1. A panel is a box: as the last value of a cell it is shown.
+Each of its controls is an attribute, so that everything a mouse does can be done, and tested, from Python.
 """
 
 from .editor_panel import EditorPanel

@@ -1,4 +1,4 @@
-"""The parts of a panel: labelled controls, the coloured status line, the debounce, what an upload holds."""
+"""The parts of a panel: labelled controls, the coloured status line, the debounce, the content of an upload."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from ..boxes import GROW
 from ..errors import SettingsError, TextEditError
 from .pictures import SIDE, png_bytes
 
-LABEL = "92px"  # width of the labels, so that the sliders stand below each other
+LABEL = "92px"  # width of the labels, so that the sliders line up
 WAIT = 0.12  # seconds of rest after which the last of many quick changes is shown
-# What a status looks like: (text, ground, edge).
+# The colours of a status: (text, background, edge).
 LOOKS = {
     "ready": ("#343a40", "#f1f3f5", "#adb5bd"),
     "busy": ("#0b4f8a", "#e7f5ff", "#339af0"),
@@ -35,7 +35,7 @@ LOOKS = {
 
 
 def labelled(kind: type, description: str, hint: str = "", **options) -> widgets.Widget:
-    """A control with its label on the left and an explanation where the mouse rests, on every version of ipywidgets."""
+    """A control with its label on the left and an explanation when the mouse rests on it, on every version of ipywidgets."""
     control = kind(description=description, **options)
     control.layout.width = options.get("layout", {}).get("width", "auto")
     if control.has_trait("style") and hasattr(control.style, "description_width"):
@@ -49,20 +49,20 @@ def labelled(kind: type, description: str, hint: str = "", **options) -> widgets
 
 
 def wipe_slider(label: str) -> widgets.FloatSlider:
-    """How far from the left a picture is shown as it was (`pictures.wiped`)."""
+    """The slider for how far from the left a picture is shown as it was (`pictures.wiped`)."""
     return labelled(widgets.FloatSlider, label, "Left of the line the picture as it was.",
                     value=0.0, min=0, max=1, step=0.01, readout_format=".0%")  # fmt: skip
 
 
 def threshold_controls(value: float, low: float, high: float, **options) -> tuple[widgets.Checkbox, widgets.FloatSlider]:
-    """The tick of a dynamic detection threshold, and the slider of a fixed one."""
+    """The checkbox for a dynamic detection threshold, and the slider for a fixed one."""
     dynamic = labelled(widgets.Checkbox, "dynamic", "Let the threshold fall into the widest gap of the scores.", value=True, indent=True)
     return dynamic, labelled(widgets.FloatSlider, "threshold", "Boxes with a lower score are dropped.",
                              value=value, min=low, max=high, step=0.01, **options)  # fmt: skip
 
 
 def mask_sliders(before: str = "") -> tuple[widgets.FloatSlider, widgets.FloatSlider]:
-    """How far a mask grows, and how wide it fades in; before: what their labels begin with."""
+    """The sliders for how far a mask grows and how wide it fades in; before: what their labels begin with."""
     grow = labelled(widgets.FloatSlider, f"{before}grow", "Beyond the box, in longest sides of the box.",
                     value=GROW, min=0, max=0.6, step=0.01)  # fmt: skip
     return grow, labelled(widgets.FloatSlider, f"{before}feather", "Width of the fade, in short sides of the mask.",
@@ -70,7 +70,10 @@ def mask_sliders(before: str = "") -> tuple[widgets.FloatSlider, widgets.FloatSl
 
 
 def on_step(value: float) -> float:
-    """A number with the two digits that sliders show: a browser moves one to its slider's step, and tells that like a move by hand."""
+    """A number with the two digits that sliders show.
+
+    A browser moves a value to a step of its slider, and reports that like a move by hand.
+    """
     return round(value, 2)
 
 
@@ -110,14 +113,14 @@ class Status(widgets.HTML):
     """One sentence on how things stand, in the colour of its kind: ready, busy, good, unsure or bad."""
 
     def __init__(self):
-        super().__init__(layout={"width": "100%", "margin": "0 0 4px"})  # none at its sides, which would ask for a scrollbar
+        super().__init__(layout={"width": "100%", "margin": "0 0 4px"})  # no margin at its sides, which would call for a scrollbar
         self.kind, self.text = "ready", ""
 
     def say(self, kind: str, text: str) -> None:
         self.kind, self.text = kind, text
         colour, ground, edge = LOOKS[kind]
-        # ipywidgets makes a new node of each value, and of new nodes screen readers read aloud an alert alone, which no
-        # single step of a painting is.
+        # ipywidgets makes a new node for each value. Of new nodes, screen readers read aloud only alerts, and a single step
+        # of a painting is not worth one.
         role = "" if kind == "busy" else 'role="alert" '
         self.value = (
             f'<div {role}class="textedit-status" style="color:{colour};background:{ground};'
@@ -127,9 +130,9 @@ class Status(widgets.HTML):
 
 
 class Picture(widgets.Image):
-    """A picture with words on what it shows, for who cannot see it, where the mouse rests too.
+    """A picture with words on what it shows, for those who cannot see it; they also appear when the mouse rests on it.
 
-    The front end of ipywidgets 8 gives a picture a tooltip only if it has a description as well, and 7 has neither.
+    The front end of ipywidgets 8 gives a picture a tooltip only if it has a description as well; version 7 has neither.
     """
 
     description = traitlets.Unicode("").tag(sync=True)
@@ -140,7 +143,7 @@ class Picture(widgets.Image):
 
 
 def _in_the_loop(seconds: float, function: Callable[[], None]):
-    """Call a function later on the kernel's event loop; None where no loop runs, so that nobody would ever call it."""
+    """Call a function later on the kernel's event loop; None where no loop runs, as nothing would ever call it."""
     try:
         return asyncio.get_running_loop().call_later(seconds, function)
     except RuntimeError:
@@ -148,9 +151,9 @@ def _in_the_loop(seconds: float, function: Callable[[], None]):
 
 
 class Debounced:
-    """A function that is called at once, and of a burst of calls only the first and, after a rest, the last.
+    """A function that is called at once; of a burst of calls only the first and, after a rest, the last are made.
 
-    A slider that is being pulled sends dozens of values a second. wait: seconds without a further call that end a
+    A slider that is being dragged sends dozens of values a second. wait: how many seconds without a further call end a
     burst. later(seconds, function) and clock() are those of the kernel's event loop; without a loop every call counts.
     Taught in notebook 05.
     """
@@ -169,7 +172,7 @@ class Debounced:
             self.function(*args)
 
     def flush(self) -> None:
-        """Make the call that is still waiting, if one is, now."""
+        """Make the call that is still waiting, if there is one, now."""
         if self._pending is not None:
             self._cancel()
             self.function(*self._args)
@@ -184,10 +187,10 @@ class Debounced:
 
 
 def told(method):
-    """A method of a panel whose errors are told in its status; they are raised where the panel is strict.
+    """A method of a panel whose errors are shown in its status; they are also raised where the panel is strict.
 
-    What is nobody's mistake but the program's is told and raised in any case. What comes while the panel paints is
-    raised alone: the status says how far the painter is.
+    An error that is the program's own is shown and raised in any case. A call that comes while the panel paints only
+    raises: the status then says how far the painter is.
     """
 
     @functools.wraps(method)
@@ -200,7 +203,7 @@ def told(method):
                 self.status.say("bad", str(error))
                 if self.strict:
                     raise
-            except KeyboardInterrupt:  # of whoever waits for a model that runs in the kernel's own thread
+            except KeyboardInterrupt:  # by a user who waits for a model that runs in the kernel's own thread
                 self.status.say("ready", "Stopped: the picture is as it was.")
                 raise
             except Exception as error:
@@ -212,9 +215,9 @@ def told(method):
 
 
 class Panel(widgets.VBox):
-    """A box with a picture and a status, out of which all panels are made; strict: errors are raised, too.
+    """A box with a picture and a status, the base of all panels; strict: errors are raised, too.
 
-    JupyterLab may hand what two controls say to two threads of the kernel at once; a panel hears one after the other.
+    JupyterLab may hand the changes of two controls to two threads of the kernel at once; a panel handles them in turn.
     """
 
     _locked = False  # while it paints
@@ -230,22 +233,22 @@ class Panel(widgets.VBox):
         return f"{type(self).__name__}: {self.status.text}"
 
     def show(self, image, words: str) -> None:
-        """Show a picture (PIL) large, but no larger than it is: a tall one would be stretched as wide as a wide one.
+        """Show a picture (PIL) large, but no larger than it is: otherwise a tall one would be stretched as wide as a wide one.
 
-        words: what is to be seen on it.
+        words: what it shows.
         """
         self.picture.layout.max_width = f"{image.width}px"
         self.picture.tooltip = words
         self.picture.value = png_bytes(image)
 
     def close(self) -> None:
-        """Take the panel away with all that is in it: ipywidgets keeps what is open, and so the pictures and models."""
+        """Close the panel with all that is in it: ipywidgets keeps what is open, and with it the pictures and models."""
         for part in self._parts():
             part.close()
         super().close()
 
     def wait(self) -> None:
-        """Do what a slider has put off, now: for Python, which does not rest between two values."""
+        """Do now what a slider has put off: for use from Python, which does not rest between two values."""
         for function in self._debounced:
             function.flush()
 
@@ -288,16 +291,16 @@ class Panel(widgets.VBox):
         control.observe(moved, names="value")
 
     def _check_free(self) -> None:
-        """Raises SettingsError while it paints, as the painting belongs to the picture and words that it began with.
+        """Raises SettingsError while the panel paints, as the painting belongs to the picture and words that it began with.
 
-        The controls are locked then, but Python reaches them, and so does a click that was on its way.
+        The controls are locked then, but Python can still reach them, and so can a click that was on its way.
         """
         if self._locked:
             raise SettingsError("The panel is painting: wait until it is done, or stop it first.")
 
     def _set(self, control: widgets.Widget, **values) -> None:
-        """Change a control without being told of it."""
-        quiet, self._quiet.on = getattr(self._quiet, "on", False), True  # of this thread alone
+        """Change a control without being notified of the change."""
+        quiet, self._quiet.on = getattr(self._quiet, "on", False), True  # in this thread alone
         try:
             for name, value in values.items():
                 control.set_trait(name, value)  # an upload's value is read-only in ipywidgets 7

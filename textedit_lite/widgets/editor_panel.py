@@ -1,4 +1,4 @@
-"""The whole editor as a panel: picture, words, object, mask, painting, and the way back."""
+"""The whole editor as a panel: picture, words, object, mask, painting, undo and redo."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ STAGES = ("detect", "match", "choose", "read", "mask")
 
 @dataclass(frozen=True)
 class Step:
-    """One state of the work: the picture that is edited, the file that it came from, and what came of the last painting."""
+    """One state of the work: the picture that is edited, the file that it came from, and the result of the last painting."""
 
     image: Image.Image
     path: Path | None = None
@@ -45,19 +45,19 @@ class Step:
 
 
 class EditorPanel(PaintingPanel):
-    """The editor to look at and to touch: choose a picture, say what is to change, choose the object, see the mask, paint.
+    """The editor to look at and to try out: choose a picture, say what is to change, choose the object, see the mask, paint.
 
-    Each slider re-runs its own stage and what follows from it: the mask's sliders call no model, the number of a candidate
-    only CLIP once, the threshold DETR where it has not looked yet. Painting starts with the button alone.
+    Each slider re-runs its own stage and those after it: the mask's sliders call no model, choosing a candidate's number
+    calls CLIP once, the threshold calls DETR where it has not looked yet. Only the button starts painting.
 
-    models: of `load_models`, the lite ones by default; image: path or PIL, a sample by default; strict: errors are raised
-    and not only told. Taught in notebook 05.
+    models: from `load_models`, the lite ones by default; image: path or PIL, a sample by default; strict: errors are raised
+    and not only shown. Taught in notebook 05.
     """
 
     def __init__(self, models: Models | None = None, image=None, prompt: str = PROMPT, strict: bool = False):
         self.editor = Editor(models)
         self.made: dict[str, Any] = dict.fromkeys(STAGES)
-        self.select: int | None = None  # the number that the user chose, where not the words decide
+        self.select: int | None = None  # the number that the user chose; None where the words decide
         super().__init__(self.editor.models, strict)
         self._make_controls(prompt)
         self._listen()
@@ -136,7 +136,7 @@ class EditorPanel(PaintingPanel):
         if self.sample.value:
             self.load(self.sample.value)
         else:
-            self._name_sample()  # a picture of one's own comes by an upload alone
+            self._name_sample()  # a user's own picture can only come from an upload
 
     def _uploaded(self) -> None:
         file = uploaded(self.upload.value)
@@ -145,7 +145,7 @@ class EditorPanel(PaintingPanel):
             self.load(file[1])
 
     def _forget_upload(self) -> None:
-        """Empty the upload, so that the same file is news the next time; the first time, so that it has been empty."""
+        """Empty the upload, so that the same file counts as new the next time; the first time, so that it has been empty."""
         self._set(self.upload, value=type(self.upload.value)())
 
     def _fixed(self) -> None:
@@ -160,7 +160,7 @@ class EditorPanel(PaintingPanel):
 
     @told
     def _update(self, first: str, view: str) -> None:
-        """Run a stage and those that follow from it, and show what came of them."""
+        """Run a stage and those that follow from it, and show their results."""
         stages = STAGES[STAGES.index(first) :]
         self._set(self.view, value=view)
         for stage in stages:
@@ -196,7 +196,7 @@ class EditorPanel(PaintingPanel):
         return chosen
 
     def _read(self) -> Wish | None:
-        """How the chosen object looks, and how it is to look."""
+        """How the chosen object looks now, and how it is to look."""
         (prompt, _), chosen = self.made["match"], self.made["choose"]
         if chosen.index is None:
             return None
@@ -229,7 +229,7 @@ class EditorPanel(PaintingPanel):
 
     def _tell(self) -> None:
         chosen = self.made["choose"]
-        if chosen is None or (chosen.index is not None and self.made["read"] is None):  # not to be read, and that has been said
+        if chosen is None or (chosen.index is not None and self.made["read"] is None):  # unreadable, as the status says already
             return
         prompt, _ = self.made["match"]
         if chosen.index is None:
@@ -256,7 +256,7 @@ class EditorPanel(PaintingPanel):
             self.show(scaled(step.image), "The picture as it was.")
 
     def _settled(self) -> None:
-        """Lock what has nothing to do, and say how many paintings there are."""
+        """Lock the controls that have nothing to act on, and say how many states there are."""
         done = self.step.result is not None
         self.paint_button.disabled = self.mask is None
         self.undo_button.disabled, self.redo_button.disabled = not self.history.can_undo, not self.history.can_redo
@@ -277,7 +277,7 @@ class EditorPanel(PaintingPanel):
 
     def _finished(self, result: EditResult) -> tuple[str, str]:
         if result.image is not None:
-            if _same(result.source, self.step.image):  # the editor has opened it anew; a history of large pictures holds it once
+            if _same(result.source, self.step.image):  # the editor has opened it anew; so a history of large pictures holds it only once
                 result.source = self.step.image
             self.history.push(Step(self.step.image, self.step.path, result))
             self._set(self.wipe, value=0.0)
@@ -313,21 +313,21 @@ class EditorPanel(PaintingPanel):
             self.status.say("ready", f'This is "{result.settings.prompt}" with seed {result.settings.seed}: {result.status}.')
         else:
             self._look_at("objects")
-            if self.made["choose"] is None:  # to say anew what is wrong with the words
+            if self.made["choose"] is None:  # to say again what is wrong with the words
                 self._update("match", "objects")
             self._tell()
         self._settled()
 
     @told
     def save(self) -> dict[str, str] | None:
-        """Write the picture with its settings, and the mask, so that `replay` makes it again; returns the names.
+        """Write the picture with its settings, and the mask, so that `replay` can make it again; returns the names.
 
-        A picture that was never a file, an upload or an edited one, is written beside them, as NAME.input.png.
+        If the input was never a file (an upload, or an edited picture), it is written beside them as NAME.input.png.
         """
         result, names = self.step.result, {}
         if result is None:
             raise SettingsError("There is nothing to save yet: paint first.")
-        path, *_ = result_files(self.name.value.strip())  # before anything is written
+        path, *_ = result_files(self.name.value.strip())  # checked before anything is written
         if result.settings.image is None:
             source = path.with_suffix(".input.png")
             save_png(result.source, source)

@@ -1,4 +1,4 @@
-"""A history with undo and redo: what was is kept, and what is new cuts off what had been undone."""
+"""A history with undo and redo: past states are kept, and a new state discards what had been undone."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from PIL import Image
 
 State = TypeVar("State")
 LONGEST = 50  # states; the oldest are forgotten
-HEAVIEST = 1_000_000_000  # bytes of what is kept: of large pictures fewer states
+HEAVIEST = 1_000_000_000  # bytes of what is kept: fewer states of large pictures
 PIXEL = 5  # bytes a pixel of a result: PIL keeps four of its picture, one of its mask
 
 
 class History(Generic[State]):
     """States in the order in which they came about, and the place of the current one. Taught in notebook 05.
 
-    longest: how many are kept; of more the oldest are forgotten, but never the first, to which one wants to come back.
+    longest: how many are kept. Beyond that the oldest are forgotten, but never the first, which one wants to come back to.
     """
 
     def __init__(self, first: State, longest: int = LONGEST):
@@ -59,5 +59,5 @@ class History(Generic[State]):
 
 
 def how_many(picture: Image.Image) -> int:
-    """How many results of a picture's size are kept: LONGEST, or as many as HEAVIEST holds, but one beside the first in any case."""
+    """How many results of a picture's size are kept: LONGEST, or as many as HEAVIEST allows, but always one beside the first."""
     return max(2, min(LONGEST, HEAVIEST // (PIXEL * picture.width * picture.height)))

@@ -1,4 +1,4 @@
-"""The part of a panel that paints: in a thread, so that the kernel hears the button that stops it."""
+"""The part of a panel that paints, in a thread, so that the kernel can react to the Stop button."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from ..errors import TextEditError
 from ..plan import SEEDS
 from .controls import LABEL, Panel, button, labelled, row
 
-STEPS, GUIDANCE = (1, 50), (1.0, 12.0)  # what the sliders reach, and the models' own in any case
+STEPS, GUIDANCE = (1, 50), (1.0, 12.0)  # the sliders' ranges; they always include the models' own values
 
 
 class _Stopped(Exception):
-    """Raised out of the painter's own progress callback; no one but the panel sees it."""
+    """Raised from the painter's own progress callback; only the panel sees it."""
 
 
 class PaintingPanel(Panel):
     """A panel with guidance, steps and seed, Paint and Stop, and a bar that shows how far the painter is.
 
-    A subclass says what painting is (`_work`, in a thread, given the painter's progress callback) and what becomes of it
-    (`_finished`, which returns the kind and the words of the status). While it paints, all controls but Stop and those in
-    `_free` are locked.
+    A subclass says what painting is (`_work`, in a thread, given the painter's progress callback) and what to do with the
+    result (`_finished`, which returns the kind and the words of the status). While the panel paints, all controls except
+    Stop and those in `_free` are locked.
     """
 
     def __init__(self, models, strict: bool = False):
@@ -57,7 +57,7 @@ class PaintingPanel(Panel):
         raise NotImplementedError
 
     def _settled(self) -> None:
-        """Called when the controls are free again: to lock those that have nothing to do."""
+        """Called when the controls are free again, to lock those that have nothing to act on."""
 
     # --- painting ------------------------------------------------------------------------------------------------
 
@@ -70,14 +70,14 @@ class PaintingPanel(Panel):
         with self._turn:
             if self.painting:
                 return
-            self._error = None  # what the last painting raised has been told; it is no answer to this click
+            self._error = None  # what the last painting raised has been shown; it is no answer to this click
             self.wait()
             self._prepare()
             self._thread = threading.Thread(target=self._run, name="painting", daemon=True)
             self._thread.start()
 
     def paint(self) -> Any:
-        """Paint, and return what came of it: None where an error, or Ctrl-C, stopped it. The errors are told, or raised."""
+        """Paint, and return the result, or None where an error, or Ctrl-C, stopped it. Errors are shown, or raised."""
         self._error = None
         self.wait()
         self._prepare()
@@ -93,7 +93,7 @@ class PaintingPanel(Panel):
                 self.status.say("busy", "Stopping after this step ...")
 
     def wait(self, seconds: float = 600) -> None:
-        """Wait until what a slider has put off, and the painting, is done; raises what painting has raised."""
+        """Wait until the painting, and what a slider has put off, is done; raises what painting has raised."""
         super().wait()
         if self.painting and self._thread is not threading.current_thread():
             self._thread.join(seconds)
@@ -102,7 +102,7 @@ class PaintingPanel(Panel):
         self._raise()
 
     def close(self) -> None:
-        """Stop painting, and take the panel away."""
+        """Stop painting, and close the panel."""
         if self._locked:
             self.stop()
         super().close()
@@ -115,12 +115,12 @@ class PaintingPanel(Panel):
         self.status.say("busy", "Looking at the picture ...")
 
     def _run(self) -> Any:
-        """Paint, and say so; returns what came of it, None where nothing did."""
+        """Paint, and say so; returns the result, or None where there is none."""
         kind, text, colour = "", "", "danger"
         try:
             result = self._work(self._progress)
             with self._hearing:
-                if self._stop.is_set():  # while the last painting was looked at, after which no step could hear it
+                if self._stop.is_set():  # Stop came while the last painting was being looked at, when no further step could notice it
                     raise _Stopped
                 self.stop_button.disabled = True
             with self._turn:  # the wipe can be moved meanwhile
@@ -137,7 +137,7 @@ class PaintingPanel(Panel):
         finally:
             self.bar.bar_style = colour
             self._lock(False)
-            if text:  # last, so that whoever reads that it is done finds the controls free
+            if text:  # last, so that the controls are free when the status says that it is done
                 self.status.say(kind, text)
 
     def _raise(self) -> None:
@@ -167,7 +167,7 @@ class PaintingPanel(Panel):
 def _which(call: int, at_once: int) -> str:
     """The round to which the painter's call number 1, 2, ... of an edit belongs, in words.
 
-    at_once: paintings that the memory holds; a round of more is painted in parts, one a call, each of which counts its steps anew.
+    at_once: how many paintings the memory holds. A round of more is painted in parts, one per call; each counts its steps anew.
     """
     for r in count():
         parts = math.ceil(SEEDS[min(r, len(SEEDS) - 1)] / at_once)

@@ -1,6 +1,6 @@
 """What the panels show, drawn with plain pixels: numbered boxes, the mask over its picture, before and after.
 
-matplotlib's figures (`plots`) are handsome and take a tenth of a second; a slider that is being pulled wants less.
+matplotlib's figures (`plots`) look good but take a tenth of a second; a slider that is being dragged needs less.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from PIL import Image, ImageChops, ImageColor, ImageDraw, ImageFont
 from ..plots import CHOSEN, LARGEST, MASK, OTHER
 
 SIDE = 640  # pixels of the longer side of what is shown
-TINTED = "The picture, tinted where it may change."  # what is to be seen on it, in words
+TINTED = "The picture, tinted where it may change."  # what it shows, in words
 TINT = 0.5  # how much of the mask's colour lies over what is repainted in full
 
 
 def png_bytes(image: Image.Image) -> bytes:
-    """A picture as the bytes of a PNG, quickly rather than tightly packed."""
+    """A picture as the bytes of a PNG, packed quickly rather than tightly."""
     data = io.BytesIO()
     image.save(data, format="PNG", compress_level=1)
     return data.getvalue()
@@ -43,13 +43,13 @@ def numbered(
     picture = scaled(image, side)
     draw, factor = ImageDraw.Draw(picture if picture is not image else (picture := image.copy())), side / max(image.size)
     font, taken = ImageFont.load_default(14), []
-    order = sorted(range(len(texts)), key=lambda i: i == chosen)  # the chosen one last, on top of all
+    order = sorted(range(len(texts)), key=lambda i: i == chosen)  # the chosen one last, on top of the others
     places = {i: tuple(factor * float(v) for v in boxes[i]) for i in order}
     for i, (x0, y0, x1, y1) in places.items():
         colour, line = (CHOSEN, 4) if i == chosen else (OTHER, 2)
-        draw.rectangle((x0 - 1, y0 - 1, x1 + 1, y1 + 1), outline="white", width=line + 2)  # shows on every background
+        draw.rectangle((x0 - 1, y0 - 1, x1 + 1, y1 + 1), outline="white", width=line + 2)  # visible on every background
         draw.rectangle((x0, y0, x1, y1), outline=colour, width=line)
-    for i, (x0, y0, _, y1) in places.items():  # the texts on top of all boxes, which among many run across each other
+    for i, (x0, y0, _, y1) in places.items():  # the texts on top of all boxes, as many boxes cross each other
         text = f"{i}  {texts[i]}".rstrip()
         wide, tall = draw.textlength(text, font) + 10, 20
         x = min(max(0.0, x0), max(0.0, picture.width - wide))
@@ -64,16 +64,16 @@ def numbered(
 
 
 def numbered_words(texts: Sequence[str], chosen: int | None = None) -> str:
-    """What is to be seen on a picture with boxes (`numbered`)."""
+    """What a picture with boxes shows (`numbered`), in words."""
     boxes = ", ".join(f"{i} {text}" for i, text in enumerate(texts)) or "none"
     return f"The picture with numbered boxes: {boxes}" + ("." if chosen is None else f"; number {chosen} stands out.")
 
 
 def tinted(image: Image.Image, weight: np.ndarray | Image.Image, side: int = SIDE) -> Image.Image:
-    """A picture with what is repainted tinted, fading where the feather does.
+    """A picture, tinted where it is repainted; the tint fades where the feather does.
 
-    weight: float [H, W], 0..1, or a mask (L): of the picture, or of what is shown of it. A picture of many megapixels is made
-    smaller before it is tinted, not after: a slider that is being pulled waits for it. Taught in notebook 05.
+    weight: float [H, W], 0..1, or a mask (L): of the picture's size, or of the size at which it is shown. A picture of many
+    megapixels is made smaller before it is tinted, not after: a slider that is being dragged waits for it. Taught in notebook 05.
     """
     image = scaled(image, side) if max(image.size) > LARGEST else image
     pixels = np.asarray(image, np.float32)
@@ -96,12 +96,12 @@ def wiped(before: Image.Image, after: Image.Image, share: float, side: int = SID
 
 
 def wiped_words(share: float) -> str:
-    """What is to be seen on two pictures in one (`wiped`)."""
+    """What two pictures in one show (`wiped`), in words."""
     return f"Before and after: the left {share:.0%} as it was, the rest as it is edited."
 
 
 def differing(before: Image.Image, after: Image.Image, side: int = SIDE) -> Image.Image:
-    """Where two pictures of one size differ: black where they are the same, white from a quarter of the range on (L).
+    """Where two pictures of one size differ: black where they are the same, white from a quarter of the range upwards (L).
 
     Taught in notebook 08.
     """

@@ -20,7 +20,7 @@ RIVALS = {"sdedit": sdedit, "diffedit": diffedit, "instruct-pix2pix": instruct_p
 NAMES = [("SDEdit", "sdedit"), ("DiffEdit", "diffedit"), ("InstructPix2Pix", "instruct-pix2pix")]
 SHOWN = [("before | after", "wipe"), ("what changed", "difference")]
 MASK = ("DiffEdit's mask", "mask")  # the others have none
-# Its slider's label, what it reaches, in which steps, and what it is for.
+# A setting's label, its range, its step, and what it is for.
 SLIDERS = {
     "strength": ("strength", 0.1, 1.0, 0.05, "How far into the noise the picture is sent; at 1 nothing is left of it."),
     "guidance": ("guidance", 1.0, 10.0, 0.5, "How hard the words pull; 1 is not at all."),
@@ -31,11 +31,11 @@ SLIDERS = {
 
 
 class RivalPanel(Panel):
-    """A rival, its sliders and its edit, made anew when a slider is let go; what was made of late is remembered.
+    """A rival, its sliders and its edit, which is made anew when a slider is released; recent edits are remembered.
 
     image: PIL RGB; place: L of its size, where the change belongs: the status says what happened outside of it. An edit by the
-    lite models takes 0.2 (SDEdit) to a second of a quick processor, and several of an old one; nothing else is answered meanwhile.
-    Taught in notebook 08.
+    lite models takes from 0.2 seconds (SDEdit) to one second on a quick processor, and several on an old one; in the meantime
+    nothing else is answered. Taught in notebook 08.
     """
 
     def __init__(self, image: Image.Image, prompt: str, models=None, place: Image.Image | None = None, strict: bool = False):
@@ -43,7 +43,7 @@ class RivalPanel(Panel):
         self.models = models or load_models("lite")
         self.image, self.place = image, place
         self.result: EditResult | None = None
-        self._made: OrderedDict[tuple, EditResult] = OrderedDict()  # what was looked at last is the last one
+        self._made: OrderedDict[tuple, EditResult] = OrderedDict()  # in order of use, the most recent last
         self.prompt = labelled(widgets.Text, "prompt", "What to change, and into what.", value=prompt, continuous_update=False)
         self.rival = labelled(widgets.Dropdown, "editor", "Who edits.", options=NAMES)
         self.sliders = {
@@ -66,13 +66,13 @@ class RivalPanel(Panel):
 
     @property
     def settings(self) -> dict[str, float]:
-        """The settings of the chosen rival, as its sliders say."""
+        """The settings of the chosen rival, as its sliders show them."""
         own = settings_of(self.rival.value, self.models)
         return {name: on_step(slider.value) for name, slider in self.sliders.items() if name in own}
 
     @told
     def _chosen(self) -> None:
-        """Another rival: its own settings, as they suit these models; what it does not have is locked."""
+        """Switch to another rival: set its own defaults for these models, and lock the sliders that it does not have."""
         own = settings_of(self.rival.value, self.models)
         ways, shown = [*SHOWN, MASK] if self.rival.value == "diffedit" else SHOWN, self.shown.value
         self._set(self.shown, options=ways, value=shown if shown in dict(ways).values() else "wipe")
@@ -89,7 +89,7 @@ class RivalPanel(Panel):
         if key not in self._made:
             self.status.say("busy", "Painting ...")
             made = RIVALS[rival](self.image, self.prompt.value, self.models, seed=self.seed.value, **settings)
-            made.source = self.image  # and not the copy that the rival has opened, of which there would be one a result
+            made.source = self.image  # not the rival's own copy, or each result would hold one
             self._made[key] = made
             while len(self._made) > how_many(self.image):
                 self._made.popitem(last=False)
@@ -105,7 +105,7 @@ class RivalPanel(Panel):
         off = np.asarray(ImageChops.difference(self.result.image, self.image)).max(-1)
         outside = np.ones(off.shape, bool) if self.place is None else np.asarray(self.place) == 0
         where = "of the picture" if self.place is None else "outside of the place of the edit"
-        off = off[outside] if outside.any() else np.zeros(1)  # a place of all the picture has no outside
+        off = off[outside] if outside.any() else np.zeros(1)  # a place that fills the picture has no outside
         return f"{name} changed {(off > 0).mean():.0%} of the pixels {where}, by {off.mean():.1f} of 255 levels in the mean."
 
     def _draw(self) -> None:

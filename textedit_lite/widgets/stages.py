@@ -1,4 +1,4 @@
-"""A panel for each stage, for notebooks 01 to 04: what a stage's settings do, one slider at a time."""
+"""A panel for each stage, for notebooks 01 to 04: shows what a stage's settings do, one slider at a time."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ class DetectPanel(Panel):
         super().__init__(strict)
         models = models or load_models("lite")
         self.image = image
-        # Best first, and one a label and place: a higher threshold leaves the first of them.
+        # Best first, and one per label and place: a higher threshold keeps the first of them.
         self.everything = detect(image, models.detr, models.detr_processor, threshold=0)
         self.dynamic_threshold = detect(image, models.detr, models.detr_processor).threshold
         self.dynamic, self.threshold = threshold_controls(on_step(self.dynamic_threshold), 0, 1)
         self.scores = widgets.HTML()
         self._on(self.dynamic, self._back, debounced=False)
-        self._on(self.threshold, self._fixed)  # at once, or a draw that was put off would undo a tick made since
+        self._on(self.threshold, self._fixed)  # at once: a draw that was put off would undo a tick made since then
         self._on(self.threshold, self._draw, debounced=True)
         self._arrange([heading("Detection threshold"), self.dynamic, self.threshold, self.scores], [self.picture])
         self._back()
 
     @property
     def found(self) -> Detections:
-        """What reaches the threshold."""
+        """The detections that reach the threshold."""
         tau = self.dynamic_threshold if self.dynamic.value else self.threshold.value
         count = int((self.everything.scores >= tau).sum())
         return Detections(self.everything.boxes[:count], self.everything.scores[:count], self.everything.labels[:count], tau)
@@ -86,7 +86,7 @@ def _score_line(scores: np.ndarray, threshold: float) -> str:
 
 
 class MatchPanel(Panel):
-    """Stage 2: the words, who decides among what fits, and the weight of CLIP against DETR.
+    """Stage 2: the words, what decides between candidates that fit, and the weight of CLIP against DETR.
 
     CLIP looks again when the words change; the weight and the selector only weigh and choose anew.
     image: PIL RGB; found: the detections in it, or None. Taught in notebook 02.
@@ -137,7 +137,7 @@ class MatchPanel(Panel):
 
 
 def said(chosen: Match, source: str) -> tuple[str, str]:
-    """Kind and sentence of a status that says what a match came to; source: the words asked for."""
+    """Kind and sentence of a status that says how a match ended; source: the words asked for."""
     labels = sorted({candidate.label for candidate in chosen.candidates})
     if chosen.status == "ambiguous":
         fits = sum(candidate.fits for candidate in chosen.candidates)
@@ -161,7 +161,7 @@ def _score_table(chosen: Match) -> str:
         for i, c in enumerate(chosen.candidates)
     )
     head = "".join(f'<th style="text-align:left;padding-right:14px">{name}</th>' for name in ("", "", "CLIP", "DETR", "fused", "fits"))
-    # Of many candidates the table scrolls: where it stands above the picture, it must not push that out of sight.
+    # With many candidates the table scrolls: where it stands above the picture, it must not push the picture out of sight.
     table = f'<table style="width:100%;line-height:1.6"><tr>{head}</tr>{rows}</table>'
     return f'<div style="max-height:480px;overflow-y:auto">{table}</div>'
 
@@ -192,14 +192,14 @@ class MaskPanel(Panel):
         weight = fading(self.mask, self.feather.value)
         self.show(tinted(self.image, weight), TINTED)
         share = (np.asarray(self.mask) > 0).mean()
-        full = min(share, (weight == 1).mean())  # of a large picture counted in what is shown of it
+        full = min(share, (weight == 1).mean())  # for a large picture, counted at the size at which it is shown
         self.status.say("ready", f"{share:.0%} of the picture may change, {full:.0%} in full; outside not a pixel does.")
 
 
 def fading(mask: Image.Image, width: float) -> np.ndarray:
-    """The weight of a painting under a mask, float32 [H, W], as `paste_back` takes it, to be looked at (`tinted`).
+    """The weight of a painting under a mask, float32 [H, W], as `paste_back` takes it, for display (`tinted`).
 
-    width: in the mask's short sides. That of a mask of many megapixels is as large as its picture is shown.
+    width: in the mask's short sides. For a mask of many megapixels the weight has the size at which its picture is shown.
     """
     mask = _as_shown(mask) if max(mask.size) > LARGEST else mask
     x0, y0, x1, y1 = mask.getbbox() or (0, 0, 0, 0)
@@ -207,7 +207,7 @@ def fading(mask: Image.Image, width: float) -> np.ndarray:
 
 
 def _as_shown(mask: Image.Image) -> Image.Image:
-    """A mask as large as its picture is shown, black and white as it was; what is thinner than a pixel there does not vanish."""
+    """A mask at the size at which its picture is shown, still black and white; what is thinner than a pixel there does not vanish."""
     small = scaled(mask)
     cut = max(1, min(128, small.getextrema()[1]))
     return small.point([0] * cut + [255] * (256 - cut))
@@ -216,7 +216,7 @@ def _as_shown(mask: Image.Image) -> Image.Image:
 class PaintPanel(PaintingPanel):
     """Stage 4: the caption, guidance, steps, seed and temperature; Paint and Stop; before and after.
 
-    image: PIL RGB; mask: L of its size, 255 = repaint; description: what is to be seen there. Taught in notebook 04.
+    image: PIL RGB; mask: L of its size, 255 = repaint; description: what the place is to show. Taught in notebook 04.
     """
 
     def __init__(self, image: Image.Image, mask: Image.Image, description: str, models=None, strict: bool = False):

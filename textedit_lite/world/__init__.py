@@ -1,1 +1,1 @@
-"""The small world: scenes that are drawn, so that every truth about them, ideal edits included, is known."""
+"""The small world: scenes that are drawn, so that everything about them is known, including the ideal edit."""

@@ -200,7 +200,10 @@ def make_background(rng: np.random.Generator) -> Background:
 
 
 def draw_background(background: Background, width: int, height: int) -> Image.Image:
-    """Draw it at `width` x `height` pixels, RGB; shapes are fractions of the picture, so any size shows the same place."""
+    """Draw a background at `width` x `height` pixels, RGB.
+
+    Shapes are fractions of the picture, so any size shows the same place.
+    """
     paint = KINDS[background.kind][0]
     horizon = round((background.horizon or 0.5) * height)
     return paint(width, height, horizon, np.random.default_rng(background.seed))

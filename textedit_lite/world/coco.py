@@ -24,7 +24,7 @@ def encode_rle(mask: np.ndarray) -> dict:
 
 
 def annotations(scene: Scene, image_id: int, first_id: int) -> list[dict]:
-    """One COCO annotation for each object that shows; bbox is xywh in pixels, attributes hold the scene's own truth."""
+    """One COCO annotation for each visible object; bbox is xywh in pixels, attributes hold the ground truth of the scene."""
     rows = []
     masks = visible_masks(scene)
     links = relations(scene)

@@ -1,4 +1,4 @@
-"""Finds the drawing that explains a patch of picture best: which form, colour, size and place, and how well it fits.
+"""Finds the drawing that best explains a patch of a picture: which form, colour, size and place, and how well it fits.
 
 A drawing T with opacity A over the background B explains the picture I better than B alone by
 sum A (|I - B|^2 - |I - T|^2), where A stands for A^2. That is linear in (A, A T, A |T|^2), so all places of all
@@ -24,12 +24,12 @@ UNIT = 16  # coarse pixels a side of an object's canvas; fine pixels are half as
 WINDOW = 30  # coarse pixels a side of a patch
 BANK = 24  # coarse pixels a side of a coarse drawing
 CANVASES = (16, 18, 20, 22, 24)  # coarse pixels of the turned canvas: 0.75 to 1.125 times the object's size
-CANVAS = 42  # fine pixels of the turned canvas of an object of just the size that it had
+CANVAS = 42  # fine pixels of the turned canvas of an object that has kept its size
 REACH = 2  # coarse pixels that the object may have moved: an eighth of its canvas
 FINE = 2 * BANK + 2  # fine pixels a side of a fine drawing
-SHORTLIST = 8  # forms that are looked at finely
+SHORTLIST = 8  # forms that are looked at in fine pixels
 DETAIL = 9  # fine pixels; structure below this scale is detail, and parts of this size may shift
-SHIFT = 2  # fine pixels that a part may be off, a sixteenth of the object's canvas
+SHIFT = 2  # fine pixels by which a part may be off, a sixteenth of the object's canvas
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Patch:
 
 @dataclass(frozen=True)
 class Match:
-    """A drawing laid over the background: its form, where (fine pixels off the centre), and how well it fits."""
+    """A drawing laid over the background: its form, its place (fine pixels off the centre), and how well it fits."""
 
     category: str
     view: str
@@ -60,7 +60,7 @@ class Match:
 # --- the search --------------------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=256)  # of one judgement; more would keep hundreds of megabytes
+@lru_cache(maxsize=256)  # enough for one judgement; more would keep hundreds of megabytes
 def _drawing(category: str, colour: str, view: str, pose: str, canvas: int, size: int) -> np.ndarray:
     """(A, A T, A |T|^2) of an object whose turned canvas measures `canvas` pixels: float32 [5, size, size]."""
     drawn = stamp(category, colour, view, pose, 96).resize((canvas, canvas), Image.Resampling.BILINEAR)
@@ -82,7 +82,7 @@ def _bank() -> tuple[np.ndarray, list[tuple]]:
 
 
 def _evidence(edited: np.ndarray, empty: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """The picture's side of the product: float32 [5, height, width]."""
+    """The picture's factor in the product: float32 [5, height, width]."""
     gap = ((edited - empty) ** 2).sum(0) - (edited**2).sum(0)
     return np.concatenate([(counts * gap)[None], 2 * counts * edited, -counts[None]])
 
@@ -115,8 +115,8 @@ def search(patch: Patch) -> list[Match]:
 def refine(patch: Patch, matches: list[Match]) -> list[Match]:
     """The same forms and colours at twice the resolution, best fit first.
 
-    Each is looked for around where it was found and around where the object stood, at three sizes and 25 places: what
-    hardly differs from its background, a white cup on snow, may be found coarsely in a wrong place.
+    Each is looked for around the place where it was found and around the object's old place, at three sizes and 25 places
+    each: the coarse search may find what hardly differs from its background, a white cup on snow, in a wrong place.
     """
     pad = 8
     evidence = np.pad(_evidence(patch.edited, patch.empty, patch.counts), ((0, 0), (pad, pad), (pad, pad)))
@@ -128,7 +128,7 @@ def refine(patch: Patch, matches: list[Match]) -> list[Match]:
 
 
 def _nearby(evidence: np.ndarray, match: Match, pad: int) -> Match:
-    """The match at the size and place, near its own, that explain the most."""
+    """The match, moved to the size and place near its own that explain the most."""
     middle = WINDOW - FINE // 2 + pad
     canvases = [match.canvas + 2 * step for step in (-1, 0, 1)]
     drawings = [_drawing(match.category, match.colour, match.view, match.pose, c, FINE).ravel() for c in canvases]
@@ -152,7 +152,7 @@ def laid_out(match: Match) -> np.ndarray:
 
 
 def _compared(patch: Patch, match: Match) -> tuple[np.ndarray, np.ndarray]:
-    """The drawing over the empty background, and the weights, summing to 1, of its pixels and two fine ones around."""
+    """The drawing over the empty background, and the weights, summing to 1, of its pixels and of two fine pixels around it."""
     from scipy.ndimage import maximum_filter
 
     laid = laid_out(match)
@@ -162,7 +162,7 @@ def _compared(patch: Patch, match: Match) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _correlation(a: np.ndarray, b: np.ndarray, weights: np.ndarray) -> float:
-    """Pearson's, of two RGB pictures, each channel's mean taken off: -1 to 1."""
+    """Pearson's correlation of two RGB pictures, with each channel's mean taken off: -1 to 1."""
     a, b = (x - (x * weights).sum((1, 2), keepdims=True) for x in (a, b))
     power = (weights * a * a).sum() * (weights * b * b).sum()
     return float((weights * a * b).sum() / np.sqrt(power)) if power > 1e-12 else 0.0
@@ -184,8 +184,8 @@ def _fit(patch: Patch, match: Match) -> float:
 def examined(patch: Patch, match: Match) -> Match:
     """The match with its likeness and explained share, which tell an object from a box, a blot or nothing.
 
-    likeness: around every pixel the fine structure of picture and drawing is correlated at 25 small shifts, and the
-    best one counts, for a painter bends what a renderer draws straight.
+    likeness: around every pixel the fine structures of picture and drawing are correlated at 25 small shifts. The best
+    shift counts, as a painter bends what a renderer draws straight.
     """
     from scipy.ndimage import uniform_filter
 

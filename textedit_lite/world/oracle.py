@@ -1,7 +1,7 @@
-"""Grades an edit without any network: what colour, pose, view and category an object shows, by pixels and renderer.
+"""Grades an edit without any network: reads which colour, pose, view and category an object shows, by pixels and renderer.
 
 The oracle knows the scene, so it knows the picture behind the object. It looks for the drawing that, laid over that
-background, explains the edited pixels best, and reads the colour from a histogram inside of the drawing found.
+background, best explains the edited pixels, and reads the colour from a histogram inside of that drawing.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from .scenes import Scene, full_mask, render
 
 MIN_LIKENESS = 0.7  # 98 % of bent objects reach 0.74, of grey boxes 0.64 at most, scribbles in the right colour 0.67
 MIN_EXPLAINED = 0.1  # share of the difference to the empty background that the drawing must explain
-EXAMINED = 3  # of the best matches
+EXAMINED = 3  # number of best matches that are examined
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """What an object shows after an edit; all four attributes are None where no object of this world is to be seen.
+    """What an object shows after an edit; all four attributes are None where no object of this world can be seen.
 
     changed: any attribute differs from the scene's. success: what was asked for is there, and the object is still of
-    its category. kept: attribute -> whether it is the scene's still, for those that the change does not name.
-    likeness: correlation of the fine structure of picture and drawing, 1 is perfect. margins: attribute -> lead in fit
-    over the best drawing with another value (of the colour: the histogram's, over the next colour).
+    its category. kept: attribute -> whether it is still the scene's, for those that the change does not name.
+    likeness: correlation of the fine structures of picture and drawing, 1 is perfect. margins: attribute -> lead in fit
+    over the best drawing with another value (for the colour: lead in histogram overlap over the next colour).
     """
 
     category: str | None
@@ -47,7 +47,7 @@ def judge(scene: Scene, index: int, change: dict[str, str], edited_image: Image.
     """Grade an edit of object `index` that was to make `change` (attribute -> value), by pixels alone.
 
     edited_image: RGB, the scene's size. Pixels that other objects cover in the scene are left out. The object may have
-    moved by an eighth of its canvas and measure 0.71 to 1.18 times what it did, as a painter does not copy.
+    moved by an eighth of its canvas, and may measure 0.71 to 1.18 times its old size, as a painter does not copy.
     Raises SettingsError for an unknown object, attribute, or size. Taught in notebook 05.
     """
     if not 0 <= index < len(scene.objects) or not change.keys() <= {"category", "colour", "view", "pose"}:
@@ -59,7 +59,7 @@ def judge(scene: Scene, index: int, change: dict[str, str], edited_image: Image.
     matches = refine(patch, search(patch))
     best = _best(patch, matches)
     colour, colour_margin = _colour(patch, best)
-    if colour != best.colour:  # the coarse search took another colour for it: look again in the right one
+    if colour != best.colour:  # the coarse search took it for another colour: look again in the right one
         matches = refine(patch, [replace(match, colour=colour) for match in matches])
         best = _best(patch, matches)
     truth = scene.objects[index]
@@ -106,7 +106,7 @@ def _surroundings(scene: Scene, index: int) -> tuple[tuple[int, ...], tuple[floa
 
 
 def _view(image: Image.Image, window: tuple[int, ...], part: tuple[float, ...]) -> np.ndarray:
-    """A part of a window of a picture, 0 to 1, 0 outside of the picture: [3, 60, 60], or [60, 60] if it is grey."""
+    """A part of a window of a picture, from 0 to 1, and 0 outside of the picture: [3, 60, 60], or [60, 60] if it is grey."""
     pixels = image.crop(window).resize((2 * WINDOW,) * 2, Image.Resampling.BILINEAR, box=part)
     pixels = np.asarray(pixels, np.float32) / 255
     return pixels.transpose(2, 0, 1) if pixels.ndim == 3 else pixels
@@ -129,8 +129,8 @@ def _hue(rgb: np.ndarray) -> np.ndarray:
 def palette_shares(rgb: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Share of the pixels in each of COLOURS, and last the share that is grey: float [9], sums to 1.
 
-    rgb: [3, ...], 0 to 1; weights: [...]. Coloured pixels go to the palette's nearest hue, pale ones to white, grey or
-    black by their value, as PixLens counts colours (Stefanache et al., 2024). Taught in notebook 05.
+    rgb: [3, ...], 0 to 1; weights: [...]. Coloured pixels go to the palette's nearest hue, and pale ones by their value to
+    white, grey or black, as PixLens counts colours (Stefanache et al., 2024). Taught in notebook 05.
     """
     value, low = rgb.max(0), rgb.min(0)
     vivid = (value - low > 0.35 * value) & (value > 0.2)
@@ -144,7 +144,7 @@ def palette_shares(rgb: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def _colour(patch: Patch, match: Match) -> tuple[str, float]:
-    """The colour whose drawing has the histogram nearest to the picture's (intersection), and its lead on the next."""
+    """The colour whose drawing has the histogram nearest to the picture's (intersection), and its lead over the next."""
     drawings = [laid_out(replace(match, colour=colour)) for colour in COLOURS]
     weights = patch.counts * (drawings[0][0] > 0.95)
     shown = palette_shares(patch.edited, weights)

@@ -14,7 +14,7 @@ def _scene(kind: str, seed: int, horizon: float | None, *objects: SceneObject) -
     return Scene("sample", seed, 0, *SIZE, Background(kind, seed, horizon), objects)
 
 
-# x, y and size are in short sides of the picture, as in every scene.
+# x, y and size are fractions of the picture's short side, as in every scene.
 SAMPLES = {
     "street": _scene(
         "road", 3, 0.4,

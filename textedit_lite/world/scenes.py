@@ -40,7 +40,7 @@ class SceneObject:
 
 @dataclass(frozen=True)
 class Scene:
-    """A scene: what makes it again (split, seed, index), its size in pixels, its place, and its objects, back to front."""
+    """A scene: what reproduces it (split, seed, index), its size in pixels, its background, and its objects, back to front."""
 
     split: str
     seed: int
@@ -81,7 +81,7 @@ def _extent(category: str, view: str, pose: str) -> tuple[float, float, float, f
 
 @lru_cache(maxsize=512)
 def _soft_shadow(category: str, view: str, pose: str, side: int) -> Image.Image:
-    """The shadow that an object hung on a wall throws: its blurred silhouette, mode L."""
+    """The shadow of an object that hangs on a wall: its blurred silhouette, mode L."""
     alpha = stamp(category, COLOURS[0], view, pose, side).getchannel("A")
     small = alpha.reduce(4).filter(ImageFilter.GaussianBlur(side / 100))
     return small.resize(alpha.size, Image.Resampling.BILINEAR).point(lambda v: v * 0.28)
@@ -89,7 +89,7 @@ def _soft_shadow(category: str, view: str, pose: str, side: int) -> Image.Image:
 
 @lru_cache(maxsize=512)
 def _contact_shadow(width: int, height: int) -> Image.Image:
-    """The shadow under an object that stands: a soft ellipse, mode L."""
+    """The shadow under a standing object: a soft ellipse, mode L."""
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     return Image.fromarray((110 * np.clip(1 - (x * x + y * y), 0, 1) ** 0.8).astype(np.uint8))
 
@@ -102,7 +102,7 @@ def _placement(scene: Scene, thing: SceneObject) -> tuple[Image.Image, tuple[int
 
 
 def _stands(background: Background, thing: SceneObject, height: float) -> bool:
-    """Whether an object stands on the ground; `height` of the picture in short sides."""
+    """Whether an object stands on the ground; `height`: the picture's, in short sides."""
     if background.horizon is None:
         return False
     bottom = thing.y + thing.size * _extent(thing.category, thing.view, thing.pose)[3]
@@ -201,7 +201,7 @@ def relations(scene: Scene) -> list[tuple[int, str, int]]:
 
 
 def captions(scene: Scene) -> list[str]:
-    """Two captions: the place with its objects, and the objects in full."""
+    """Two captions: one names the place and its objects, the other describes each object in full."""
     place = KINDS[scene.background.kind][2]
     short = [describe(thing.category, thing.colour) for thing in scene.objects]
     full = [thing.caption for thing in scene.objects]
@@ -229,7 +229,7 @@ def _area(box: tuple) -> float:
 
 
 def _attributes(rng: np.random.Generator, others: list[SceneObject]) -> tuple[str, str, str, str]:
-    """Attributes by lot; now and then a second one of a category that is there, so that choosing is a real task."""
+    """Attributes by lot; now and then of a category that is there already, so that choosing an object is a real task."""
     category, colour = str(rng.choice(CATEGORIES)), str(rng.choice(COLOURS))
     if others and rng.random() < 0.3:
         twin = others[rng.integers(len(others))]

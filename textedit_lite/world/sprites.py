@@ -1,6 +1,6 @@
 """Draws one object of the small world as an RGBA picture.
 
-Every object is a drawing of a few lines, one function a category and view. Nothing is random: the same arguments give
+Every object is a drawing of a few lines, one function per category and view. Nothing is random: the same arguments give
 the same pixels.
 """
 

@@ -46,7 +46,7 @@ def _tones(colour: str) -> dict[str, tuple[int, int, int]]:
 
 
 def arc(cx, cy, rx, ry, start, end, steps=24):
-    """Points along an ellipse; degrees, 0 to the right, growing clockwise on the screen (y is down)."""
+    """Points along an ellipse. Angles are in degrees, 0 to the right, growing clockwise on the screen (y is down)."""
     angles = np.radians(np.linspace(start, end, steps))
     return [(cx + rx * math.cos(a), cy + ry * math.sin(a)) for a in angles]
 
@@ -67,7 +67,7 @@ def smooth(points, closed=True, steps=8):
 
 
 class Pen:
-    """Draws shapes in unit coordinates; `line=False` leaves the outline away (for details inside a shape)."""
+    """Draws shapes in unit coordinates; `line=False` leaves out the outline (for details inside a shape)."""
 
     def __init__(self, pixels: int, colour: str):
         self.pixels, self.tones, self.width = pixels, _tones(colour), max(1, round(OUTLINE * pixels))
