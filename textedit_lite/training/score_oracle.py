@@ -67,10 +67,10 @@ def confusion(count: int = 500, seed: int = 0, progress: bool = True) -> tuple[d
 def score_oracle(count: int = 500, seed: int = 0, progress: bool = True) -> dict:
     """How far the oracle can be trusted, on `count` unseen test scenes; prints its tables on stderr.
 
-    Returns shares: `ideal` (all four attributes of an ideal edit read correctly, and called a success), `unedited` (not
-    called changed), `wrong` (wrong edits not called a success, and read correctly), `empty` (read as nothing), `spoiled`
-    (good edits, blurred, moved, ..., that are still called a success), and `kinds`, the shares for each kind of edit.
-    Taught in notebook 05.
+    Returns shares: `ideal` (of ideal edits, those with all four attributes read correctly or those called a success,
+    whichever are fewer), `unedited` (not called changed), `wrong` (of wrong edits, those read correctly or those not called a
+    success, whichever are fewer), `empty` (read as nothing), `spoiled` (good edits, blurred, moved, ..., that are still called
+    a success), and `kinds`, the shares for each kind of edit. Taught in notebook 05.
     """
     kinds, tables = confusion(count, seed, progress)
     print(as_text(kinds, tables), file=sys.stderr)  # stdout is for the figures, which may be JSON
