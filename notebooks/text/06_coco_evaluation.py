@@ -445,7 +445,7 @@ from IPython.display import Markdown
 from textedit_lite.evaluation.report import read_run, report, sheet_of
 
 text = report([*folders.values()], models=models)
-Markdown(text[text.index("## What came") : text.index("## What they took")])
+Markdown(text[text.index("## How the edits") : text.index("## Time")])
 
 # %% [markdown]
 # A mean hides its worst cases, so look at them: `sheet_of` a run shows the best, the median and the worst edits (`sheet` draws them).

@@ -51,7 +51,7 @@ DISTANCES = (
     Column("cmmd_clip", "CMMD", "{:.2f}"), Column("fid", "FID", "{:.1f}"),
 )  # fmt: skip
 TABLES = {
-    "What came of the edits": OUTCOME, "What the edits did to the pictures": CHANGE, "What they took": COST,
+    "How the edits turned out": OUTCOME, "What the edits did to the pictures": CHANGE, "Time": COST,
     "Distances of sets: the edits against their originals": DISTANCES,
 }  # fmt: skip
 
