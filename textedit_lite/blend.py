@@ -31,15 +31,20 @@ def feather(mask: Image.Image, radius: float) -> np.ndarray:
     inside = np.asarray(mask) >= 128
     if radius <= 0 or inside.all():
         return inside.astype(np.float32)
-    times = max(1, int(radius / FINE))
-    small = inside if times == 1 else np.asarray(Image.fromarray(inside.astype(np.uint8) * 255).reduce(times)) >= 128
+    times, (height, width) = max(1, int(radius / FINE)), inside.shape
+    small = inside
+    if times > 1:
+        # What is outside along the border may be thinner than a pixel of the smaller picture (`place_of`): there it goes on beyond.
+        beyond = [(times, times + -extent % times) for extent in inside.shape]
+        small = np.asarray(Image.fromarray(np.pad(inside.view(np.uint8) * np.uint8(255), beyond, "edge")).reduce(times)) >= 128
+        if small.all():  # what is outside is less than one of its pixels
+            return inside.astype(np.float32)
     # From pixel to pixel; the border of a smaller picture's runs half of one of its pixels before the first that is outside.
     distance = times * distance_transform_edt(small) - (times - 1) / 2
     t = np.clip(distance / (radius + 1), 0, 1)
     weight = (t * t * (3 - 2 * t)).astype(np.float32)
     if times > 1:
-        height, width = inside.shape
-        place = (0, 0, width / times, height / times)
+        place = (1, 1, 1 + width / times, 1 + height / times)
         weight = np.asarray(Image.fromarray(weight).resize((width, height), Image.Resampling.BILINEAR, place))
     return weight * inside
 
