@@ -22,6 +22,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from textedit_lite import verify as verifying
 from textedit_lite.cli import main
+from textedit_lite.detect import Detections
 from textedit_lite.editor import METADATA, Editor, EditResult, Find, Paint, Stage, algorithm_1, replay
 from textedit_lite.errors import (
     ImageError,
@@ -34,7 +35,7 @@ from textedit_lite.errors import (
     WeightsError,
 )
 from textedit_lite.images import open_image, save_png
-from textedit_lite.inpaint import BLACKENED, Painting
+from textedit_lite.inpaint import BLACKENED, Painting, check_settings
 from textedit_lite.match import ATTRIBUTES, Reading
 from textedit_lite.plan import SEEDS, make_plan
 from textedit_lite.prompt import parse
@@ -100,9 +101,9 @@ def test_a_dozen_edits_are_mostly_right_and_the_editor_knows_which(models):
 # --- the algorithm, step by step ---------------------------------------------------------------------------------
 
 
-def driven(models, editor, image, prompt, paint, rounds=3):
+def driven(models, editor, image, prompt, paint, rounds=3, own_mask=None, **options):
     """Algorithm 1 with a painter of the test's own: paint(job) -> a picture, or None for a blackened one."""
-    algorithm = algorithm_1(image, parse(prompt), models, make_settings(models, prompt, rounds=rounds))
+    algorithm = algorithm_1(image, parse(prompt), models, make_settings(models, prompt, rounds=rounds, **options), own_mask)
     asked, painted, answer = None, [], None
     try:
         while True:
@@ -141,6 +142,7 @@ def test_an_unchanged_picture_is_never_verified(models, editor, image):
     assert seeds == list(range(len(seeds)))  # none is tried twice
     assert painted[0].steps < painted[1].steps < painted[2].steps
     assert painted[0].guidance < painted[2].guidance
+    assert painted[0].strength < painted[1].strength < painted[2].strength < 1
 
 
 def test_from_noise_alone_the_noise_is_cold_and_gets_warmer(models, editor, image):
@@ -169,6 +171,39 @@ def test_from_noise_alone_the_noise_is_cold_and_gets_warmer(models, editor, imag
     for warm in asked(models, ablate="temperature"), asked(dataclasses.replace(models, temperature=1.0)):
         assert temperatures(warm) == [{1.0}] * 3 and [paint.steps for paint in warm] == [12, 18, 24]
     assert temperatures(asked(models, CUP)) == [{1.0}] * 3  # the noise over a sketch is as much as the step has
+
+
+@pytest.mark.parametrize("prompt", [CUP, "the red car changes to a car facing the front"])
+def test_all_ten_rounds_can_be_painted_and_none_repeats_a_seed(models, image, prompt):
+    box = boxes(SCENE)[2 if prompt == CUP else 0]
+    wish, settings = make_wish(image, box, parse(prompt), models), make_settings(models, prompt, seed=5, rounds=10)
+    plan = make_plan(image, box_mask(image.size, tuple(box.astype(int))), box, wish, settings, models)
+    paints = [plan.round(r) for r in range(10)]
+    seeds = [job.seed for paint in paints for job in paint.jobs]
+    assert seeds == list(range(5, 5 + len(seeds))) and [len(paint.jobs) for paint in paints] == [1, 2, *[4] * 8]
+    for paint in paints:
+        check_settings(paint.steps, paint.guidance, paint.strength, models.painter)
+        assert all(0 < job.temperature <= 1 for job in paint.jobs)
+
+
+def test_under_a_mask_of_ones_own_nothing_is_sketched_unasked(models, image):
+    box, prompt = boxes(SCENE)[2], CUP
+    wish, mask = make_wish(image, box, parse(prompt), models), box_mask(image.size, (50, 150, 110, 230))
+    for own, sketch, sketched in ((True, None, False), (True, True, True), (False, None, True), (False, False, False)):
+        plan = make_plan(image, mask, box, wish, make_settings(models, prompt, sketch=sketch), models, own)
+        assert (plan.job.start is not None) == sketched and plan.mask is mask, (own, sketch)
+
+
+def test_the_edited_object_is_the_nearest_of_its_kind_to_either_place(models):
+    found = np.array([[0, 0, 40, 40], [100, 110, 140, 150], [100, 100, 140, 140], [100, 100, 141, 141], [0, 0, 250, 250]], np.float32)
+    seen = Detections(found, np.array([0.9, 0.8, 0.7, 0.6, 0.5], np.float32), ("car", "car", "car", "bus", "car"), 0.3)
+    small, large = box_mask((256, 256), (100, 100, 140, 140)), box_mask((256, 256), (0, 0, 256, 256))
+    box = (100, 100, 140, 140)
+    assert verifying.find_again(seen, box, small, "car", models) == 2
+    assert verifying.find_again(dataclasses.replace(seen, boxes=found[:4], labels=seen.labels[:4]), box, large, "car", models) == 2
+    assert verifying.find_again(seen, (200, 0, 240, 40), large, "car", models) == 4  # by the mask, as nothing is where it was
+    assert verifying.find_again(seen, (200, 0, 240, 40), box_mask((256, 256), (200, 0, 240, 40)), "car", models) is None
+    assert verifying.find_again(seen, box, small, "bus", models) == 3 and verifying.find_again(seen, box, small, "cup", models) is None
 
 
 def test_an_object_of_another_category_is_not_verified(models, editor, image):
@@ -345,6 +380,13 @@ def test_where_the_object_was_the_ground_is_filled_in(models, editor):
     assert np.median(wrong) < 12 and (wrong > 100).mean() < 0.02, "ground, or its shadow, and no stain"
 
 
+def test_the_edge_of_a_new_shape_is_as_wide_as_it_is_asked_to_be(models, editor, image):
+    prompt, ideal = "the red car changes to a car facing the front", ideal_edit(SCENE, 0, {"view": "front"})
+    hard, wide = (driven(models, editor, image, prompt, lambda job: ideal, rounds=1, feather=width)[0] for width in (0.0, 0.3))
+    assert hard.mask_kind == wide.mask_kind == "old and new shape"
+    assert hard.mask.tobytes() == wide.mask.tobytes() and hard.image.tobytes() != wide.image.tobytes()
+
+
 def test_neighbours_are_looked_for_where_the_object_leaves_a_place(models, monkeypatch):
     planning, asked = sys.modules[make_plan.__module__], []
     monkeypatch.setattr(planning, "sketch", lambda *args: asked.append(args[-1]))
@@ -497,6 +539,26 @@ def test_a_batch_is_its_edits_one_at_a_time(models, editor, image):
     assert [one.status for one in together][2] == "ambiguous"
 
 
+def test_what_is_remembered_of_a_picture_serves_no_other(models):
+    """One of 384 pixels a side, and one that is the same to the detector, of 768: only the threshold, or the size, differs."""
+    editor, small = Editor(models), render(dataclasses.replace(SCENE, width=384, height=384))
+    large = small.resize((768, 768), Image.Resampling.NEAREST)
+    found, again = editor.detections(small), editor.detections(large)
+    assert len(found) and np.allclose(again.boxes, 2 * found.boxes, atol=0.01)
+    assert len(editor.detections(small, 1.0)) == 0 and editor.detections(small).boxes.tobytes() == found.boxes.tobytes()
+
+
+def test_what_is_forgotten_is_forgotten_after_the_answer(models):
+    plain = [Image.new("RGB", (64, 64), (shade, 90, 120)) for shade in range(34)]
+    editor, oldest = Editor(models), plain[0]
+    expected = editor.detections(oldest, 0.0)
+    for at in range(1, 32):
+        editor._found[at] = expected  # as if so many had been looked at since
+    for picture in (plain[1], oldest):
+        first, last = editor._find([Find(oldest, 0.0), Find(picture, 0.0)])
+        assert first.boxes.tobytes() == expected.boxes.tobytes() and len(last) and len(editor._found) <= 32
+
+
 def test_progress_is_told(editor, image):
     told = []
     editor.edit(image, CUP, steps=20, rounds=1, progress=lambda *pair: told.append(pair))
@@ -539,6 +601,23 @@ def test_all_that_fit_are_edited_one_after_the_other(editor, image):
     assert editor.edit(image, "the boat changes to a white boat", select="all").status == "not_found"
 
 
+@pytest.mark.parametrize("refused", [0, 1])
+def test_of_all_that_fit_one_that_is_refused_is_left_and_counted(models, image, refused):
+    class BlackeningOne(Blackening):
+        asked = -1
+
+        def __call__(self, **options):
+            self.asked += 1
+            return super().__call__(**options) if self.asked == refused else self.painter(**options)
+
+    checked = Editor(dataclasses.replace(models, painter=BlackeningOne(models.painter)))
+    result = checked.edit(image, "the car changes to a white car", select="all", rounds=1, steps=10)
+    assert (result.status, result.verified) == ("unverified", False) and result.message.startswith("1 of 2 objects")
+    places = [[round(v) for v in candidate.box] for candidate in result.candidates if candidate.fits]
+    touched = [differs(result, image)[y0:y1, x0:x1].any() for x0, y0, x1, y1 in places]
+    assert touched == [refused != 0, refused != 1]
+
+
 # --- bad input ---------------------------------------------------------------------------------------------------
 
 
@@ -577,6 +656,10 @@ def test_the_largest_settings_do_not_run_out_of_their_range_in_later_rounds(mode
 def test_numbers_of_numpy_are_numbers(editor, image):
     result = editor.edit(image, CUP, seed=np.int64(4), steps=np.int32(1), rounds=1, threshold=np.float32(0.5))
     assert json.loads(json.dumps(result.to_dict()))["settings"]["seed"] == 4
+    single = {name: np.float32(0.25) for name in ("threshold", "grow", "feather")} | {"guidance": np.float32(3.5)}
+    single |= {"select": np.int64(1), "rounds": np.int8(2), "sketch": np.bool_(True)}
+    written = json.loads(json.dumps(vars(make_settings(editor.models, CUP, **single))))
+    assert {name: written[name] for name in single} == {name: value.item() for name, value in single.items()}
 
 
 @pytest.mark.parametrize("prompt", ["", "   ", "the cup", "a" * 10_000, "\N{GRINNING FACE}", "make it nicer"])
@@ -606,6 +689,11 @@ def test_masks_that_cannot_be(editor, image):
         editor.edit(image, CUP, mask=np.full((100, 100), 255, np.uint8))
 
 
+def test_a_batch_edits_one_object_a_picture(editor, image):
+    with pytest.raises(SettingsError, match="one object a picture"):
+        editor.edit_batch([image], [CUP], select="all")
+
+
 def test_a_part_is_painted_under_a_mask_of_ones_own(models, editor, image):
     wide, mask = Editor(beyond_lite(models)), box_mask(image.size, (50, 150, 110, 230))
     with pytest.raises(PromptError, match="names a part"):
@@ -627,6 +715,18 @@ def test_the_users_mask_is_what_is_repainted(editor, image, tmp_path):
     strokes.save(tmp_path / "strokes.png")
     for mask in (strokes, tmp_path / "strokes.png"):
         assert editor.edit(image, CUP, mask=mask, **QUICK).mask.tobytes() == drawn.tobytes()
+
+
+def test_the_users_mask_says_which_object_is_meant(models, editor, image):
+    def under(place):
+        mask = box_mask(image.size, tuple(int(v) for v in place))
+        return driven(models, editor, image, "the car changes to a white car", lambda job: image, 1, mask)[0]
+
+    for box in boxes(SCENE)[:2]:
+        result = under(box)
+        assert result.box == result.candidates[result.index].box and np.abs(np.array(result.box) - box).max() < 20
+    nothing = under((0, 110, 40, 140))
+    assert nothing.index is None and nothing.box == (0, 110, 40, 140) and nothing.status == "unverified"
 
 
 # --- saved, and made again ---------------------------------------------------------------------------------------
@@ -834,6 +934,18 @@ def made(photo, image, tmp_path):
 
 def files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_mask_that_has_changed_since_is_not_painted_under(made, models, image, tmp_path):
+    mask = Path(made.settings.mask)
+    digests = {f"{name}_sha256": hashlib.sha256(Path(getattr(made.settings, name)).read_bytes()).hexdigest() for name in ("image", "mask")}
+    dataclasses.replace(made, settings=dataclasses.replace(made.settings, **digests)).save(tmp_path / "other.png")
+    box_mask(image.size, (50, 150, 110, 231)).save(mask)
+    with pytest.raises(ImageError, match="The mask .* has changed"):
+        replay(tmp_path / "other.png", models)
+    mask.unlink()
+    with pytest.raises(ImageError, match="The mask .* no longer there"):
+        replay(tmp_path / "other.png", models)
 
 
 @pytest.mark.parametrize("name", ["photo.png", "out.png", "sub/../out.png", "link/photo.png", "out.PNG"])

@@ -307,6 +307,11 @@ def test_arrays(array, expected):
     assert opened.mode == "RGB" and opened.size == (30, 20) and opened.getpixel((4, 4)) == expected
 
 
+def test_what_is_transparent_shows_what_lies_under_it_in_arrays_too():
+    array = np.full((20, 30, 4), (200, 0, 0, 0), np.uint8)
+    assert open_image(array).getpixel((4, 4)) == (255, 255, 255) and open_image(array, "black").getpixel((4, 4)) == (0, 0, 0)
+
+
 # ------------------------------------------------------------------------------------------------- colour profiles
 def fixed(*values: float) -> bytes:
     return b"".join(struct.pack(">i", round(65536 * value)) for value in values)
@@ -639,6 +644,14 @@ def test_the_limit_is_ours_and_pillow_does_not_warn_below_it(monkeypatch):
     assert open_image(io.BytesIO(png(40, 25, data=(b"\0" * 6) * 25))).size == (40, 25)
     with pytest.raises(ImageError, match="41x25 pixels, more than 0.001 megapixels"):
         open_image(io.BytesIO(png(41, 25, data=(b"\0" * 7) * 25)))
+
+
+@pytest.mark.parametrize("mask", [False, True])
+def test_what_lies_in_memory_has_the_same_limit(monkeypatch, mask):
+    monkeypatch.setattr(images, "MAX_PIXELS", 1000)
+    for source in (np.zeros((25, 41), np.uint8), np.zeros((25, 41, 3)), Image.new("RGB", (41, 25))):
+        with pytest.raises(ImageError, match="41x25 pixels, more than 0.001 megapixels"):
+            open_image(source, mask=mask)
 
 
 def test_our_error_has_the_exit_status_of_bad_input():

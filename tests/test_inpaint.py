@@ -365,6 +365,14 @@ def test_the_words_matter(models, image):
     assert changed(red, blue)[90:150, 80:160].mean() > 0.5
 
 
+def test_every_setting_reaches_the_painter(models, image):
+    def painted(**options):
+        return inpaint(image, MASK, "a red car", models.painter, **{"steps": 1, "guidance": 4.0} | options)[0].image.tobytes()
+
+    settings = {"negative": "a blue bird"}, {"guidance": 8.0}, {"steps": 2}, {"steps": 2, "strength": 0.5}, {"feather": 0.3}
+    assert len({painted(), *(painted(**options) for options in settings)}) == 1 + len(settings)
+
+
 # --- the rest ----------------------------------------------------------------------------------------------------
 
 
@@ -399,6 +407,8 @@ def test_what_the_latents_show_after_each_step(models, image):
     shown = denoising(image, MASK, "a red car", models.painter, steps=2)
     assert [one.size for one in shown] == [(models.native, models.native)] * 2
     assert shown[0].tobytes() != shown[1].tobytes()
+    others = [denoising(image, MASK, "a red car", models.painter, steps=1, **options) for options in ({}, {"seed": 1}, {"guidance": 6.0})]
+    assert len({one[-1].tobytes() for one in others}) == 3
 
 
 @pytest.mark.parametrize(
@@ -416,8 +426,9 @@ def test_noise_of_no_such_temperature_is_refused(models, image, temperature):
 
 
 def test_settings_are_checked_before_anything_is_painted(models, image):
-    with pytest.raises(SettingsError):
-        inpaint(image, MASK, "a red car", models.painter, steps=0)
+    for options in ({"steps": 0}, {"feather": 0.6}, {"feather": -0.1}):
+        with pytest.raises(SettingsError, match=next(iter(options))):
+            inpaint(image, MASK, "a red car", models.painter, **{"steps": 1} | options)
 
 
 class Checked:

@@ -66,6 +66,25 @@ def test_laid_in_is_mixed_by_the_feather_and_nothing_else_changes(width):
     assert (np.asarray(result)[outside] == before[outside]).all() and not (expected == before).all()
 
 
+@pytest.mark.parametrize("width", [0.04, 0.1, 0.3])
+@pytest.mark.parametrize("box", [(100, 80, 820, 720), (0, 80, 820, 800), (100, 0, 1000, 722)])
+def test_a_large_box_fades_on_every_side_but_where_the_picture_ends(box, width):
+    """Laid in is its place alone, of which but one pixel around the mask is outside, however wide the feather is."""
+    mask = Image.new("L", (1000, 800))
+    mask.paste(255, box)
+    x0, y0, x1, y1 = blend.place_of(mask)
+    laid = blend.lay_in(Image.new("RGB", mask.size), Image.new("RGB", (x1 - x0, y1 - y0), "white"), mask, width)
+    t = np.clip(distance_transform_edt(np.asarray(mask) > 0) / (width * min(box[2] - box[0], box[3] - box[1]) + 1), 0, 1)
+    assert np.abs(np.asarray(laid)[..., 0] / 255 - t * t * (3 - 2 * t)).max() < 0.08
+
+
+def test_a_speck_outside_of_a_wide_feather_is_outside_and_no_more():
+    mask = Image.new("L", (300, 200), 255)
+    mask.putpixel((120, 70), 0)
+    weight = blend.feather(mask, 60.0)
+    assert weight[70, 120] == 0 and weight.sum() == 300 * 200 - 1
+
+
 def test_a_large_place_is_mixed_to_a_level():
     rng = np.random.default_rng(4)
     before, after = (rng.integers(0, 256, (1000, 1400, 3), np.uint8) for _ in range(2))

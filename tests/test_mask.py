@@ -7,7 +7,7 @@ import pytest
 from drawn import box_mask
 from PIL import Image, ImageDraw
 
-from textedit_lite.blend import Start, feather, paste_back, refine_boundary
+from textedit_lite.blend import Start, check_feather, feather, paste_back, refine_boundary
 from textedit_lite.errors import ImageError, MaskError, SettingsError
 from textedit_lite.mask import build_mask, check_mask
 
@@ -185,6 +185,13 @@ def test_no_feather_and_a_mask_of_everything():
     assert (feather(Image.new("L", (40, 30), 255), 5) == 1).all()
 
 
+@pytest.mark.parametrize("width", [-0.01, 0.51, float("nan"), float("inf"), "wide", None])
+def test_a_feather_is_at_most_half_as_wide_as_its_mask(width):
+    check_feather(0), check_feather(0.5)
+    with pytest.raises(SettingsError, match="from 0 to 0.5"):
+        check_feather(width)
+
+
 # --- the refined boundary ----------------------------------------------------------------------------------------
 
 
@@ -213,6 +220,16 @@ def test_the_correction_fades_without_a_step():
     refined = refine_boundary(original, original + 20.0, HOLE)
     profile = (refined - original)[14:56, 56, 0]
     assert (np.diff(profile) >= -0.01).all() and np.diff(profile).max() < 4
+
+
+def test_in_a_narrow_mask_the_correction_stays_at_the_border():
+    """It reaches a share of the short side, and two pixels at least: half of it is left of one, nothing at the second."""
+    narrow = np.zeros((40, 140), bool)
+    narrow[14:26, 20:120] = True
+    original = np.full((40, 140, 3), 100, np.float32)
+    carried = (original + 20 - refine_boundary(original, original + 20, narrow))[..., 0]
+    assert np.abs(carried[14, 30:110] - 10).max() < 2 and np.abs(carried[17:23, 20] - 10).max() < 2
+    assert np.abs(carried[15:25, 21:119]).max() < 0.01
 
 
 def test_a_cut_object_is_left_alone():

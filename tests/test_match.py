@@ -42,7 +42,7 @@ from textedit_lite.prompt import parse
 from textedit_lite.settings import make_settings
 from textedit_lite.vocabulary import PHOTOGRAPHED, describe
 from textedit_lite.widgets.stages import said
-from textedit_lite.world.scenes import boxes, render
+from textedit_lite.world.scenes import SceneObject, boxes, render
 
 
 @pytest.fixture(scope="module")
@@ -366,6 +366,16 @@ def test_relations_and_counting_choose_the_object(models, image, by, words, inde
 def test_a_relation_that_does_not_hold_is_not_found(models, image, words):
     found = match(image, detected(), parse(f"{words} becomes white"), models)
     assert (found.status, found.index) == ("not_found", None)
+
+
+def test_only_what_fits_the_words_competes_to_be_next_to_it(models):
+    """The clock stands nearer to the bus than any car, and is none."""
+    things = (replace(THINGS[3], x=0.3, y=0.7, size=0.3), SceneObject("clock", "green", "front", "upright", 0.52, 0.7, 0.15),
+              replace(THINGS[0], x=0.82, y=0.7, size=0.3), replace(THINGS[1], x=0.8, y=0.2, size=0.3))  # fmt: skip
+    scene = replace(SCENE, objects=things)
+    seen = Detections(boxes(scene), np.full(4, 0.95, np.float32), tuple(thing.category for thing in things), 0.5)
+    found = match(render(scene), seen, parse("the car next to the bus becomes white"), models)
+    assert (found.status, found.index) == ("found", 2)
 
 
 def test_several_that_stand_in_a_relation_are_a_question(models, image):

@@ -41,6 +41,11 @@ def test_what_is_plain_is_sure_and_what_is_even_is_even():
     assert left_of(half)[0, 1] == pytest.approx(1 / (1 + np.exp(-3)), abs=1e-4)  # half a width apart
 
 
+def test_the_larger_one_has_the_larger_area():
+    assert larger_than(BOXES)[1, 0] > 0.95 and relation("smaller than", BOXES)[0, 1] > 0.95 and larger_than(BOXES)[2, 0] > 0.95
+    assert larger_than(BOXES)[0, 1] < 0.05
+
+
 def test_centres_and_not_edges_are_compared():
     wide, narrow = [0, 0, 100, 10], [20, 0, 30, 10]
     assert left_of(np.array([narrow, wide], np.float32))[0, 1] > 0.5

@@ -330,6 +330,13 @@ def test_the_outline_is_known_or_not(prompt, degrees):
         assert outline(wish, wanted, now, ("colour",)) is None
 
 
+@pytest.mark.parametrize(("words", "degrees"), [("upside down", 156.0), ("upright", -24.0), ("tilted slightly to the left", 0.0)])
+def test_an_outline_turns_from_the_pose_that_it_has(words, degrees):
+    now = Reading({"colour": {"blue": 1.0}, "view": {"side": 1.0}, "pose": {"tilted": 0.9, "upright": 0.1}}, {})
+    wish = parse(f"the car changes to a car {words}")
+    assert outline(wish, dict(wish.changes), now) == degrees
+
+
 def test_neighbours_are_the_shapes_of_those_that_reach_the_object(models):
     scene = make_scene(62)
     image, places, wanted = render(scene), boxes(scene), visible_masks(scene) > 0

@@ -191,6 +191,28 @@ def test_a_turn_needs_no_colour():
     assert turned.tobytes() == sketch(image, mask, box, NOW, NOW | {"pose": "tilted"}).tobytes()
 
 
+@pytest.mark.parametrize(("before", "after"), [("tilted", "upright"), ("tilted", "upside down"), ("upside down", "tilted")])
+def test_an_object_turns_from_the_pose_that_it_has(before, after):
+    scene = dataclasses.replace(SCENE, objects=(dataclasses.replace(CAR, category="bus", pose=before),))
+    image, box, ideal = render(scene), boxes(scene)[0], np.asarray(ideal_edit(scene, 0, {"pose": after}), float)
+    mask = build_mask(image.size, box, "tilted")
+    inside = np.asarray(mask) > 0
+    drawn = sketch(image, mask, box, NOW | {"pose": before}, NOW | {"pose": after})
+    left, wrong = (np.abs(np.asarray(one, float) - ideal)[inside].mean() for one in (drawn, image))
+    assert left < 0.6 * wrong
+
+
+def test_a_large_block_without_a_known_shape_is_told_from_its_ground():
+    """Around the mask lies ground that shows, however much smaller the picture is in which it is looked at."""
+    image = Image.new("RGB", (1600, 1600), (120, 120, 120))
+    image.paste(COLOUR_RGB["blue"], (350, 450, 1250, 1150))
+    mask = Image.new("L", image.size)
+    mask.paste(255, (50, 50, 1550, 1550))
+    drawn = sketch(image, mask, (350, 450, 1250, 1150), NOW, NOW | {"colour": "red"})
+    assert np.abs(np.array(drawn.getpixel((800, 800))) - COLOUR_RGB["red"]).max() < 12
+    assert drawn.getpixel((100, 800)) == (120, 120, 120)
+
+
 def test_what_cannot_be_sketched_is_not():
     assert sketched({"view": "front"})[2] is None
     assert sketched({})[2] is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,10 +12,12 @@ from PIL import Image
 from textedit_lite.editor import Find, Stage, algorithm_1
 from textedit_lite.inpaint import Painting
 from textedit_lite.mask import build_mask
+from textedit_lite.plan import make_plan
 from textedit_lite.prompt import parse
 from textedit_lite.settings import make_settings
 from textedit_lite.straighten import straighten
 from textedit_lite.vocabulary import POSE_DEGREES, TILT_DEGREES
+from textedit_lite.wish import make_wish
 from textedit_lite.world.backgrounds import Background
 from textedit_lite.world.scenes import Scene, SceneObject, boxes, render, visible_masks
 
@@ -163,3 +166,23 @@ def test_nothing_else_is_straightened(models, editor, pose, prompt, options):
     image = render(scene(pose))
     paint, _ = asked(models, editor, image, prompt, **options)
     assert all(job.image is image for job in paint.jobs)
+
+
+def test_a_plan_keeps_to_the_users_mask_grow_and_feather(models):
+    image, box, square, _ = case()
+    prompt = "the bus changes to a bus facing the front"
+    wish = make_wish(image, box, parse(prompt), models)
+
+    def planned(own=False, **options):
+        return make_plan(image, square, box, wish, make_settings(models, prompt, **options), models, own)
+
+    own = planned(own=True)
+    assert own.straight is None and own.mask is square and own.job.image is image
+    tight, loose = (planned(grow=grow, feather=0.3) for grow in (0.0, 0.3))
+    (x0, _, x1, _), (u0, _, u1, _) = (plan.job.mask.getbbox() for plan in (tight, loose))
+    assert (u1 - u0) - (x1 - x0) == pytest.approx(0.6 * max(box[2:] - box[:2]), abs=3)
+    hard = replace(loose, settings=replace(loose.settings, feather=0.0))
+    white = Painting(Image.new("RGB", loose.job.image.size, "white"), 0)
+    assert hard.turned_back(white).image.tobytes() != loose.turned_back(white).image.tobytes()
+    refused = loose.turned_back(Painting(Image.new("RGB", (9, 9)), 0, "No."))
+    assert refused.image is image and refused.refused == "No."

@@ -31,15 +31,20 @@ def feather(mask: Image.Image, radius: float) -> np.ndarray:
     inside = np.asarray(mask) >= 128
     if radius <= 0 or inside.all():
         return inside.astype(np.float32)
-    times = max(1, int(radius / FINE))
-    small = inside if times == 1 else np.asarray(Image.fromarray(inside.astype(np.uint8) * 255).reduce(times)) >= 128
+    times, (height, width) = max(1, int(radius / FINE)), inside.shape
+    small = inside
+    if times > 1:
+        # Around a mask there may be but one pixel (`place_of`), less than one of the smaller picture, so the border is continued.
+        beyond = [(times, times + -extent % times) for extent in inside.shape]
+        small = np.asarray(Image.fromarray(np.pad(inside.view(np.uint8) * np.uint8(255), beyond, "edge")).reduce(times)) >= 128
+        if small.all():  # all that is outside is smaller than one of its pixels
+            return inside.astype(np.float32)
     # Distances are from pixel to pixel; in a smaller picture the border runs half of its pixel before the first one outside.
     distance = times * distance_transform_edt(small) - (times - 1) / 2
     t = np.clip(distance / (radius + 1), 0, 1)
     weight = (t * t * (3 - 2 * t)).astype(np.float32)
     if times > 1:
-        height, width = inside.shape
-        place = (0, 0, width / times, height / times)
+        place = (1, 1, 1 + width / times, 1 + height / times)
         weight = np.asarray(Image.fromarray(weight).resize((width, height), Image.Resampling.BILINEAR, place))
     return weight * inside
 

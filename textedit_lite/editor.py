@@ -247,7 +247,7 @@ class Editor:
         settings = replace(settings, **_origin("image", image))
         prompt = self.parse(settings.prompt)
         found = self.detections(source, settings.threshold)
-        chosen = match(source, found, prompt, self.models, "best", by=settings.match)
+        chosen = match(source, found, prompt, self.models, "best", 1.0 if settings.ablate == "fusion" else FUSION, settings.match)
         fitting = [i for i, candidate in enumerate(chosen.candidates) if candidate.fits]
         if not fitting:
             return EditResult("not_found", _why(chosen, prompt), candidates=chosen.candidates, settings=settings, source=source)

@@ -26,7 +26,7 @@ GREY = (8.0, 14.0)  # chroma (largest minus smallest of red, green, blue): up to
 # How light the parts of a white and of a black object are; and for an object with a hue, its parts as shares of its body's colour.
 TONES = {"white": {"ink": 36.0, "line": 92.0, "body": 240.0, "light": 255.0}, "black": {"ink": 16.0, "body": 46.0, "line": 112.0}}
 SHADES = {"ink": 0.15, "line": 0.38, "body": 1.0, "light": 1.4}
-# Regions above LARGE^2 pixels are analysed at a reduced size of at most ENOUGH^2 pixels; the change itself is made at full size.
+# A place above LARGE^2 pixels is analysed at a reduced size of ENOUGH^2 pixels, with its rim; the change itself is made at full size.
 LARGE, ENOUGH = 707, 354
 EDGE = 2  # pixels around other objects that are not taken for background, because their edges are blurred
 MARGIN = 0.06  # how far an object may reach beyond the detector's box, in longest sides of it
@@ -135,9 +135,10 @@ def _surroundings(image: Image.Image, mask: Image.Image, box, shape: Image.Image
     from scipy.ndimage import distance_transform_edt
 
     x0, y0, x1, y1 = mask.getbbox()
-    x0, y0, x1, y1 = place = max(x0 - 2, 0), max(y0 - 2, 0), min(x1 + 2, image.width), min(y1 + 2, image.height)
+    times = shrinkage(math.sqrt((x1 - x0) * (y1 - y0)), LARGE, ENOUGH)
+    rim = 2 * times  # so that on every side a pixel of the smaller picture is all background
+    x0, y0, x1, y1 = place = max(x0 - rim, 0), max(y0 - rim, 0), min(x1 + rim, image.width), min(y1 + rim, image.height)
     region, hole = image.crop(place), mask.crop(place).point([0] * 128 + [255] * 128)
-    times = shrinkage(math.sqrt(region.width * region.height), LARGE, ENOUGH)
 
     def covered(part: Image.Image) -> np.ndarray:
         return np.asarray(part.crop(place).reduce(times)) >= 128
