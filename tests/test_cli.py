@@ -204,6 +204,7 @@ def test_ctrl_c_while_it_paints_leaves_nothing_half_written(tmp_path, capsys, mo
     (STREET, RECOLOUR, ["--threshold", "nan"], "threshold"),
     (STREET, RECOLOUR, ["--select", "nearest"], "nearest"),
     (STREET, RECOLOUR, ["--select", "99"], "99"),
+    (STREET, RECOLOUR, ["--match", "magic"], "crop or patches"),
     (STREET, RECOLOUR, ["--mask", str(data_path("samples", "kitchen.png")), "--select", "all"], "mask"),
 ], ids=lambda value: str(value)[-20:])  # fmt: skip
 def test_bad_input_is_one_sentence_and_status_2(image, prompt, options, named, tmp_path, capsys, monkeypatch):
@@ -361,6 +362,27 @@ def test_scenes_writes_a_set_that_pycocotools_loads(tmp_path, capsys):
     assert "3 scenes" in capsys.readouterr().out
     coco = COCO(str(tmp_path / "set" / "instances.json"))
     assert len(coco.imgs) == 3 and coco.loadImgs([1])[0]["width"] == 128
+
+
+def test_what_a_command_was_told_reaches_what_does_the_work(monkeypatch, capsys):
+    asked = []
+    for function in ("evaluation.tune.tune", "evaluation.report.report", "world.coco.write_set", "evaluation.run.evaluate"):
+        monkeypatch.setattr(f"textedit_lite.{function}", lambda *given, **options: asked.append((given, options)) or {})
+    monkeypatch.setattr("textedit_lite.models.load_models", lambda weights: weights)
+    for words in ("tune diffedit --images 3 --seed 4 --weights mine --out run", "report a b", "report a b --out c",
+                  "scenes --count 3 --seed 5 --size 64 --split train --out set",
+                  "evaluate --data set --editor plain --tasks tilt,front --images 2 --seed 7 --weights mine --out run --ablate crop "
+                  "--block 3 --device mps --yes"):  # fmt: skip
+        assert cli.main(words.split()) == 0
+    for _, options in asked:
+        options.pop("progress", None)
+        options.pop("then", None)
+    run, a, b = Path("run"), Path("a"), Path("b")
+    assert asked == [
+        (("diffedit", "mine", run, 3, 4), {}), (([a, b], a / "report"), {}), (([a, b], Path("c")), {}),
+        ((Path("set"), 3, 5, 64, "train"), {}),
+        (("set", "plain", ["tilt", "front"], 2, 7, "mine", run), {"ablate": "crop", "block": 3, "device": "mps", "yes": True}),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("words, named", [

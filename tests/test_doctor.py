@@ -125,6 +125,20 @@ def test_little_memory_and_little_disk_are_a_warning(monkeypatch):
     assert finding("_disk")[0].status == WARN
 
 
+def test_a_folder_that_takes_nothing_and_notebooks_without_a_kernel_are_a_warning(monkeypatch):
+    monkeypatch.setattr("textedit_lite.doctor.os.access", lambda *given: False)
+    assert finding("_disk")[0].status == WARN and "cannot be written to" in finding("_disk")[0].message
+    for there, status, words in (
+        ("", WARN, "nothing of Jupyter"), ("jupyterlab ipywidgets", WARN, "no ipykernel"), ("ipykernel", WARN, "no JupyterLab"),
+        ("ipykernel jupyterlab", OK, "jupyterlab 1"), ("ipykernel notebook", OK, "notebook 1"),
+    ):  # fmt: skip
+        monkeypatch.setattr("textedit_lite.doctor.version_of", lambda name, there=there: "1" if name in there.split() else None)
+        assert finding("_notebooks")[0].status == status and words in finding("_notebooks")[0].message
+    monkeypatch.setenv("COLAB_RELEASE_TAG", "release")
+    monkeypatch.setattr("textedit_lite.doctor.version_of", lambda name: "1" if name == "ipykernel" else None)
+    assert finding("_notebooks")[0].status == OK, "Colab opens them itself"
+
+
 def test_half_a_download_is_a_warning_and_none_is_well(tmp_path, monkeypatch):
     from huggingface_hub import constants
 

@@ -219,8 +219,9 @@ def test_a_set_with_fewer_pictures_gives_all_that_it_has(drawn):
         ([square((20, 20, 60, 60), crowd=1)], False),
         ([square((20, 20, 30, 30))], False),  # 1 %
         ([square((5, 5, 95, 95))], False),  # 81 %
-        ([square((0, 20, 60, 60))], False),  # cut
+        *(([square(box)], False) for box in ((0, 20, 60, 60), (20, 0, 60, 60), (40, 20, 100, 60), (20, 40, 60, 100))),  # cut
         ([square((20, 20, 60, 60)), square((70, 70, 90, 90), number=2)], False),  # two buses: which?
+        ([square((20, 20, 60, 60)), square((70, 70, 90, 90), crowd=1, number=2)], False),  # nor with a crowd of them
         ([square((20, 20, 60, 60)), square((70, 70, 90, 90), number=2, category="car")], True),
         ([square((20, 20, 60, 60), colour="red"), square((70, 70, 90, 90), number=2, colour="blue")], True),
         ([square((20, 20, 60, 60), colour="red"), square((70, 70, 90, 90), number=2)], False),

@@ -20,7 +20,7 @@ from textedit_lite.errors import SettingsError, WeightsError
 from textedit_lite.evaluation import figures, setwise, table
 from textedit_lite.evaluation import report as reporting
 from textedit_lite.evaluation.distances import clip_features_of
-from textedit_lite.evaluation.report import NO_FID, Run, _name_apart, read_run, report
+from textedit_lite.evaluation.report import NO_FID, Run, _failures, _name_apart, _notes, read_run, report, sheet_of
 from textedit_lite.evaluation.rows import read_rows
 from textedit_lite.evaluation.run import evaluate
 from textedit_lite.evaluation.setwise import originals, set_measures
@@ -28,6 +28,7 @@ from textedit_lite.evaluation.table import OUTCOME, as_csv, as_latex, as_markdow
 from textedit_lite.evaluation.verdict import by_models, hits, is_black
 from textedit_lite.models import FULL, best_device, load_clip
 from textedit_lite.world.coco import write_set
+from textedit_lite.world.scenes import ideal_edit
 
 NUMBERS = itertools.count()
 
@@ -122,6 +123,35 @@ def test_tables_can_be_read():
     parsed = list(csv.DictReader(io.StringIO(as_csv(lines))))
     assert [row["editor"] for row in parsed] == ["ours", "a_b"]
     assert float(parsed[0]["success"]) == 0.5 and float(parsed[0]["success_low"]) <= 0.5 and parsed[0]["fid"] == ""
+
+
+def test_a_figure_has_the_unit_of_its_heading():
+    found = table.figures([a_row(changed_outside_own_mask=0.0123, mse_outside=0.0004)], {"kid_clip": 0.002, "frechet_clip": 0.25})
+    told = {name: cell for columns in table.TABLES.values() for name, cell in zip(*grid([("TILT", "ours", found)], columns)[:2])}
+    assert told["success, %"] == "100" and told["pixels changed outside its own mask, %"] == "1.23"
+    assert told["MSE outside"] == "4.0e-04" and told["seconds an edit, mean"] == "1.00"
+    assert told["KID, CLIP, 1e-3"] == "2.000" and told["Frechet distance, CLIP"] == "0.2500"
+
+
+def test_how_the_edits_ended_and_why_some_did_not_come_back(tmp_path):
+    lost = [a_row(status="failed", returned=False, message=f"No memory: {i}.") for i in range(2)]
+    rows = [*(a_row(message="Seen: yes.") for _ in range(3)), *lost, a_row(status="not_found", returned=False, message="Nothing there.")]
+    text = _failures([Run(tmp_path, "ours", {}, rows, 6, {})])
+    assert text.splitlines()[1:] == [
+        "", "- **ours**: 3 edited, 2 failed, 1 not_found", "  - 2 times: No memory", "  - 1 times: Nothing there."]  # fmt: skip
+
+
+def test_what_cannot_be_compared_is_said_of_the_runs_that_it_is_true_of(tmp_path):
+    def said(data, weights, **row) -> str:
+        return _notes([Run(tmp_path, "ours", {"data": data, "weights": weights}, [a_row(**row)], 1, {})])
+
+    world, photograph = "The small world is no photograph", "The lite models have never seen a photograph"
+    for text, there, not_there in (
+        (said("world", "lite"), world, photograph), (said("my-scenes", "lite", oracle="success"), world, photograph),
+        (said("coco", "lite"), photograph, world), (said("coco", "lite+lcm"), photograph, world),
+    ):  # fmt: skip
+        assert there in text and not_there not in text
+    assert world not in said("coco", "full") and photograph not in said("coco", "full")
 
 
 # --- pictures ----------------------------------------------------------------------------------------------------
@@ -253,6 +283,17 @@ def test_a_report_says_what_compares(runs):
         assert (out / name).stat().st_size > 500
 
 
+def test_a_sheet_shows_the_input_the_edit_and_the_ideal_in_this_order(runs, models):
+    run = read_run(runs[0][1], models)
+    row, source = figures.picked(run.rows)["best"][0], setwise.set_of(run.folder)
+    picture = source.picture(row["image_id"])
+    order = picture.objects[row["index"]].attributes["order"]
+    wanted = [source.open(picture), Image.open(run.folder / "edits" / f"{row['key']}.png"),
+              ideal_edit(source.scene(picture), order, row["change"])]  # fmt: skip
+    for ax, image in zip(sheet_of(run).axes, wanted):
+        assert np.array_equal(ax.images[0].get_array(), image)
+
+
 def test_a_report_that_is_stopped_leaves_the_figures_of_the_one_before(runs, models, tmp_path, monkeypatch):
     folders, _, out = runs
     before = {path.name: path.read_bytes() for path in out.glob("*.png")}
@@ -284,6 +325,17 @@ def test_distances_are_kept_and_of_the_right_pictures(runs, models):
     keys = [row["key"] for row in read_rows(folders[0])]
     for key, image in zip(keys, originals(folders[0], keys), strict=True):
         assert np.array_equal(image, Image.open(folders[0] / "edits" / f"{key}.png"))
+
+
+def test_what_did_not_come_back_is_in_no_distance(runs, models, tmp_path):
+    folder = shutil.copytree(runs[0][0], tmp_path / "run")
+    rows = read_rows(folder)
+    rows[0]["returned"] = False
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (folder / "edits" / f"{rows[0]['key']}.png").unlink()
+    (folder / "distances.json").unlink()
+    found = set_measures(folder, models)["all"]
+    assert found["n"] == 11 and "N = 11, paired" in found["captions"]["kid_clip"]
 
 
 def test_the_fid_is_made_up_for_where_inception_has_come_to_hand(runs, models, tmp_path, monkeypatch):
@@ -398,6 +450,14 @@ def test_an_unfinished_run_says_so(runs, models, tmp_path):
     lines = (whole / "rows.jsonl").read_text().splitlines(True)
     (tmp_path / "parts" / "0000.jsonl").write_text("".join(lines[:3]) + lines[3][:50])
     assert "3 of 12 edits so far" in report([tmp_path], models=models)
+
+
+def test_a_run_of_several_versions_says_so(runs, models, tmp_path):
+    folder = shutil.copytree(runs[0][0], tmp_path / "run")
+    assert "under" not in report([folder], models=models).split("##")[0]
+    manifest = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps(manifest | {"started": 2 * manifest["started"]}))
+    assert "gone on with under 2 versions or machines" in report([folder], models=models)
 
 
 def test_a_run_whose_set_has_gone_is_reported_all_the_same(models, tmp_path):

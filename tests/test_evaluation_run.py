@@ -14,6 +14,7 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -22,21 +23,28 @@ import pytest
 import torch
 from PIL import Image
 
+from textedit_lite.boxes import square_crop
 from textedit_lite.editor import METADATA, Editor, EditResult, replay
 from textedit_lite.errors import OutputError, SettingsError, WeightsError
+from textedit_lite.evaluation import editors
 from textedit_lite.evaluation import rows as kept
 from textedit_lite.evaluation import run as running
 from textedit_lite.evaluation.cases import choose_cases
 from textedit_lite.evaluation.editors import ABLATED, EDITORS, IN_WORDS, Request, attempt, check_editor, make_editor
 from textedit_lite.evaluation.manifest import read_manifest, weights_of
 from textedit_lite.evaluation.measure import make_rows, mask_iou, request_of
+from textedit_lite.evaluation.metrics import clip_measures
 from textedit_lite.evaluation.run import evaluate, process
 from textedit_lite.evaluation.sets import open_set
+from textedit_lite.evaluation.setwise import set_of
 from textedit_lite.images import save_png
 from textedit_lite.mask import build_mask
 from textedit_lite.resources import data_path
+from textedit_lite.rivals import plain_edit
 from textedit_lite.settings import make_settings
+from textedit_lite.vocabulary import describe
 from textedit_lite.world.coco import write_set
+from textedit_lite.world.scenes import ideal_edit
 
 # Small, and every block with a neighbour: 3 pictures, 2 tasks, 1 round, 3 blocks of 2.
 SETTINGS = {"data": "world", "tasks": ["color", "updown"], "images": 3, "seed": 1, "ablate": "rounds", "block": 2}
@@ -102,6 +110,35 @@ def test_what_changed_outside_of_its_own_mask_is_a_share(models):
     assert row["changed_outside_own_mask"] == pytest.approx(0.25)
 
 
+def test_an_ideal_edit_has_the_best_row_and_each_measure_is_of_its_own_place(models):
+    source = open_set("world", 1)
+    case = choose_cases(source, ["color"], 1, 1)[0]
+    picture, request = source.picture(case.image_id), request_of(source, case)
+    thing = picture.objects[case.index]
+    ideal = ideal_edit(source.scene(picture), thing.attributes["order"], case.change)
+
+    def row(image, mask=None, box=request.box, chooses=True):
+        done = EditResult("edited", "", image=image, mask=mask, box=box)
+        return make_rows(source, [case], [request], [done], models, chooses)[0]
+
+    best = row(ideal)
+    assert best["returned"] and best["target"] and best["success"] and best["success_by_models"] and best["all_kept"]
+    assert best["mse_ideal_whole"] == best["changed_outside"] == 0 and best["sharpness"] == 1
+    words = describe(case.category, colour=thing.colour), describe(case.category, **case.change)
+    crops = [square_crop(image, np.array(request.box, np.float32)) for image in (request.image, ideal)]
+    measured = clip_measures(*crops, *words, models)
+    assert measured["clip_direction"] > 0.3 and {name: best[name] for name in measured} == pytest.approx(measured, abs=1e-5)
+    turned = request.image.point(lambda value: 255 - value)
+    everywhere = row(turned, mask=Image.new("L", turned.size, 255))
+    assert everywhere["changed_outside_own_mask"] == 0
+    assert everywhere["changed_outside"] == (np.asarray(request.place) == 0).sum(), "outside of the place, which is the same for all"
+    black = row(Image.new("RGB", ideal.size))
+    assert not black["returned"] and not black["success"]
+    whole, wrong = row(ideal, box=None, chooses=False), row(ideal, box=(0, 0, 5, 5))
+    assert whole["target"] is None and whole["kept"], "who sees the whole picture is asked, too, what it kept"
+    assert wrong["target"] is False and "kept" not in wrong, "of an object that was not touched, all is kept"
+
+
 def test_an_editor_that_chooses_nothing_misses_no_object_where_it_fails(models, tmp_path, monkeypatch):
     folder = write_set(tmp_path / "set", 3, seed=1)
     next(iter(sorted((folder / "images").iterdir()))).write_bytes(b"no picture")
@@ -124,6 +161,29 @@ def test_edits_that_another_version_chose_are_not_gone_on_with(models, tmp_path)
     (out / "cases.jsonl").write_text(text.replace("red", "blue", 1) if "red" in text else text[: text.rindex("{")])
     with pytest.raises(SettingsError, match="another version chose"):
         run(out, models, editor="copy", ablate=None)
+
+
+def test_a_run_that_goes_on_under_other_versions_says_so(models, tmp_path):
+    out = run(tmp_path / "run", models, editor="copy", ablate=None)
+    run(out, models, editor="copy", ablate=None)
+    manifest = read_manifest(out)
+    [now] = manifest["started"]
+    before = {**now, "versions": now["versions"] | {"torch": "1.0"}}
+    (out / "run.json").write_text(json.dumps(manifest | {"started": [before]}))
+    run(out, models, editor="copy", ablate=None)
+    assert read_manifest(out) == manifest | {"started": [before, now]}
+
+
+def test_a_set_that_was_annotated_anew_is_another_one(models, tmp_path):
+    data = write_set(tmp_path / "set", 3, seed=1)
+    out = run(tmp_path / "run", models, data=str(data), tasks=["color"], editor="copy", ablate=None)
+    assert set_of(out).path == data
+    instances = json.loads((data / "instances.json").read_text())
+    (data / "instances.json").write_text(json.dumps(instances | {"info": {"version": "2"}}))
+    with pytest.raises(SettingsError, match="with data_sha256 .*another --out"):
+        run(out, models, data=str(data), tasks=["color"], editor="copy", ablate=None)
+    with pytest.raises(SettingsError, match="put the old one back"):
+        set_of(out)
 
 
 def test_the_whole_run_goes_through_on_real_photographs(coco_val, models, tmp_path):
@@ -469,6 +529,15 @@ def test_oracle_mask_repaints_what_is_true(asked, models):
             assert np.array_equal(result.mask, build_mask(request.image.size, request.box, "tilted"))
         assert result.box == pytest.approx(request.box) and "detect" not in result.timings_ms, "nothing need be found"
         assert result.settings.sketch is True
+
+
+@pytest.mark.parametrize("name", ["plain", "sdedit"])
+def test_each_edit_of_a_batch_has_its_own_seed(name, asked, models, monkeypatch):
+    monkeypatch.setattr(editors, "plain_edit", partial(plain_edit, steps=2))  # which is enough here
+    _, request = asked[0]
+    some = [replace(request, seed=seed) for seed in (5, 6)]
+    one, other = make_editor(name, models)(some)
+    assert [one.settings.seed, other.settings.seed] == [5, 6] and not np.array_equal(one.image, other.image)
 
 
 def test_every_editor_and_every_ablation_is_there(asked, models):

@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -25,10 +26,11 @@ from textedit_lite.check import all_exercises, judge
 from textedit_lite.cli import main, size
 from textedit_lite.errors import OutputError, SettingsError
 from textedit_lite.grading.classroom import Desk, grade
-from textedit_lite.grading.course import as_course, assemble, grade_id, load_course, release
+from textedit_lite.grading.course import as_course, assemble, grade_id, hand_out, load_course, release
 from textedit_lite.grading.fence import landlock
-from textedit_lite.grading.marks import attempt, mark
-from textedit_lite.grading.report import write_all
+from textedit_lite.grading.marks import Mark, Result, Said, attempt, mark
+from textedit_lite.grading.marks import judge as judge_outputs
+from textedit_lite.grading.report import file_names, table, write_all
 from textedit_lite.grading.sandbox import Limits, Package, Record, Run, _orders, _surroundings, run
 from textedit_lite.grading.submission import Submission, code_cells, curious, find, find_answers, forbidden
 
@@ -482,6 +484,53 @@ def test_a_grader_in_the_background_still_sees_that_a_kernel_died(course):
     assert "ended the notebook's process" in next(one.message for one in result.marks if one.number == "1.2")
 
 
+def test_what_an_answer_returned_is_all_judged(course):
+    exercise = course.exercises["1.2"]
+    right = judge(exercise, exercise.reference, 7).outputs
+    for outputs, earned in ((right, exercise.points), (right[:-1], 0), ([], 0), ([*right, right[-1]], 0), (right[1:], 0)):
+        assert judge_outputs(exercise, Said(outputs), 7, "").points == earned
+    assert judge_outputs(exercise, Said(right), 8, "").points == 0, "on other inputs"
+    assert judge_outputs(exercise, Said(right, "it changes its input: work on a copy."), 7, "").points == 0
+
+
+def test_who_hands_in_the_same_is_graded_alike_under_his_own_name_and_no_name_or_answer_is_a_formula_or_a_tag(tmp_path, folder):
+    stub = STUBS["answer-1-2"].replace("raise", "# <script>\n    raise")
+    for name in ("=1+2", "ada", "<b>eve"):
+        submit({"1.2": stub}, tmp_path / "in" / name / "01.ipynb")
+    results = grade([tmp_path / "in"], tmp_path / "grades.csv", tmp_path / "pages", limits=LIMITS, folder=folder, package=PACKAGE)
+    assert [(one.student, Path(one.path).parent.name) for one in results] == [(name, name) for name in ("<b>eve", "=1+2", "ada")]
+    assert len({one.digest for one in results}) == 1, "the file is the same"
+    header, *rows = csv.reader(io.StringIO((tmp_path / "grades.csv").read_text(encoding="utf-8")))
+    assert [row[0] for row in rows] == ["<b>eve", "'=1+2", "ada"] and header[4:10] == [f"answer-1-{i}" for i in range(1, 7)]
+    pages = {path.name: path.read_text(encoding="utf-8") for path in (tmp_path / "pages").iterdir()}
+    assert len(pages) == 4 and not any("<script>" in page or "<b>eve" in page for page in pages.values())
+    assert all("&lt;script&gt;" in page for name, page in pages.items() if name != "index.html")
+
+
+def test_of_pages_no_two_have_one_name_and_exercises_stand_in_order():
+    some = [Result(student, "", "0", "01_a") for student in ("a b", "a_b", "A.B", "index")]
+    names = file_names([*some, Result("index", "", "0", "")])
+    assert len({name.lower() for name in names}) == 5 and "index.html" not in names
+    marks = tuple(Mark(number, f"answer-{number.replace('.', '-')}", "", 1, 1, "") for number in ("1.10", "1.9", "10.1", "2.1"))
+    assert table([replace(some[0], marks=marks)]).split(",")[4:8] == ["answer-1-9", "answer-1-10", "answer-2-1", "answer-10-1"]
+
+
+def test_a_result_holds_only_for_the_course_the_limits_and_the_package_that_it_was_made_with(tmp_path, course):
+    mine = Desk(tmp_path, {1: course}, PACKAGE, LIMITS, False)
+    result = Result("ada", "ada.ipynb", "0", course.name, (Mark("1.2", "answer-1-2", "IoU", 4, 4, "right"),))
+    mine._store(result)
+    mine._store(replace(result, digest="1", problem="Grading was stopped.", whole=False))
+    assert mine._stored("0") == result and mine._stored("1") is None
+    other = Package()
+    other.files[Path("boxes.py")] += b"\n"
+    stubs = replace(course, stubs=course.stubs | {"1.2": "def iou(a, b):\n    ..."})
+    for changed in ((course, PACKAGE, replace(LIMITS, time=60), False), (course, PACKAGE, LIMITS, True), (course, other, LIMITS, False),
+                    (stubs, PACKAGE, LIMITS, False)):  # fmt: skip
+        one, *rest = changed
+        assert Desk(tmp_path, {1: one}, *rest)._stored("0") is None
+    assert Desk(tmp_path, {1: course}, PACKAGE, LIMITS, False)._stored("0") == result
+
+
 def test_a_changed_submission_gets_other_inputs(tmp_path, course):
     desk = Desk(tmp_path, {1: course}, PACKAGE, LIMITS, False)
     assert desk._seed("a") != desk._seed("b")
@@ -509,6 +558,25 @@ def test_the_hand_out_has_stubs_and_no_outputs(tmp_path, folder, course):
         release(tmp_path / "out", folder)
 
 
+def test_the_hand_out_solves_and_shows_nothing_that_is_the_teachers():
+    answer = "def iou(a, b):\n    ### BEGIN SOLUTION\n    return 1\n    ### END SOLUTION\n\n\ndef area(a):\n" + (
+        "    # BEGIN SOLUTION\n    return 2\n    # END SOLUTION")
+    hidden = "check(1)\n### BEGIN HIDDEN TESTS\nsecret = 1\n### END HIDDEN TESTS\ncheck(2)"
+    named = [{"nbgrader": {"solution": True}}, {"nbgrader": {"grade": True, "points": 1}}, {}]
+    cells = [nbformat.v4.new_code_cell(source, metadata=metadata, execution_count=3, outputs=[nbformat.v4.new_output("stream", text="4")])
+             for source, metadata in zip((answer, hidden, "shown = 1"), named)]  # fmt: skip
+    given = nbformat.v4.new_notebook(cells=cells)
+    before = copy.deepcopy(given)
+    stub, check, other = hand_out(given).cells
+    asked = "    # YOUR CODE HERE\n    raise NotImplementedError"
+    assert stub.source == f"def iou(a, b):\n{asked}\n\n\ndef area(a):\n{asked}"
+    assert check.source == "check(1)\ncheck(2)" and other.source == "shown = 1"
+    assert (check.metadata.deletable, check.metadata.editable, stub.metadata.deletable) == (False, False, False)
+    assert stub.metadata.get("editable", True) and "editable" not in other.metadata
+    assert not any(cell.outputs or cell.execution_count for cell in (stub, check, other))
+    assert given == before, "the course's own notebook stays"
+
+
 def test_the_command(tmp_path, folder, monkeypatch, capsys):
     monkeypatch.setattr("textedit_lite.grading.course.course_folder", lambda: folder)
     assert main(["release", str(tmp_path / "out")]) == 0
@@ -518,6 +586,15 @@ def test_the_command(tmp_path, folder, monkeypatch, capsys):
     assert main(["grade", str(tmp_path / "nothing.ipynb"), "--out", str(out)]) == 2
     (tmp_path / "empty").mkdir()
     assert main(["grade", str(tmp_path / "empty"), "--out", str(out)]) == 2
+
+
+def test_the_command_hands_over_all_that_it_was_told(monkeypatch):
+    asked = []
+    monkeypatch.setattr("textedit_lite.grading.classroom.grade", lambda *given, **options: asked.append(given) or [])
+    assert main(["grade", "a", "b", "--out", "g.csv", "--html", "p", "--jobs", "3", "--time", "9", "--memory", "2G", "--full"]) == 0
+    assert main(["grade", "a"]) == 0
+    assert asked == [([Path("a"), Path("b")], Path("g.csv"), Path("p"), 3, Limits(9, 2 * 1024**3), True),
+                     ([Path("a")], Path("grades.csv"), None, None, Limits(), False)]  # fmt: skip
 
 
 @pytest.mark.parametrize("html, words", ((None, "g.csv."), ("pages", "g.csv, with pages in pages.")))

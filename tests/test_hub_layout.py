@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import re
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,7 +17,7 @@ from textedit_lite import Editor, cli, hub
 from textedit_lite.errors import WeightsError
 from textedit_lite.hub import Source
 from textedit_lite.inpaint import possible_steps
-from textedit_lite.models import FULL, fetch_weights, load_models, read_sources
+from textedit_lite.models import FULL, OPTIONAL, fetch_weights, load_models, read_sources
 
 PROMPT = "the left car changes to a red car"
 
@@ -170,6 +171,11 @@ def test_low_memory_computes_in_half_and_one_by_one(offline, monkeypatch):
 
 
 # --- the cache ---------------------------------------------------------------------------------------------------
+
+
+def test_whatever_comes_from_the_hub_is_pinned_to_a_commit():
+    """A branch may move: what was checked once would be another file tomorrow."""
+    assert all(re.fullmatch("[0-9a-f]{40}", source.revision) for source in (FULL | OPTIONAL).values())
 
 
 def test_a_warm_cache_is_used_without_a_look_outside(offline, monkeypatch):
@@ -334,6 +340,26 @@ def test_a_download_that_the_disk_cannot_hold_does_not_begin(empty, monkeypatch)
     with pytest.raises(WeightsError, match=r"needs 1000000.0 GB and .* free: make room") as caught:
         hub.fetch(FULL["clip"], "clip")
     one_sentence(caught)
+
+
+def test_of_a_download_that_broke_off_only_the_rest_is_counted(copied, monkeypatch):
+    import huggingface_hub
+
+    asked, folder = [], hub.snapshot(FULL["inpaint"])
+    files = [SimpleNamespace(rfilename=path.relative_to(folder).as_posix(), size=path.stat().st_size)
+             for path in folder.rglob("*") if path.is_file()]  # fmt: skip
+
+    def model_info(client, name, revision, **options):
+        asked.append((name, revision))
+        return SimpleNamespace(siblings=files)
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", model_info)
+    (weights,) = (folder / "vae").glob("*.safetensors")
+    size = weights.stat().st_size
+    assert hub.download_size(FULL["inpaint"], "inpaint") == 0
+    weights.unlink()
+    assert hub.download_size(FULL["inpaint"], "inpaint") == size > 0
+    assert asked == 2 * [(FULL["inpaint"].path, FULL["inpaint"].revision)]
 
 
 def test_a_cache_on_a_drive_that_is_not_there_is_one_sentence(empty, monkeypatch):

@@ -61,6 +61,17 @@ def test_it_is_fused_into_the_painter_and_paints_in_few_steps(changes):
     assert painting.refused or painting.image.size == image.size
 
 
+def test_what_cannot_be_loaded_of_the_hubs_is_told_to_be_fetched(changes, monkeypatch):
+    def damaged(*arguments, **options):
+        raise ValueError("no")
+
+    monkeypatch.setattr("textedit_lite.models.whole_model", damaged)
+    for weights in ("full", "full+lcm"):
+        with pytest.raises(WeightsError) as caught:
+            load_models(weights, device="cpu")
+        assert str(caught.value).endswith(f"`textedit-lite fetch {weights}` checks the files; or use lite.")
+
+
 def test_fetch_and_the_manifest_name_it(changes, capsys):
     folders = fetch_weights("full+lcm")
     assert set(folders) == {*FULL, "lcm"} and set(fetch_weights("lcm")) == {"lcm"}

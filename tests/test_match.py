@@ -424,7 +424,7 @@ def test_the_editor_heeds_relations_and_keeps_how_it_matched(editor, image, tmp_
 
 def test_expressions_say_what_they_say_they_say():
     from textedit_lite.evaluation.expressions import KINDS, expressions
-    from textedit_lite.world.scenes import make_scene
+    from textedit_lite.world.scenes import boxes, make_scene
 
     seen = set()
     for number in range(25):
@@ -436,6 +436,13 @@ def test_expressions_say_what_they_say_they_say():
             assert read.category == scene.objects[one.index].category and read.unknown == ()
             assert (read.rank > 1, bool(read.relations)) == (one.kind == "ordinal", one.kind == "relation"), one
             assert read.colour in (None, scene.objects[one.index].colour)
+            if one.kind in ("superlative", "ordinal"):
+                alike = [i for i, thing in enumerate(scene.objects) if thing.category == read.category
+                         and read.colour in (None, thing.colour)]  # fmt: skip
+                (x0, y0, x1, y1), side = boxes(scene)[alike].T, read.selector
+                grows = {"left": x0 + x1, "right": -x0 - x1, "top": y0 + y1, "bottom": -y0 - y1}
+                grows |= {"smallest": (x1 - x0) * (y1 - y0), "largest": -(x1 - x0) * (y1 - y0)}
+                assert alike[np.argsort(grows[side])[read.rank - 1]] == one.index, one
             seen.add(one.kind)
     assert seen == set(KINDS)
 

@@ -7,6 +7,7 @@ as far as that they do something sensible.
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from itertools import islice
 from types import SimpleNamespace
@@ -17,18 +18,20 @@ import torch
 from PIL import Image
 
 from textedit_lite import data_path
+from textedit_lite.editor import EditResult
 from textedit_lite.errors import PromptError, SettingsError, UnknownWordError, WeightsError
 from textedit_lite.evaluation import tune
 from textedit_lite.evaluation.editors import EDITORS, Request, make_editor
 from textedit_lite.evaluation.run import alone_under_accelerate, evaluate
 from textedit_lite.hub import Source
-from textedit_lite.inpaint import BLACKENED, NO_NUMBERS, OVERFLOWN
+from textedit_lite.inpaint import BLACKENED, NO_NUMBERS, OVERFLOWN, noise
 from textedit_lite.prompt import parse
 from textedit_lite.rivals import diffedit, diffedit_batch, instruct_pix2pix, plain_edit, sdedit, sdedit_batch
 from textedit_lite.rivals.settings import DEFAULTS, settings_of
 from textedit_lite.rivals.whole import outcomes, working_size
 from textedit_lite.rivals.words import captions, instruction
-from textedit_lite.world.scenes import boxes, make_scene, render
+from textedit_lite.vocabulary import POSES
+from textedit_lite.world.scenes import boxes, ideal_edit, make_scene, render
 
 PROMPT = "the left blue car changes to a red car"
 QUICK = {"sdedit": {"steps": 2, "strength": 1.0}, "diffedit": {"steps": 4, "strength": 0.5, "maps": 2}, "instruct-pix2pix": {"steps": 1}}
@@ -137,6 +140,74 @@ def test_a_batch_is_what_its_pictures_are_alone(rivals):
             assert np.abs(np.asarray(result.image, int) - np.asarray(one.image, int)).max() <= 1
             if one.mask is not None:
                 assert np.mean(np.asarray(result.mask) != np.asarray(one.mask)) < 0.01
+
+
+def test_sdedit_is_told_what_the_picture_is_to_show_and_nothing_else(rivals, image):
+    blue_red, green_red, blue_green = (
+        sdedit(image, f"the {before} car changes to a {after} car", rivals, steps=2, strength=0.5).image
+        for before, after in (("blue", "red"), ("green", "red"), ("blue", "green"))
+    )
+    assert np.array_equal(blue_red, green_red) and not np.array_equal(blue_red, blue_green)
+
+
+def test_diffedit_repaints_under_the_new_caption_where_its_mask_is(rivals, image):
+    from textedit_lite.rivals.diffedit import encode, invert, repaint, states
+
+    pipeline, asked = rivals.rival("text2image"), {"steps": 2, "strength": 0.5}
+    result = diffedit(image, PROMPT, rivals, guidance=3.0, noise=0.5, maps=1, **asked)
+    painted = {}
+    with torch.inference_mode():
+        levels = invert(encode([image.resize(working_size(image.size, pipeline), Image.Resampling.LANCZOS)], pipeline), pipeline, **asked)
+        tall, wide = levels[0].shape[2:]
+        where = torch.from_numpy(np.asarray(result.mask.resize((wide, tall), Image.Resampling.NEAREST)) > 0)[None]
+        for caption in captions(parse(PROMPT)):
+            latents = repaint(levels, where, states([caption], pipeline), pipeline, steps=2, guidance=3.0)
+            pixels = pipeline.vae.decode(latents / pipeline.vae.config.scaling_factor).sample
+            (outcome,) = outcomes(pipeline.image_processor.postprocess(pixels, output_type="np"), None, pipeline)
+            painted[caption] = outcome.picture.resize(image.size, Image.Resampling.LANCZOS)
+    assert 0 < where.float().mean() < 1 and not np.array_equal(*painted.values())
+    assert np.array_equal(result.image, painted["a red car"])
+
+
+CHANGES = {
+    "sdedit": {"steps": 4, "strength": 0.5, "guidance": 1.0},
+    "diffedit": {"guidance": 1.0, "noise": 0.75, "maps": 1},
+    "instruct-pix2pix": {"steps": 2, "guidance": 4.0, "image_guidance": 3.0, "temperature": 1.0},
+}
+
+
+@pytest.mark.parametrize("rival, edit", [("sdedit", sdedit), ("diffedit", diffedit), ("instruct-pix2pix", instruct_pix2pix)])
+def test_each_setting_of_a_rival_reaches_the_picture(rivals, image, rival, edit):
+    before = edit(image, PROMPT, rivals, **QUICK[rival])
+    for name, value in CHANGES[rival].items():
+        after = edit(image, PROMPT, rivals, **QUICK[rival] | {name: value})
+        assert after.settings.rival[name] == value != before.settings.rival[name]
+        assert not np.array_equal(after.image, before.image), name
+
+
+def test_instruct_pix2pix_weighs_words_and_picture_each_by_its_own_guidance(rivals, image):
+    pipeline, generator = rivals.rival("instruct-pix2pix"), torch.Generator().manual_seed(3)
+    size = working_size(image.size, pipeline)
+    drawn = noise(generator, pipeline, 1.0, size)
+    painted = pipeline(
+        prompt=[instruction(parse(PROMPT), brief=True)], image=[image.resize(size, Image.Resampling.LANCZOS)], num_inference_steps=2,
+        guidance_scale=3.0, image_guidance_scale=1.5, generator=[generator], latents=drawn, output_type="np",
+    ).images  # fmt: skip
+    expected = outcomes(painted, None, pipeline)[0].picture.resize(image.size, Image.Resampling.LANCZOS)
+    asked = {"steps": 2, "guidance": 3.0, "image_guidance": 1.5, "temperature": 1.0}
+    assert np.array_equal(instruct_pix2pix(image, PROMPT, rivals, seed=3, **asked).image, expected)
+
+
+def test_the_edits_of_a_batch_share_its_time(rivals, image):
+    start = time.perf_counter()
+    together = sdedit_batch([image] * 4, [PROMPT] * 4, rivals, range(4), **QUICK["sdedit"])
+    assert sum(result.timings_ms["inpaint"] for result in together) <= 1000 * (time.perf_counter() - start)
+
+
+def test_each_setting_of_the_plain_way_reaches_the_picture(models, image):
+    before = plain_edit(image, PROMPT, models, steps=2)
+    for change in ({"steps": 3}, {"strength": 1.0}, {"guidance": 1.0}, {"seed": 1}):
+        assert not np.array_equal(plain_edit(image, PROMPT, models, **{"steps": 2, **change}).image, before.image), change
 
 
 def test_what_is_no_number_is_not_the_safety_checkers(rivals, image, monkeypatch):
@@ -377,6 +448,45 @@ def test_figures_of_an_editor_that_does_nothing(models, monkeypatch):
     some = list(islice(tune.trials("color", 0), 3))
     found = tune.measure("copy", models, {}, some)
     assert found["success"] == found["mse_outside"] == found["color"] == 0 and found["mse_ideal"] > 0 and found["edits"] == 3
+
+
+def test_success_comes_first_and_then_the_nearness_to_the_ideal():
+    good, near, far = ({"success": success, "mse_ideal": mse} for success, mse in ((0.5, 0.9), (0.4, 0.1), (0.4, 0.2)))
+    assert tune.better(good, near) and tune.better(near, far) and not tune.better(near, good) and not tune.better(far, near)
+    assert not tune.better(far, dict(far)), "what is no better does not replace what is there"
+    rows = [one | {"settings": {"strength": at}, "clean": 0.0, "mse_outside": 0.0, "seconds": 0.0}
+            for at, one in enumerate((far, good, near))]  # fmt: skip
+    assert [line.split()[1] for line in tune.table(rows, ["strength"]).splitlines()[2:]] == ["1", "2", "0"], "best first"
+
+
+def test_a_search_takes_no_figures_of_another_one(rivals, tmp_path, monkeypatch):
+    monkeypatch.setitem(tune.TRIED, "sdedit", {"strength": (settings_of("sdedit", rivals)["strength"],)})
+    monkeypatch.setattr(tune, "TASKS", {"color": tune.TASKS["color"]})
+    figures = dict.fromkeys(("success", "color", "clean", "mse_ideal", "mse_outside", "seconds"), 0.0)
+    monkeypatch.setattr(tune, "measure", lambda rival, models, settings, some: figures | {"edits": len(some)})
+    for images, seed in ((1, 0), (2, 0), (1, 1), (1, 0)):
+        tune.tune("sdedit", rivals, tmp_path, images=images, seed=seed, progress=False)
+    rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    assert [(row["search"]["images"], row["search"]["seed"], row["figures"]["edits"]) for row in rows] == [(1, 0, 1), (2, 0, 2), (1, 1, 1)]
+
+
+def test_figures_of_editors_that_do_all_and_more_than_they_are_asked(models, monkeypatch):
+    some = list(islice(tune.trials("color", 0), 2))
+
+    def editor(careless: bool):
+        made = {}
+        for trial in some:
+            pose = next(pose for pose in POSES if pose != trial.scene.objects[trial.index].pose)
+            change = trial.change | ({"pose": pose} if careless else {})
+            made[id(trial.request)] = ideal_edit(trial.scene, trial.index, change)
+        return lambda models, options: lambda asked: [EditResult("edited", "", image=made[id(one)]) for one in asked]
+
+    monkeypatch.setitem(EDITORS, "ideal", editor(False))
+    found = tune.measure("ideal", models, {}, some)
+    assert found["success"] == found["clean"] == 1 and found["mse_ideal"] == found["mse_outside"] == 0
+    monkeypatch.setitem(EDITORS, "careless", editor(True))
+    found = tune.measure("careless", models, {}, some)
+    assert found["success"] == 1 and found["clean"] == 0 and found["mse_ideal"] > 0
 
 
 def test_what_is_no_rival_has_no_settings(models, tmp_path):

@@ -14,6 +14,7 @@ from collections import Counter
 from dataclasses import replace
 from types import SimpleNamespace
 
+import drawn
 import ipywidgets
 import numpy as np
 import pytest
@@ -460,6 +461,21 @@ def test_it_paints_what_the_editor_paints(panel, street, models):
     assert panel.view.value == "before | after" and same(panel, scaled(truth.image))
     panel.wipe.value = 0.25
     assert same(panel, wiped(street, truth.image, 0.25))
+
+
+def test_it_finds_and_masks_as_the_editor_that_paints_does(panel, models):
+    prompt = "the left car changes to a car facing the front"
+    panel.threshold.value = 0.9
+    assert panel.paint().settings.threshold == 0.9
+    leaning = replace(drawn.SCENE, objects=(replace(drawn.THINGS[0], pose="tilted"), *drawn.THINGS[1:]))
+    panel.load(scenes.render(leaning))
+    panel.prompt.value, panel.grow.value = prompt, 0.3
+    image, chosen = panel.step.image, panel.made["choose"]
+    upright = build_mask(image.size, chosen.candidates[chosen.index].box, grow=0.3, **panel.made["read"].turned)
+    assert panel.mask.tobytes() != upright.tobytes(), "it goes with what leans"
+    # Afterwards a new view's mask is narrowed to the shapes that SAM sees: what was promised is the whole of it.
+    whole = Editor(models).edit(image, prompt, threshold=0.9, grow=0.3, steps=1, rounds=1, ablate="silhouette")
+    assert panel.mask.tobytes() == whole.mask.tobytes()
 
 
 def test_each_slider_runs_its_own_stage_and_those_after_it_alone(panel, monkeypatch):

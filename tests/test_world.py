@@ -11,13 +11,17 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
+from textedit_lite import data_path, open_image
 from textedit_lite.errors import OutputError, SettingsError
 from textedit_lite.vocabulary import COCO_IDS, COLOURS, POSES, VIEWS
 from textedit_lite.world import scenes
 from textedit_lite.world.backgrounds import KINDS, Background, draw_background
 from textedit_lite.world.coco import write_set
+from textedit_lite.world.samples import SAMPLES
 from textedit_lite.world.scenes import (
     SPLITS,
+    Scene,
+    SceneObject,
     boxes,
     captions,
     changed,
@@ -60,6 +64,53 @@ def test_the_same_scene_is_drawn_from_the_same_numbers():
         again = make_scene(i, "validation", 3)
         assert again == scene and hash(again) == hash(scene)
         assert render(again).tobytes() == pixels
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_the_world_is_drawn_as_the_shipped_samples_were(name):
+    """As the models have learnt to see it: another stroke, colour or shadow is another world."""
+    shipped, now = open_image(data_path("samples", f"{name}.png")), render(SAMPLES[name])
+    assert differing(shipped, now, EDGE).mean() < 0.001
+
+
+def test_scenes_are_those_that_the_models_and_the_tables_were_made_with():
+    first = {split: make_scene(0, split) for split in SPLITS}
+    assert {split: scene.background.kind for split, scene in first.items()} == {"train": "sea", "validation": "snow", "test": "room"}
+    told = {split: [f"{thing.colour} {thing.category}" for thing in scene.objects] for split, scene in first.items()}
+    assert told == {
+        "train": ["blue chair", "white suitcase", "yellow chair", "black umbrella", "blue fire hydrant"],
+        "validation": ["yellow airplane", "red airplane", "black airplane", "purple airplane", "black bus"],
+        "test": ["white umbrella", "white bus"],
+    }  # fmt: skip
+
+
+def test_what_is_tilted_leans_to_the_left_and_what_hangs_throws_its_shadow_to_the_lower_right():
+    clock = SceneObject("clock", "white", "front", "upright", 0.5, 0.5, 0.4)
+    hydrant = SceneObject("fire hydrant", "red", "front", "tilted", 0.5, 0.5, 0.4)
+    wall = Scene("test", 0, 0, 256, 256, Background("gradient", 5, None), (hydrant,))
+    rows, columns = np.nonzero(full_mask(wall, 0))
+    assert columns[rows < rows.min() + 20].mean() < columns[rows > rows.max() - 20].mean() - 10
+    hung, bare = (np.asarray(render(replace(wall, objects=objects)), int).sum(-1) for objects in ((clock,), ()))
+    rows, columns = np.nonzero((hung < bare - 30) & ~grown(full_mask(replace(wall, objects=(clock,)), 0), 2))
+    assert len(rows) > 50 and rows.mean() > 128 and columns.mean() > 128
+
+
+def test_what_is_drawn_can_be_seen():
+    """Of each object's box others cover at most 40 %, and at least 75 % of it lies in the picture."""
+    most = least = 0.0
+
+    def shared(a: np.ndarray, b: np.ndarray) -> float:
+        return float(np.prod(np.clip(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0, None)))
+
+    for index in range(150):
+        scene = make_scene(index, "train", 4)
+        extents = [np.array(scenes._object_box(thing)) for thing in scene.objects]
+        for i, box in enumerate(extents):
+            covered = sum(shared(box, front) for front in extents[i + 1 :]) / shared(box, box)
+            outside = 1 - shared(box, np.array([0, 0, 1, 1])) / shared(box, box)
+            assert covered <= 0.4 + 1e-9 and outside <= 0.25 + 1e-9
+            most, least = max(most, covered), max(least, outside)
+    assert most > 0.35 and least > 0.2, "and they do stand before each other, and at the border"
 
 
 def test_splits_never_meet():
@@ -255,6 +306,8 @@ def test_a_set_loads_in_pycocotools(tmp_path):
             assert coco.cats[annotation["category_id"]]["name"] == thing.category
             told = annotation["attributes"]
             assert (told["colour"], told["view"], told["pose"]) == (thing.colour, thing.view, thing.pose)
+            mine = scene.objects.index(thing)
+            assert {(mine, relation, j) for relation, j in told["relations"]} == {one for one in relations(scene) if one[0] == mine}
         told = [sentence["caption"] for sentence in sentences.loadAnns(sentences.getAnnIds(imgIds=image_id))]
         assert told == captions(scene)
     assert len({annotation["id"] for annotation in coco.anns.values()}) == len(coco.anns)

@@ -310,7 +310,7 @@ def _load(
     variant = _variant(folders["inpaint"], sources["inpaint"])
     chosen = _planned(name, folders, variant, device, low_memory)
     half = torch.bfloat16 if device == "cpu" else torch.float16
-    advice = "check the folder" if name != "full" else "`textedit-lite fetch full` checks the files; or use lite"
+    advice = f"`textedit-lite fetch {name}` checks the files; or use lite" if split_lcm(name)[0] == "full" else "check the folder"
     with loading(f"The {name} weights", advice):
         try:
             models = _loaded(folders, variant, name, device, half if chosen.half else torch.float32)

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import SettingsError, TextEditError
 from ..images import make_folder, open_image, write_text
-from ..models import Models, load_clip
+from ..models import Models, load_clip, split_lcm
 from . import figures as drawn
 from .editors import ABLE, IN_WORDS, trouble_named
 from .manifest import read_manifest
@@ -136,7 +136,7 @@ def _notes(runs: Sequence[Run]) -> str:
     ]
     if any(worlds):
         notes.append("The small world is no photograph: its figures compare with each other, not with the paper's.")
-    if not all(worlds) and any(run.settings["weights"] == "lite" for run in runs):
+    if not all(worlds) and any(split_lcm(run.settings["weights"])[0] == "lite" for run in runs):
         notes.append("The lite models have never seen a photograph: on such a set their scores mean nothing, they show that it runs.")
     if len({tuple((row["key"], row["prompt"]) for row in run.rows) for run in runs}) > 1:
         notes.append("These runs did not make the same edits, so their lines compare only as far as the sets are alike.")
