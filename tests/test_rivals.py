@@ -471,7 +471,7 @@ def test_a_search_takes_no_figures_of_another_one(rivals, tmp_path, monkeypatch)
 
 
 def test_figures_of_editors_that_do_all_and_more_than_they_are_asked(models, monkeypatch):
-    some = list(islice(tune.trials("color", 0), 2))
+    some = list(islice(tune.trials("color", 0), 1))
 
     def editor(careless: bool):
         made = {}
