@@ -457,7 +457,7 @@ def test_a_run_of_several_versions_says_so(runs, models, tmp_path):
     assert "under" not in report([folder], models=models).split("##")[0]
     manifest = json.loads((folder / "run.json").read_text())
     (folder / "run.json").write_text(json.dumps(manifest | {"started": 2 * manifest["started"]}))
-    assert "gone on with under 2 versions or machines" in report([folder], models=models)
+    assert "continued under 2 versions or machines" in report([folder], models=models)
 
 
 def test_a_run_whose_set_has_gone_is_reported_all_the_same(models, tmp_path):

@@ -106,7 +106,7 @@ def _about(runs: Sequence[Run]) -> str:
         s = run.settings
         done = f"{len(run.rows)} edits" if len(run.rows) == run.planned else f"{len(run.rows)} of {run.planned} edits so far"
         versions = len(read_manifest(run.folder)["started"])
-        mixed = f" Begun and gone on with under {versions} versions or machines (run.json)." if versions > 1 else ""
+        mixed = f" Begun and continued under {versions} versions or machines (run.json)." if versions > 1 else ""
         lines.append(f"- **{run.name}**: {done}, set {s['data']}, at most {s['images']} images a task, seed {s['seed']}, "
                      f"{s['weights']} weights, {s['device']}.{mixed}{run.lacking}")  # fmt: skip
     return "\n".join(lines) + "\n"
@@ -116,23 +116,23 @@ def _notes(runs: Sequence[Run]) -> str:
     """What is and what is not comparable."""
     worlds = [run.settings["data"] == "world" or any("oracle" in row for row in run.rows) for run in runs]
     notes = [
-        "In brackets: 95 % bootstrap intervals over the pictures, each with all of its edits; one without any width in the digits "
-        "shown, as of 4 out of 4, is left out, and is no certainty. A measure of pixels counts only edits that came back.",
-        '"A picture came back" is what the paper counts as success; "success" asks whether the change is there and the object '
-        "still that object, by the oracle where the scene is known, else by colour histogram, DETR and CLIP.",
-        '"Right of itself": of the edits that came back, those of which the editor\'s own verdict ("editor says so") is that of '
+        "In brackets are 95 % bootstrap intervals, which draw pictures, each with all of its edits. An interval without any width in "
+        "the digits shown, as of 4 out of 4, is left out, and is no certainty. A measure of pixels counts only edits that came back.",
+        '"A picture came back" is what the paper counts as success. "Success" asks whether the change is there and the object is '
+        "still that object: by the oracle where the scene is known, else by colour histogram, DETR and CLIP.",
+        '"Right of itself": of the edits that came back, those in which the editor\'s own verdict ("editor says so") agrees with '
         '"success". An editor that does not look at what it made has no verdict.',
-        '"Outside" is outside of the place where the edit may happen: the true box, grown as the editor grows its own. It is '
-        "the same for every editor. The capped PSNR of an exact background is 100 dB.",
-        "The paper's row is 1,000 images of COCO val2017, four tasks, full-size models, on an RTX A5000. Comparable with it are "
-        "runs on `coco` with `full` weights and --images 1000: the share that came back and the SSIM at 512x512, as far as the "
-        "paper's SSIM has these settings; the seconds only on its GPU; its FID only with an FID over Inception, not with "
-        "distances over CLIP.",
-        "A distance of sets says nothing without its features, its N and its pairing: see below the table's name. The edits "
-        "are compared with their own originals, so an editor that does nothing is best in it.",
-        "Success by DETR, CLIP and colour is judged with the models that the editors themselves use. Of a turn or a new view it asks "
-        "no more than that CLIP's features moved the way of the words: on the small world it passes about half of the edits that "
-        "turned nothing. So on photographs it tells only roughly who did more of TILT, FRONT and UPDOWN.",
+        '"Outside" means outside the place where the edit may happen. This place is the true box, grown as our editor grows its '
+        "own, and is the same for every editor. The PSNR of an exact background is capped at 100 dB.",
+        "The paper's row is 1,000 images of COCO val2017, four tasks, full-size models, on an RTX A5000. Runs on `coco` with `full` "
+        "weights and --images 1000 compare with it in the share that came back and, as far as the paper's SSIM has these settings, in "
+        "the SSIM at 512x512. Seconds compare only on its GPU, and its FID only with an FID over Inception, not with distances over "
+        "CLIP.",
+        "A distance between sets says nothing without its features, its N and its pairing, which end this list. The edits are "
+        "compared with their own originals, so an editor that does nothing is best in it.",
+        "Success by DETR, CLIP and colour is judged with the models that the editors themselves use. For a turn or a new view it asks "
+        "only that CLIP's features moved in the direction of the words: on the small world it passes about half of the edits that "
+        "turned nothing. So on photographs it tells only roughly which editor did more of TILT, FRONT and UPDOWN.",
     ]
     if any(worlds):
         notes.append("The small world is no photograph: its figures compare with each other, not with the paper's.")
