@@ -194,17 +194,19 @@ def as_markdown(figures: list[dict[str, Any]], usual: Way, seed: int, device: st
 
 def draw(figures: list[dict[str, Any]]):
     """Plots success against steps, one panel per guidance scale and one line per scheduler, with intervals; returns the Figure."""
-    scales = sorted({one["guidance"] for one in figures})
+    scales, names = sorted({one["guidance"] for one in figures}), dict.fromkeys(one["scheduler"] for one in figures)
+    apart = max(one["steps"] for one in figures) / 50  # alike as they are, lines at the same steps would hide each other
     figure, axes = panels(1, len(scales), 3.4, 2.8)
     for ax, scale in zip(axes, scales, strict=True):
-        for name in dict.fromkeys(one["scheduler"] for one in figures):
+        for place, name in enumerate(names):
             some = sorted((one for one in figures if (one["scheduler"], one["guidance"]) == (name, scale)), key=lambda one: one["steps"])
             success = np.array([one["success"] for one in some])
             ends = np.array([one["interval"] for one in some]).reshape(-1, 2).T
-            ax.errorbar([one["steps"] for one in some], success, np.abs(ends - success), marker="o", capsize=2, label=name)
+            steps = np.array([one["steps"] for one in some]) + apart * (place - (len(names) - 1) / 2)
+            ax.errorbar(steps, success, np.abs(ends - success), marker="o", markersize=4, capsize=2, label=name)
         ax.set_title(f"guidance {scale:g}", fontsize=9)
         ax.set_xlabel("steps")
-        ax.set_ylim(0, 1.02)
+        ax.set_ylim(max(0.0, min(one["interval"][0] for one in figures) - 0.1), 1.02)
     axes[0].set_ylabel("success, by the oracle")
     axes[-1].legend(fontsize=8, loc="lower right")
     return figure
