@@ -689,6 +689,12 @@ def test_masks_that_cannot_be(editor, image):
         editor.edit(image, CUP, mask=np.full((100, 100), 255, np.uint8))
 
 
+def test_without_fusion_clip_alone_weighs_all_that_fit_too(editor, image):
+    whole, alone = (editor.edit(image, CUP, select="all", rounds=1, steps=1, ablate=ablate) for ablate in (None, "fusion"))
+    assert all(candidate.score == candidate.clip_score for candidate in alone.candidates)
+    assert any(candidate.score != candidate.clip_score for candidate in whole.candidates)
+
+
 def test_a_batch_edits_one_object_a_picture(editor, image):
     with pytest.raises(SettingsError, match="one object a picture"):
         editor.edit_batch([image], [CUP], select="all")
