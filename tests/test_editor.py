@@ -760,6 +760,24 @@ def test_nothing_half_written_is_left(quick, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("written", [0, 1])
+def test_the_files_of_a_result_take_their_places_together(quick, tmp_path, monkeypatch, written):
+    quick.save(tmp_path / "out.png")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    other = dataclasses.replace(quick, image=ImageChops.invert(quick.image), message="Another one.")
+    kept, saved = Image.Image.save, []
+
+    def interrupted(self, *args, **options):
+        if len(saved) == written:
+            raise KeyboardInterrupt
+        saved.append(kept(self, *args, **options))
+
+    monkeypatch.setattr(Image.Image, "save", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        other.save(tmp_path / "out.png")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
 def test_an_edit_is_made_again_bit_for_bit(models, photo, tmp_path):
     mask = tmp_path / "mask.png"
     box_mask((256, 256), (50, 150, 110, 230)).save(mask)

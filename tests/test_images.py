@@ -26,6 +26,7 @@ from textedit_lite.images import (
     read_metadata,
     result_files,
     save_png,
+    write_files,
     write_text,
 )
 
@@ -728,6 +729,16 @@ def test_text_files_are_utf8_with_their_line_ends(tmp_path):
     assert (tmp_path / "out.json").read_bytes() == "a → b\nc\r\n".encode()
 
 
+def test_of_files_that_belong_together_all_are_written_or_none(tmp_path):
+    (tmp_path / "a.json").write_text("old")
+    for last in ("missing/b.png", "a.json/b.png"):
+        with pytest.raises(OutputError):
+            write_files({tmp_path / "a.json": "new", tmp_path / last: b"new"})
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
+    write_files({tmp_path / "a.json": "ñew", tmp_path / "b.png": b"new"})
+    assert (tmp_path / "a.json").read_text("utf-8") == "ñew" and (tmp_path / "b.png").read_bytes() == b"new"
+
+
 @pytest.mark.parametrize("name", ["mask", "out.PNG", "v1.2", "out.png.bak"])
 def test_names_that_promise_no_other_format_are_fine(picture, tmp_path, name):
     save_png(picture, tmp_path / name)
@@ -933,10 +944,9 @@ def test_whatever_happens_no_half_file_stays(output, tmp_path, monkeypatch, prob
     (tmp_path / "out.png").write_text("old")
     if when == "while replacing":
         monkeypatch.setattr(images.os, "replace", fail)
-    elif output is save:
-        monkeypatch.setattr(images.Image.Image, "save", fail)
     else:
-        monkeypatch.setattr(images, "_encodable", fail)
+        full = type("Full", (io.FileIO,), {"write": fail})
+        monkeypatch.setattr(images, "open", full, raising=False)
     with pytest.raises(expected) as error:
         output(tmp_path / "out.png")
     if expected is OutputError:

@@ -20,7 +20,7 @@ from .boxes import iou
 from .checksums import sha256_of
 from .detect import Detections, detect_batch, reduced
 from .errors import ImageError, SettingsError
-from .images import open_image, read_metadata, result_files, save_png, write_text
+from .images import open_image, png_bytes, read_metadata, result_files, write_files
 from .inpaint import Painting, inpaint_batch
 from .mask import check_mask
 from .match import FUSION, Candidate, Match, match
@@ -85,11 +85,11 @@ class EditResult:
             raise SettingsError(f"There is no edited picture to save: {self.message}")
         made_from = [file for file in (self.settings.image, self.settings.mask) if file] if self.settings else []
         picture, beside, mask = result_files(path, made_from)
-        save_png(self.image, picture, {METADATA: json.dumps(vars(self.settings))} if self.settings else None)
-        if self.mask is not None:
-            save_png(self.mask, mask)
         names = {"output": str(picture), "mask": None if self.mask is None else str(mask)}
-        write_text(beside, json.dumps(self.to_dict() | names, indent=2) + "\n")
+        files = {beside: json.dumps(self.to_dict() | names, indent=2) + "\n"}
+        if self.mask is not None:
+            files[mask] = png_bytes(self.mask)
+        write_files(files | {picture: png_bytes(self.image, {METADATA: json.dumps(vars(self.settings))} if self.settings else None)})
         return names
 
 

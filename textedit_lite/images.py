@@ -92,21 +92,37 @@ def save_png(image: Image.Image, path: str | os.PathLike, metadata: Mapping[str,
     An existing file is replaced only when the new one is complete. Raises OutputError if the name is of another kind
     of picture, or if the place cannot be written. Taught in notebook 05.
     """
-    from PIL.PngImagePlugin import PngInfo
-
     if Image.registered_extensions().get(Path(path).suffix.lower(), "PNG") != "PNG":
         raise OutputError(f'Results are PNG files: give "{path}" a name that ends in .png.')
+    write_files({path: png_bytes(image, metadata)})
+
+
+def png_bytes(image: Image.Image, metadata: Mapping[str, str] | None = None) -> bytes:
+    """A picture as the content of a PNG file, with `metadata` as its text chunks."""
+    from PIL.PngImagePlugin import PngInfo
+
     text = PngInfo()
     for key, value in (metadata or {}).items():
         text.add_text(key, _encodable(value))
-    with _replacing(path) as file:
-        image.save(file, format="PNG", pnginfo=text)
+    content = io.BytesIO()
+    image.save(content, format="PNG", pnginfo=text)
+    return content.getvalue()
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:
     """Writes a UTF-8 text file, all of it or nothing; raises OutputError as `save_png` does. Taught in notebook 05."""
-    with _replacing(path) as file:
-        file.write(_encodable(text).encode("utf-8"))
+    write_files({path: text})
+
+
+def write_files(contents: Mapping[str | os.PathLike, bytes | str]) -> None:
+    """Writes files that belong together: the last one takes its place first, and none does before all are complete.
+
+    Text becomes UTF-8. Raises OutputError as `save_png` does.
+    """
+    with contextlib.ExitStack() as files:
+        for path, content in contents.items():
+            data = _encodable(content).encode("utf-8") if isinstance(content, str) else content
+            files.enter_context(_replacing(path)).write(data)
 
 
 def make_folder(path: str | os.PathLike) -> Path:
