@@ -85,9 +85,14 @@ def test_each_step_and_seed_has_randomness_of_its_own_which_a_resumed_run_repeat
 
 def test_the_log_has_the_means_since_its_last_line_and_minutes(ticking, tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "LOG_EVERY", 2.5)
-    times = iter(range(9))
-    done = loop.run(nn.Linear(3, 1), lambda step, generator: torch.zeros(2, 3), lambda model, batch: (model(batch).mean(), {"n": next(times)}),
-                    tmp_path, 9 / 60, 1e-3, warmup=10, hold=1.0, progress=False)  # fmt: skip
+
+    def batches(step, generator):
+        return {"step": step, "x": torch.zeros(2, 3)}
+
+    def loss(model, batch):
+        return model(batch["x"]).mean(), {"n": batch["step"]}
+
+    done = loop.run(nn.Linear(3, 1), batches, loss, tmp_path, 9 / 60, 1e-3, warmup=10, hold=1.0, progress=False)
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [(line["step"], line["n"]) for line in lines] == [(3, 1), (6, 4), (9, 7)]
     assert [line["minutes"] for line in lines] == pytest.approx([0.05, 0.1, 0.15])

@@ -145,7 +145,7 @@ def test_a_sample_shows_what_its_caption_says_in_its_mask_and_the_scene_around_i
         inside, outside = np.zeros_like(mask), np.ones_like(mask)
         inside[ys.min() + 5 : ys.max() - 4, xs.min() + 5 : xs.max() - 4] = True  # away from the edge, which is resampled
         outside[max(0, ys.min() - 5) : ys.max() + 6, max(0, xs.min() - 5) : xs.max() + 6] = False
-        for where, own, other in ((inside, after, before), (outside, before, after)):
+        for where, own in ((inside, after), (outside, before)):
             assert np.abs(picture - own)[where].max() <= 2
         assert np.abs(picture - before)[inside].mean() > 2
     assert told == {"colour", "view", "pose"}
@@ -175,7 +175,8 @@ def test_a_batch_is_weighed_by_its_mask_and_told_in_full_in_part_or_not_at_all()
     count = 40
     mask = torch.zeros(count, 1, 4, 4)
     mask[:, :, 1:3, :2] = 1
-    samples = SimpleNamespace(target=torch.randn(count, 4, 4, 4), masked=torch.randn(count, 4, 4, 4), mask=mask, caption=torch.arange(1, count + 1))
+    target, masked = torch.randn(2, count, 4, 4, 4)
+    samples = SimpleNamespace(target=target, masked=masked, mask=mask, caption=torch.arange(1, count + 1))
     samples.target[:, 0, 0, 0] = samples.masked[:, 0, 0, 0] = samples.caption.float()
     shorter = np.arange(count + 1)[:, None] + np.zeros((1, 8), np.int64) + 1000
     batches, told = inpaint.batch_maker(samples, shorter), []
