@@ -29,7 +29,7 @@ def squares(model, batch):
 
 
 def test_a_run_is_adamw_on_its_schedule_and_ends_with_the_average(ticking, tmp_path):
-    steps, lr, warmup, hold, betas, decay, clip, ema = 12, 0.1, 4, 0.5, (0.8, 0.9), 0.5, 2.0, 0.3
+    steps, lr, warmup, hold, betas, decay, clip, ema = 12, 0.1, 4, 0.5, (0.8, 0.9), 0.5, 2.0, 0.5
     seen, model = [], a_model()
     mine, average = copy.deepcopy(model), copy.deepcopy(model.state_dict())
 
