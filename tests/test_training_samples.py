@@ -61,6 +61,20 @@ def test_a_measure_looks_at_test_scenes_alone(name, monkeypatch):
     assert found == [(0, "test", 5)]
 
 
+@pytest.mark.parametrize("name", ["clip", "detr", "mask2former", "sam", "vae"])
+def test_a_trainer_learns_from_training_scenes(name, tmp_path, monkeypatch):
+    module, found = importlib.import_module(f"textedit_lite.training.{name}"), []
+
+    def cache(folder, *given):
+        found.append(given)
+        raise Enough
+
+    monkeypatch.setattr(module, "scene_cache", cache)
+    with pytest.raises(Enough):
+        module.train(tmp_path, 1, seed=4, count=7)
+    assert found == [("train", 7, 4)]
+
+
 @pytest.mark.parametrize("module", [inpaint, text2image, instruct_pix2pix])
 def test_no_two_parts_of_the_samples_show_the_same_scene_and_all_are_for_training(module, asked, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "PART", 3)
