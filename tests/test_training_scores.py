@@ -36,12 +36,12 @@ def test_the_editors_figures_are_shares_but_for_the_sharpness():
     common = {"background_changed": 2, "status": "edited", "all_kept": True, "kept_if_seen": True}
     rows = [
         {"task": "tilt", "target": True, "success": True, "verified": True, "kept": True, "sharpness": 1.0, **common},
-        {"task": "tilt", "target": True, "success": False, "verified": True, "kept": False, "sharpness": 0.9, **common},
+        {"task": "tilt", "target": True, "success": False, "verified": False, "kept": False, "sharpness": 0.9, **common},
         {"task": "color", "target": True, "success": True, "verified": False, "kept": True, "sharpness": 0.1, **common},
         {"task": "color", "target": False, "success": False, "verified": False, **common},
     ]
     found = score_editor.summary(rows)
-    assert (found["tilt"], found["color"], found["target"], found["verified_rightly"]) == (0.5, 0.5, 0.75, 0.5)
+    assert (found["tilt"], found["color"], found["target"], found["verified_rightly"]) == (0.5, 0.5, 0.75, 0.75)
     assert found["kept"] == pytest.approx(2 / 3, abs=1e-4) and found["sharpness"] == 0.9 and found["background_changed"] == 8
 
 
