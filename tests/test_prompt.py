@@ -602,6 +602,7 @@ def test_ordinary_prompts_mean_what_they_always_did(prompt, told, changes, targe
         ("the umbrella the man is holding", "umbrella", "man holding"), ("the chair where the cat sleeps", "chair", "where cat sleeps"),
         ("the car between the bus and the truck", "car", "between bus truck"), ("the cup that is full of coffee", "cup", "full of coffee"),
         ("the woman in blue jeans", "person", "in blue jeans"), ("the car that has blue doors", "car", "with blue doors"),
+        ("the cat on its back", "cat", "on back"), ("the dog looking to the left", "dog", "looking to left"),
         ("the cat that looks like a dog", "cat", "looks like dog"), ("the car that I parked", "car", "i parked"),
     ],
 )  # fmt: skip

@@ -66,8 +66,9 @@ _DOES = {  # verbs that are neither adjective nor noun: "make the man wear a hat
     "have": "with", "wear": "wearing", "hold": "holding", "carry": "carrying", "ride": "riding", "eat": "eating",
     "chase": "chasing", "kick": "kicking", "read": "reading", "show": "showing", "match": "matching", "smile": "smiling",
     "sit": "sitting", "lie": "lying", "fall": "falling", "sleep": "sleeping", "run": "running", "jump": "jumping",
-    "fly": "flying", "swim": "swimming", "dance": "dancing", "stand": "standing", "lean": "leaning", "say": "saying",
+    "fly": "flying", "swim": "swimming", "dance": "dancing", "say": "saying",
 }  # fmt: skip
+_LOOKS = {*TAILS, *BEHIND} - {"like", "as"}  # "look at the cat", "look up"
 _SWAPS = ("swap", "exchange", "switch")
 VERBS = {*_CONNECTORS, *_DOES_IT_ALL, *_SWAPS}
 _GERUNDS = {f"{stem}ing": verb for verb in VERBS for stem in (verb, verb.removesuffix("e"), verb + verb[-1])}  # "making"
@@ -143,7 +144,7 @@ _PLAINLY = {  # wordy phrases and their plain forms, in the order in which they 
     r"\b(?:pair|bunch|piece|slice) of |(?<=\w )(?:number|no|nr) (?=\d+\b)": "",
     rf"^substitute (an? .+?) for (?={_any(ARTICLES)} )(.+)": r"replace \2 with \1",
     rf"\b(an? .+?) version of (?={_any(ARTICLES)} )": r"\1 out of ",
-    r"\b(?<!the )(?<!'s )back (?=to (?!the |us|me)|upright|right side|the right way)": "",
+    r"\b(?<!the )(?<!its )(?<!his )(?<!her )(?<!'s )back (?=to (?!the |us|me)|upright|right side|the right way)": "",
     r"\bfrom an? (\w+) one (?=to |into )": r"from \1 ",
     rf"{_SO}(?:i|we|you) (?:can )?see (?:it from )?(?:its|the) (front|side)\b": r"to be seen from the \1",
     rf"{_SO}(?:its|the) (front|side) (?:is (?:visible|shown|seen)|faces (?:us|me|the camera|the viewer))\b": r"to be seen from the \1",
@@ -381,7 +382,8 @@ def _at_bare_to(words: list[str]) -> tuple[list[str], list[str]] | None:
     for at, word in enumerate(words):
         if word in ("to", "into") and at not in inside and read_phrase(words[:at]).category and not read_phrase(words[:at]).extra:
             target = words[at + 1 :]
-            return (words[:at], target) if says_how(target) or read_phrase(target).category else None
+            if says_how(target) or read_phrase(target).category:
+                return words[:at], target
     return None
 
 
@@ -518,7 +520,7 @@ def _cut_order(verb: str, words: list[str]) -> tuple[list[str], list[str], bool]
             target = words[at:] if says_how(words[at:]) else words[at + 1 :]  # "to the camera" is a view, "the camera" a thing
             if word == "to" and target[:1] and target[0] in _DOES:
                 target = [_DOES[target[0]], *target[1:]]
-            elif word == "look" and target[:1] and target[0] in (*TAILS, *BEHIND) and target[0] != "like" and not says_how(target):
+            elif word == "look" and target[:1] and target[0] in _LOOKS and not says_how(target):
                 target = ["looking", *target]
             return _without_helpers(words[:at]), target, word not in ("to", "into", "with", "by")
     if verb not in _WITHOUT_CONNECTOR:

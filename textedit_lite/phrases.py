@@ -170,7 +170,7 @@ def _poses_and_views() -> Meanings:
     words |= dict.fromkeys(_phrases("turned|flipped", "over|180|180 degrees|by 180|by 180 degrees"), ("pose", "upside down"))
     words |= dict.fromkeys(("flipped", "flip over", "flipped vertically", "inverted"), ("pose", "upside down"))
     mirrored = _phrases("flipped|mirrored", "horizontally|sideways|left to right")
-    words |= dict.fromkeys([*mirrored, "mirrored", *_phrases("tipped|toppled|knocked", "|over")], ("other", None))
+    words |= dict.fromkeys([*mirrored, "mirrored", "standing up", *_phrases("tipped|toppled|knocked", "|over")], ("other", None))
     words |= dict.fromkeys(_phrases("|from|standing|sitting", "upright"), ("pose", "upright"))
     words |= dict.fromkeys(_phrases("|the", "right side up|right way up"), ("pose", "upright"))
     toward = ["front", "forward", "forwards", *_phrases(_STRAIGHT, "|to|toward|towards", f"the front|{_CAMERA}")]
@@ -179,7 +179,7 @@ def _poses_and_views() -> Meanings:
     words |= dict.fromkeys(["front facing", *_phrases("|seen", "head on"), *_phrases("|in", "|a|the", "frontal view")], ("view", "front"))
     words |= dict.fromkeys(["in profile", *_phrases("|in|from", "|a|the", "profile view"), *_phrases("|seen", "side on")], ("view", "side"))
     words |= dict.fromkeys(_phrases("facing|looks|looking", "|to the|to its|toward the|towards the", "left|right"), ("other", None))
-    words |= dict.fromkeys(_phrases("|lying|laid|turned|tipped", "on|onto", "its|his|her", "side|back"), ("other", None))
+    words |= dict.fromkeys(_phrases("lying|laid|turned|tipped", "on|onto", "its|his|her", "side|back"), ("other", None))
     for view in ("front", "side"):
         words |= dict.fromkeys(_phrases("|seen|viewed|shown|visible", "from", "|the|its", view), ("view", view))
         words |= dict.fromkeys([f"{view} view", *_phrases("in|with|from", "|a|the", f"{view} view")], ("view", view))
