@@ -15,6 +15,7 @@ from textedit_lite.errors import PromptError
 from textedit_lite.phrases import (
     ARTICLES,
     ASPECTS,
+    BEHIND,
     LONGEST,
     OWNED,
     PARTS,
@@ -46,25 +47,31 @@ _CONNECTORS = {  # the verbs that stand first, and the words that begin their ta
     **dict.fromkeys(("change", "transform", "convert", "morph", "turn", "rotate", "spin"), ("to", "into")),
     **dict.fromkeys(("modify", "alter", "edit", "adjust", "set"), ("to", "into")),
     **dict.fromkeys(("make", "let", "have", "get"), ("into", "become", "be", "look", "turn", *_SEEMS)),
-    **dict.fromkeys("paint repaint spray tint colour color recolour recolor dye give put place stand".split(), ()),
+    **dict.fromkeys("paint repaint spray tint stain fill colour color colourise colorize recolour recolor dye".split(), ()),
+    **dict.fromkeys("give put place stand".split(), ()),
     **dict.fromkeys(("replace", "substitute"), ("with", "by")),
 }
 _WITHOUT_CONNECTOR = set(_CONNECTORS) - set(
     "change transform convert morph modify alter edit adjust replace substitute".split()
 )
 _DOES_IT_ALL = {  # "tilt the car slightly" = "make the car tilted slightly"
-    "tilt": "tilted", "lean": "leaning", "flip": "flipped", "turn": "turned", "rotate": "turned", "invert": "inverted",
+    "tilt": "tilted", "lean": "leaning", "slant": "slanted", "incline": "inclined", "tip": "tipped", "lay": "lying", "flip": "flipped",
+    "turn": "turned", "rotate": "turned", "spin": "turned", "invert": "inverted", "overturn": "overturned", "mirror": "mirrored",
     "straighten": "upright",
 }  # fmt: skip
-_BY_ITSELF = {**_DOES_IT_ALL, "face": "facing", "point": "pointing", "stand": "standing", "lie": "lying"}  # "the car tilts"
+_BY_ITSELF = {  # "the car tilts"
+    **_DOES_IT_ALL, "face": "facing", "look": "looking", "point": "pointing", "stand": "standing", "lie": "lying",
+}  # fmt: skip
 _DOES = {  # verbs that are neither adjective nor noun: "make the man wear a hat"
     "have": "with", "wear": "wearing", "hold": "holding", "carry": "carrying", "ride": "riding", "eat": "eating",
     "chase": "chasing", "kick": "kicking", "read": "reading", "show": "showing", "match": "matching", "smile": "smiling",
     "sit": "sitting", "lie": "lying", "fall": "falling", "sleep": "sleeping", "run": "running", "jump": "jumping",
-    "fly": "flying", "swim": "swimming", "dance": "dancing",
+    "fly": "flying", "swim": "swimming", "dance": "dancing", "say": "saying",
 }  # fmt: skip
+_LOOKS = {*TAILS, *BEHIND} - {"like", "as"}  # "look at the cat", "look up"
 _SWAPS = ("swap", "exchange", "switch")
 VERBS = {*_CONNECTORS, *_DOES_IT_ALL, *_SWAPS}
+_GERUNDS = {f"{stem}ing": verb for verb in VERBS for stem in (verb, verb.removesuffix("e"), verb + verb[-1])}  # "making"
 _INFIX = ("changes", "change", "changed", "transforms", "turns", "turn", "turned", "becomes", "become", "be")
 _FROM = ("changes", "change", "changed", "turns", "turn", "goes", "go")
 _INFIX_ALONE = ("turns", "turn", "becomes", "become", "be")
@@ -72,7 +79,7 @@ _PASSIVE = {"replaced": ("with", "by"), **dict.fromkeys(("transformed", "convert
 _MODALS = ("should", "must", "shall", "will", "would")
 _HELPERS = "should must shall will would may might could is are be to now needs need has have ought supposed going gets get".split()
 BEGINS_TARGET = "to into look appear seem turn like be being become as if it is was were".split()
-NEGATIONS = set("not less none don't dont never doesn't isn't shouldn't can't won't neither nor".split())
+NEGATIONS = set("not non except less none don't dont never doesn't isn't shouldn't can't won't neither nor".split())
 SECOND_CHANGE = {"->", "changes", "becomes", "turns", "change", "make", "replace"}
 
 # What this editor does not do: the verbs that ask for it, and what would become of the object.
@@ -84,8 +91,9 @@ UNKNOWN_TURNS = set(
     "around round about back backward backwards away sideways left right way degrees turn circle "
     "clockwise anticlockwise counterclockwise turned".split()
 )
+SEVERAL = {"all", "every", "both", "each", "several", "few", "many", "some", "couple", "group"}
 UNSAID = {"different", "other", "another", "same", "some", "any", "new", "random"}
-OF_TURNS = {*ARTICLES, *"to by other opposite half quarter full completely bit little slightly counter looking".split()}
+OF_TURNS = {*ARTICLES, *"to by other opposite half quarter full completely bit little slightly counter".split()}
 
 
 # ------------------------------------------------------------------------------------------------- plain words
@@ -96,26 +104,30 @@ def _any(words: Iterable[str]) -> str:
 NUMBERS = {"two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"}
 _FIRST = "nearest closest tallest shortest longest widest".split()
 _FIRST += sorted(
-    phrase[0] for phrase, (kind, _) in SOURCE.items() if kind == "rank" or kind == "selector" and phrase[0].endswith(("st", "er"))
+    phrase[0] for phrase, (kind, _) in SOURCE.items()
+    if kind == "rank" or kind == "selector" and phrase[0].endswith(("st", "er")) and phrase[0] != "center"
 )
 
 # A wish may lack the verb: "I want the car red".
 _EDIT_PICTURE = rf"(?:edit|change|alter|modify|adjust) (?:the|this|my) (?:{PICTURE}) "
 _POLITE = re.compile(
-    "(?:(?:just|only|okay|ok|so|hey|hi|hello|kindly|also|go ahead and|try to|help me to|help me) "
-    f"|(?:can|could|would|will) (?:you|u|we|i) |(?:let|let us|first|now|then) (?={_any(sorted(VERBS))} )"
+    "(?:(?:just|only|okay|ok|so|hey|hi|hello|kindly|also|go ahead and|try to|try|help me to|help me|how about|would you mind) "
+    "|(?:can|could|would|will) (?:you|u|we|i) |(?:you|we|i) (?:should|must|could|can|have to|need to|wanna) "
+    f"|(?:let|let us|first|now|then|next) (?={_any(sorted(VERBS))} )"
     f"|(?:can|could|should|will|would|may) (?={_any(ARTICLES)} )"
     "|(?:is it|would it be) possible to |do you think |i was wondering if |(?:i|we) think (?:that )?"
     f"|slightly (?=tilt |lean )|spray (?=paint )|{_EDIT_PICTURE}to (?={_any(sorted(VERBS))} )|in (?:the|this|my) (?:{PICTURE}) )+"
 )
 _WISH = re.compile(
     "(?:(?:i|we)(?:'d| would)? (?:want|need|like|love|wish|prefer) (?:for )?(?:you )?(?:to see |to have |to )?"
-    "|(?:let me see|show me|show|see|view|imagine|render|give me|let there be|there (?:should|must) be) "
+    "|make (?:sure|certain|it so) (?:that )?|what if |(?:how|what) would (?=.* look )"
+    "|(?:let (?:me |us )?see|show me|show|see|view|imagine|render|give me|gimme|let there be|there (?:should|must) be) "
     f"|{_EDIT_PICTURE}so (?:that )?|(?:put|place|draw|use|have|get|paint) (?=an? .*(?:instead|place) of ))"
 )
 _AFTERWARDS = re.compile(
-    "(?: (?:thanks|thank you|for me|too|as well|again)| (?:(?:and|but|while) )?"
-    "(?:keep|keeping|leave|leaving|without changing) (?:everything|anything|all|the (?:rest|others?))\\b.*)+$"
+    "(?: (?:thanks|thank you|thx|ty|cheers)(?: a lot| very much)?| (?:for me|too|as well|again)| without changing .*"
+    "| (?:(?:and|but|while) )?(?:keep|keeping|leave|leaving) (?:(?:everything|anything|all|the (?:rest|others?))\\b.*"
+    "|(?:the|its|his|her) \\w+(?: the same| unchanged| alone| as (?:it|they) (?:is|are|was|were))?))+$"
 )
 _TAKE_AND = re.compile(
     rf"^(?:take|find|pick|choose|select|locate|look at|see) (.+?) (?:(?:and|then) )*({_any(sorted(VERBS))}) (?:it|them)\b"
@@ -128,13 +140,17 @@ _PLAINLY = {  # wordy phrases and their plain forms, in the order in which they 
     r"\bin (?:the )?place of\b": "instead of",
     r"^(?:make )?the (front|side)(?: side)? of (.+?) (?:to be |be )?visible$": r"make \2 seen from the \1",
     r"\ban? (\w+) (?:shade|tone|hue) of ": r"\1 ",
-    r"\b(?:pair|bunch|piece|slice) of ": "",
+    r"^(?:stand|straighten) (?:up (.+)|(.+) up)$": r"make \1\2 upright",
+    r"\b(?:pair|bunch|piece|slice) of |(?<=\w )(?:number|no|nr) (?=\d+\b)": "",
+    rf"^substitute (an? .+?) for (?={_any(ARTICLES)} )(.+)": r"replace \2 with \1",
+    rf"\b(an? .+?) version of (?={_any(ARTICLES)} )": r"\1 out of ",
+    r"\b(?<!the )(?<!its )(?<!his )(?<!her )(?<!'s )back (?=to (?!the |us|me)|upright|right side|the right way)": "",
     r"\bfrom an? (\w+) one (?=to |into )": r"from \1 ",
     rf"{_SO}(?:i|we|you) (?:can )?see (?:it from )?(?:its|the) (front|side)\b": r"to be seen from the \1",
     rf"{_SO}(?:its|the) (front|side) (?:is (?:visible|shown|seen)|faces (?:us|me|the camera|the viewer))\b": r"to be seen from the \1",
     rf"{_SO}(?:it|they) (?:is |are |becomes |become |looks |look |will be |should be )?": "to be ",
     r"\b(?:around|round) (?=to (?:be|face|look|point)\b)": "",
-    rf"\b(?:({_any(_FIRST)})(?: ones?)?|ones?) of (?:{_COUNTED}|(?:the|these|those) )": r"\1 ",
+    rf"\b(?:({_any(_FIRST)})(?: ones?)?|ones?) of (?:{_COUNTED}|(?:all )?(?:the|these|those) |all )": r"\1 ",
     rf"(?<!to )(?<!on )(?<!at )(?<!in )\bthe (left|right|middle|centre|center)(?: one)? of {_COUNTED}": r"the \1 ",
     r"\bwhose (?:colour|color|view|pose) (?=is |was )": "that ",
     r"(?<=\w )(?:that|which|who) (?:has|have) ": "with ",
@@ -149,8 +165,10 @@ _ADJECTIVES = ("colour", "view", "pose", "selector")
 def words_of(text: str) -> list[str]:
     """Lower-case words: arrows become "->", hyphens divide, punctuation, pictographs and a possessive 's (but a part owner's) fall away."""
     text = unicodedata.normalize("NFKC", text).lower().replace("\u2019", "'")
-    text = re.sub(r"^\W*(?:prompt|task|edit|instruction)\s*:", "", text)
+    text = re.sub(r"^\W*(?:(?:prompt|task|edit|instruction|question|q)\s*:|\d+[.)]\s)", "", text)
+    text = re.sub(r"^\W*why (?:not|don't (?:you|we)) ", "", text)
     text = re.sub(r"(?<=\w)(?:\s*&\s*|\s+(?:plus|as well as)\s+)(?=\w)", " and ", text)
+    text = re.sub(r"(?<=\w)\s*=\s*(?=\w)", " -> ", text)  # "car = red"
     text = re.sub("[-=]*>|[\u2192\u21d2\u2794\u279c\u27a1\u27f6]", " -> ", text)
     text = re.sub(rf"\b({'|'.join(_WHO)})'s\b", r"\1 is", text)
     text = re.sub(r"\b((?:wo)?m[ae]n|person|people|child|children)s (?=\w)", r"\1's ", text)  # "the mans shirt"
@@ -180,6 +198,9 @@ def plain_words(words: list[str]) -> tuple[list[str], list[str]]:
     """A prompt as a bare order, and what its "instead of ..." names: "can you ...", "I want the car to be red"."""
     said = _AFTERWARDS.sub("", " ".join(words))
     said = said[polite.end() :] if (polite := _POLITE.match(said)) else said
+    first, _, rest = said.partition(" ")
+    if first in _GERUNDS and rest.split(" ")[0] in ARTICLES:
+        said = f"{_GERUNDS[first]} {rest}"
     said = _TAKE_AND.sub(r"\2 \1", said)
     if wish := _WISH.match(said):
         said = said[wish.end() :]
@@ -330,7 +351,7 @@ def cut(words: list[str]) -> tuple[list[str], list[str], bool]:
     """(source words, target words, whether the target may be a bare adjective of the source: "make the car shiny")."""
     if "->" in words:
         at = words.index("->")
-        return words[int(words[0] in VERBS) : at], words[at + 1 :], False
+        return words[int(words[0] in VERBS - PARTS) : at], words[at + 1 :], False
     if not {"changes", "becomes"} & set(words):
         verb, rest = words[0], _how_behind(words[0], words[1:])
         if words[:2] == ["get", "rid"]:
@@ -345,7 +366,7 @@ def cut(words: list[str]) -> tuple[list[str], list[str], bool]:
             return _cut_order(verb, rest)
         if verb in REMOVES_OR_ADDS:
             raise PromptError(IN_ITS_PLACE)
-    if cut := _at_verb(words):
+    if cut := _at_verb(words) or _at_bare_to(words):
         return *cut, False
     raise PromptError(IN_ITS_PLACE if words[-1] in IS_GONE else NO_CHANGE)
 
@@ -353,6 +374,17 @@ def cut(words: list[str]) -> tuple[list[str], list[str], bool]:
 def _at_verb(words: list[str]) -> tuple[list[str], list[str]] | None:
     """Cuts at the verb between source and target, "changes to", "becomes", "is now"; None if there is none."""
     return _at_passive_or_modal(words) or _at_itself(words) or _at_infix(words) or _at_is_now(words)
+
+
+def _at_bare_to(words: list[str]) -> tuple[list[str], list[str]] | None:
+    """Cuts "the blue car to red" and "cat to dog", which lack their verb: a known thing, and what it can become."""
+    inside = _inside_relations("", words)
+    for at, word in enumerate(words):
+        if word in ("to", "into") and at not in inside and read_phrase(words[:at]).category and not read_phrase(words[:at]).extra:
+            target = words[at + 1 :]
+            if says_how(target) or read_phrase(target).category:
+                return words[:at], target
+    return None
 
 
 def _at_passive_or_modal(words: list[str]) -> tuple[list[str], list[str]] | None:
@@ -379,7 +411,8 @@ def _at_itself(words: list[str]) -> tuple[list[str], list[str]] | None:
 def what_it_does(words: list[str]) -> list[str] | None:
     """"lean to the left", "leans to the left" -> "leaning to the left"; None where words begin with no such verb."""
     verb = _BY_ITSELF.get(words[0].removesuffix("s")) if words else None
-    return [verb, *words[1:]] if verb and says_how([verb, *words[1:]]) else None
+    does = [verb, *words[1:]]
+    return does if verb and (says_how(does) or len(does) > 1 and tuple(does) in TARGET) else None
 
 
 def _at_infix(words: list[str]) -> tuple[list[str], list[str]] | None:
@@ -417,7 +450,9 @@ def _how_behind(verb: str, words: list[str]) -> list[str]:
     """What follows a verb, its object first: "red the car" -> "the car red", "over the left cup" -> "the left cup over"."""
     for at in [at for at, word in enumerate(words) if word in ARTICLES][:2]:  # "to the left the car" has two
         how = words[:at]
-        if how and how[0] not in ARTICLES and (says_how(how) or says_how([_DOES_IT_ALL.get(verb, verb), *how])):
+        if how and how[0] not in ARTICLES and (
+            says_how(how) or says_how([_DOES_IT_ALL.get(verb, verb), *how]) or verb == "turn" and how in (["on"], ["off"])
+        ):
             return [*words[at:], *how]
     return words
 
@@ -443,12 +478,14 @@ def _cut_what_it_does(verb: str, words: list[str]) -> tuple[list[str], list[str]
     if "be" in words:  # "so that it is upside down"
         at = words.index("be")
         return _without_helpers(words[:at]), words[at + 1 :], True
+    if {("to", "face"), ("to", "look"), ("to", "point")} & {*zip(words, words[1:])}:
+        return None  # "turn the dog to face left" is cut at its "to"
     items = scan(words, SOURCE)
     for at in range(len(items)):
         source, how = _joined(items[: at + 1]), _joined(items[at + 1 :])
         target = [_DOES_IT_ALL[verb], *how]
-        if source[-1] in (*ARTICLES, *TAILS, "to", "be") and not is_stranded(items, at):
-            continue
+        if source[-1] in (*ARTICLES, *TAILS, "to", "be") and not is_stranded(items, at) or how[:1] == ["orange"]:
+            continue  # "the red orange" is the fruit
         manner = how and verb != "straighten" and not says_how(how) and all(map(_is_manner, how)) and read_phrase(source).noun
         if tuple(target) in TARGET or says_how(target) or manner:
             return source, target, True
@@ -478,11 +515,12 @@ def _cut_order(verb: str, words: list[str]) -> tuple[list[str], list[str], bool]
         does = at and not again and word in _BY_ITSELF and verb in ("make", "let", "have", "get")
         if does and (target := what_it_does(words[at:])):
             return _without_helpers(words[:at]), target, True
-        if word in _CONNECTORS[verb] and not again and at not in inside and not _is_place(words[at:]):
+        connects = word in _CONNECTORS[verb] or _connects_loosely(verb, words, at)
+        if _is_from_to(words, at) or connects and not again and at not in inside and not _is_place(words[at:]):
             target = words[at:] if says_how(words[at:]) else words[at + 1 :]  # "to the camera" is a view, "the camera" a thing
             if word == "to" and target[:1] and target[0] in _DOES:
                 target = [_DOES[target[0]], *target[1:]]
-            elif word == "look" and target[:1] and target[0] in TAILS and target[0] != "like" and not says_how(target):
+            elif word == "look" and target[:1] and target[0] in _LOOKS and not says_how(target):
                 target = ["looking", *target]
             return _without_helpers(words[:at]), target, word not in ("to", "into", "with", "by")
     if verb not in _WITHOUT_CONNECTOR:
@@ -499,6 +537,18 @@ def _cut_order(verb: str, words: list[str]) -> tuple[list[str], list[str], bool]
         raise PromptError(IN_ITS_PLACE)
     gives = verb == "give" and target or verb == "get" and target[:1] in (["a"], ["an"])
     return source, ["with", *target] if gives else target, True
+
+
+def _connects_loosely(verb: str, words: list[str], at: int) -> bool:
+    """Whether a word begins the target though it is none of its verb's connectors: "replace the cat for a dog"."""
+    loose = verb not in _WITHOUT_CONNECTOR and words[at] in ("for", "by", "to", "into")
+    return loose and words[at + 1 : at + 2] in (["a"], ["an"]) and not {*_CONNECTORS[verb]} & {*words[at:]}
+
+
+def _is_from_to(words: list[str], at: int) -> bool:
+    """Whether a word is the "to" of "from red to blue"."""
+    how = words[words.index("from") : at] if words[at] in ("to", "into") and "from" in words[:at] else []
+    return says_how(how) and says_how(words[at + 1 :])
 
 
 def _awaits_verb(words: list[str]) -> bool:
@@ -518,8 +568,10 @@ def _cut_without_connector(words: list[str]) -> tuple[list[str], list[str]]:
         if open_end or source[-1] in (*ARTICLES, "and") or target[0] == "and" or not read_phrase(source).noun:
             continue
         before = _joined(items[: at - 1])
-        if items[at].kind == "colour" and last.words[0] in SHADES and read_phrase(before).noun and before[-1] not in ARTICLES:
+        if items[at].kind == "colour" and last.words[0] in SHADES and read_phrase(before).noun and before[-1] not in (*ARTICLES, *TAILS):
             continue  # "the car" becomes dark red, not "the car dark" red; but "the bird in the sky" does become blue
+        if last.words == items[at].words == ["orange"] and items[at + 1 : at + 2] and items[at + 1].words != ["and"]:
+            continue  # the orange orange becomes green
         if target[0] == "in" and items[at].kind == "colour" and items[at + 1 : at + 2] and items[at + 1].kind == "colour":
             continue  # the man in white becomes blue
         if says_how(target) or target[0] == "with" and says_how(target[1:]):

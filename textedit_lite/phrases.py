@@ -15,8 +15,8 @@ Meanings = dict[str, tuple[str, str | None]]
 Lexicon = dict[tuple[str, ...], tuple[str, str | None]]
 
 _SYNONYMS = {
-    "airplane": "plane, aeroplane, airliner, aircraft", "backpack": "rucksack", "baseball glove": "baseball mitt, mitt", "bicycle": "bike",
-    "boat": "ship", "car": "automobile", "cell phone": "cellphone, mobile phone, smartphone, phone", "couch": "sofa",
+    "airplane": "plane, air plane, aeroplane, airliner, aircraft", "backpack": "rucksack", "baseball glove": "baseball mitt, mitt",
+    "bicycle": "bike", "boat": "ship", "car": "automobile", "cell phone": "cellphone, mobile phone, smartphone, phone", "couch": "sofa",
     "cup": "mug, teacup, tea cup", "donut": "doughnut", "fire hydrant": "hydrant", "hair drier": "hair dryer, hairdryer",
     "handbag": "purse, hand bag", "hot dog": "hotdog", "laptop": "laptop computer", "microwave": "microwave oven",
     "motorcycle": "motorbike, motor bike, motor cycle", "person": "human", "potted plant": "houseplant, plant, pot plant",
@@ -24,7 +24,7 @@ _SYNONYMS = {
     "snowboard": "snow board", "suitcase": "luggage", "surfboard": "surf board", "teddy bear": "teddy, stuffed bear",
     "tennis racket": "racket, racquet, tennis racquet", "tie": "necktie", "toilet": "toilet bowl", "toothbrush": "tooth brush",
     "traffic light": "stoplight, stop light, traffic signal", "truck": "lorry", "tv": "television, tv set", "umbrella": "parasol",
-    "wine glass": "wineglass, glass of wine",
+    "wine glass": "wineglass, glass of wine, glass of red wine, glass of white wine",
 }  # fmt: skip
 # Names of what to find, but not of what something becomes: the bat that a bird turns into is another one. "Gloves" are worn.
 _FOUND_AS = {"bat": "baseball bat", "bats": "baseball bat", "glove": "baseball glove"}
@@ -37,10 +37,10 @@ _KINDS = {
               "dad, son, daughter, brother, sister",
     "airplane": "jet, fighter jet, biplane", "bear": "cub, bear cub, polar bear, grizzly bear, panda",
     "bird": "duck, goose, swan, seagull, gull, pigeon, parrot, owl, eagle, penguin, rooster, hen",
-    "boat": "sailboat, sailing boat, canoe, kayak, ferry, yacht, speedboat, rowboat, rowing boat, cruise ship, fishing boat",
+    "boat": "sailboat, sail boat, sailing boat, canoe, kayak, ferry, yacht, speedboat, rowboat, rowing boat, cruise ship, fishing boat",
     "bus": "school bus, double decker, double decker bus, minibus", "cake": "cupcake",
-    "car": "taxi, van, minivan, jeep, suv, sedan, limousine, police car, sports car, race car", "cat": "kitten", "chair": "armchair, stool",
-    "cow": "calf, bull", "dining table": "table", "dog": "puppy, pup", "handbag": "bag, shoulder bag, tote bag",
+    "car": "taxi, cab, van, minivan, jeep, suv, sedan, limousine, police car, sports car, race car", "cat": "kitten",
+    "chair": "armchair, stool", "cow": "calf, bull", "dining table": "table", "dog": "puppy, pup", "handbag": "bag, shoulder bag, tote bag",
     "horse": "foal, pony, stallion, mare", "motorcycle": "scooter, moped, dirt bike", "mouse": "computer mouse", "oven": "stove",
     "remote": "controller, game controller", "sandwich": "burger, hamburger, cheeseburger", "sheep": "lamb",
     "sports ball": "ball, tennis ball, football, soccer ball, basketball, volleyball, baseball, beach ball",
@@ -80,16 +80,17 @@ _COLOURS = {name: name for name in PHOTOGRAPHED}
 _COLOURS |= {"gray": "grey", "golden": "gold", "violet": "purple"}
 SHADES = set(  # of the colour behind them; "baby blue" is no baby
     "dark light bright darker lighter brighter pale deep vivid neon pastel shiny glossy matte metallic navy sky royal lime hot "
-    "bluish reddish greenish half baby jet olive forest grass mint emerald apple mustard lemon ruby cherry blood chocolate snow".split()
+    "bluish reddish greenish greyish grayish yellowish pinkish purplish brownish whitish blackish half baby jet olive forest grass mint "
+    "emerald apple mustard lemon ruby cherry blood chocolate snow rose midnight electric powder steel sea ocean sage wine burgundy".split()
 )
 _SELECTORS = {
     "left": "left, leftmost, left most, left hand, furthest left, farthest left",
     "right": "right, rightmost, right most, right hand, furthest right, farthest right",
     "top": "top, topmost, upper, uppermost, highest", "bottom": "bottom, bottommost, lower, lowest, lowermost",
-    "largest": "largest, larger, large, biggest, bigger, big", "smallest": "smallest, smaller, small, little, tiny",
+    "largest": "largest, larger, large, biggest, bigger, big, huge", "smallest": "smallest, smaller, small, little, tiny, tiniest",
     "middle": "middle, middlemost, centre, center, central",
 }  # fmt: skip
-_PLAIN_SIZES = "large big small little tiny".split()  # beside a place they describe: "the little boat on the left" is the left one
+_PLAIN_SIZES = "large big huge small little tiny".split()  # beside a place they describe: "the little boat on the left" is the left one
 # What the boxes of two objects can tell. "Behind" and "in front of" they cannot: a box has no depth.
 _RELATIONS = {
     "above": "above, over, on top of, atop, higher than", "below": "below, under, underneath, beneath, lower than",
@@ -100,17 +101,18 @@ _RELATIONS = {
 _RANKS = {"first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8, "ninth": 9,
           "1st": 1, "2nd": 2, "3rd": 3, **{f"{n}th": n for n in range(4, 21)}}  # fmt: skip
 ARTICLES = "a an the this that these those my your its his her their our".split()
-_PRONOUNS = "it one ones me us them they he she everything something anything".split()
+_PRONOUNS = "it one ones me us them they he him she everything something anything everyone everybody someone somebody anyone".split()
 TAILS = (
     "with without on in at of near next by behind under below above over beside between from to for off inside outside "
     "out within like as against around across along through among opposite past toward towards onto upon who which whose where while"
 ).split()
 _STANDS = "that which who is are standing stands sitting sits lying lies located placed positioned".split()
-_BEHIND = "far farther farthest further furthest nearer closer most away up down here there so until".split()  # a noun, and not part of it
+BEHIND = "far farther farthest further furthest nearer closer most away up down here there so until".split()  # a noun, and not part of it
 _SUBJECTS = "i you we he she they".split()
 ASPECTS = "colour color view pose orientation direction".split()
 PICTURE = "image|picture|photo|photograph|scene"
 _CAMERA = "the camera|the viewer|me|us"
+_STRAIGHT = "|straight|directly|right"  # "at the camera"
 _OF_CENTRE = ("tail", "middle")  # "left of the middle", of no object
 
 
@@ -152,7 +154,7 @@ def _things() -> Meanings:
 
 def _poses_and_views() -> Meanings:
     words: Meanings = {}
-    tilted, slightly = "tilt|tilted|tilting|leaning", "|slightly|slight|a bit|a little|a little bit"
+    tilted, slightly = "tilt|tilted|tilting|leaning|slanted|slanting|inclined", "|slightly|slight|a bit|a little|a little bit"
     toward = "|to|to the|to its|toward the|towards the"
     lefts = ["", *_phrases(toward, "left|left side"), *"leftward leftwards counterclockwise anticlockwise".split(), "counter clockwise"]
     others = [*_phrases(toward, "right|right side|front"), *"rightward rightwards clockwise".split()]
@@ -162,19 +164,22 @@ def _poses_and_views() -> Meanings:
         for phrase in ((tilted, slightly, side), (slightly, tilted, side), (tilted, side, slightly)):
             words |= dict.fromkeys(_phrases(*phrase), pose)
     words |= dict.fromkeys(_phrases(tilted, slightly, "in the left direction"), ("pose", "tilted"))
-    overturned = ["upside down", "upsidedown", "up side down", "bottom up", "topsy turvy"]
+    overturned = ["upside down", "upsidedown", "overturned", "capsized", "up side down", "bottom up", "topsy turvy"]
     overturned = "|".join([*overturned, *_phrases("on|onto", "its|his|her", "head|roof")])
     words |= dict.fromkeys(_phrases("|from|flip|flipped|turned|standing|lying", overturned), ("pose", "upside down"))
     words |= dict.fromkeys(_phrases("turned|flipped", "over|180|180 degrees|by 180|by 180 degrees"), ("pose", "upside down"))
     words |= dict.fromkeys(("flipped", "flip over", "flipped vertically", "inverted"), ("pose", "upside down"))
-    words |= dict.fromkeys(_phrases("flipped", "horizontally|sideways|left to right"), ("other", None))
+    mirrored = _phrases("flipped|mirrored", "horizontally|sideways|left to right")
+    words |= dict.fromkeys([*mirrored, "mirrored", "standing up", *_phrases("tipped|toppled|knocked", "|over")], ("other", None))
     words |= dict.fromkeys(_phrases("|from|standing|sitting", "upright"), ("pose", "upright"))
     words |= dict.fromkeys(_phrases("|the", "right side up|right way up"), ("pose", "upright"))
-    toward = ["front", "forward", "forwards", *_phrases("|to|toward|towards", f"the front|{_CAMERA}")]
+    toward = ["front", "forward", "forwards", *_phrases(_STRAIGHT, "|to|toward|towards", f"the front|{_CAMERA}")]
     words |= dict.fromkeys(_phrases("face|faces|facing|point|pointing", "|".join(toward)), ("view", "front"))
-    words |= dict.fromkeys(_phrases("looks|looking", "at|to|toward|towards", f"the front|{_CAMERA}"), ("view", "front"))
+    words |= dict.fromkeys(_phrases("looks|looking", _STRAIGHT, "at|to|into|toward|towards", f"the front|{_CAMERA}"), ("view", "front"))
     words |= dict.fromkeys(["front facing", *_phrases("|seen", "head on"), *_phrases("|in", "|a|the", "frontal view")], ("view", "front"))
-    words["in profile"] = ("view", "side")
+    words |= dict.fromkeys(["in profile", *_phrases("|in|from", "|a|the", "profile view"), *_phrases("|seen", "side on")], ("view", "side"))
+    words |= dict.fromkeys(_phrases("facing|looks|looking", "|to the|to its|toward the|towards the", "left|right"), ("other", None))
+    words |= dict.fromkeys(_phrases("lying|laid|turned|tipped", "on|onto", "its|his|her", "side|back"), ("other", None))
     for view in ("front", "side"):
         words |= dict.fromkeys(_phrases("|seen|viewed|shown|visible", "from", "|the|its", view), ("view", view))
         words |= dict.fromkeys([f"{view} view", *_phrases("in|with|from", "|a|the", f"{view} view")], ("view", view))
@@ -185,7 +190,7 @@ def _places() -> Meanings:
     """Which of several objects is meant, by its place, its size, or by counting: "on the left", "second", "from the left"."""
     words: Meanings = {word: ("rank", str(rank)) for word, rank in _RANKS.items()}
     last = ["", "next to", *_phrases("|".join(_RANKS), "|to")]
-    words |= dict.fromkeys(_phrases("|".join(last), "last"), ("rank", "-1"))  # what is counted from no named side
+    words |= dict.fromkeys([*_phrases("|".join(last), "last"), "but one", "penultimate"], ("rank", "-1"))  # counted from no named side
     words["second hand"] = ("other", None)
     for word, selector in _listed(_SELECTORS).items():
         words[word] = ("selector", selector)
@@ -193,7 +198,7 @@ def _places() -> Meanings:
             words |= _behind(selector, _phrases("in|at", "|the", "|very", word))
         elif selector not in ("largest", "smallest"):
             words |= dict.fromkeys(_phrases("far|further|very|most", word), ("selector", selector))
-            places = _phrases("on|at|in|to", "|the", "|far|very", word, "|side|edge|half")
+            places = _phrases("on|at|in|to", "|the", "|far|very", word, "|side|edge|half|corner")
             furthest = _phrases("furthest|farthest|further|most|more|all the way", "on|to", "the", word, "|side")
             words |= dict.fromkeys(furthest, ("place", selector)) | _behind(selector, places)
             words |= dict.fromkeys(_phrases("from|counted from|counting from", "|the", "|far", word, "|side|edge"), ("order", selector))
@@ -210,9 +215,13 @@ def _behind(selector: str, places: list[str]) -> Meanings:
 
 def _relations() -> Meanings:
     """What another object is needed for: "to the left of", "above", "next to"."""
-    words: Meanings = {phrase: ("relation", name) for phrase, name in _listed(_RELATIONS).items()}
+    words: Meanings = {}
+    for phrase, name in _listed(_RELATIONS).items():
+        words |= dict.fromkeys(_phrases("|directly|immediately|slightly|right|just", phrase), ("relation", name))
     for side in ("left", "right"):
-        words |= dict.fromkeys(_phrases("|on|at|to", "|the", side, "|side", "of"), ("relation", f"{side} of"))
+        places = _phrases("|on|at|in|to", "|the", "|immediate", f"{side}|{side} hand", "|side", "of")
+        places += _phrases("directly|immediately|slightly|just", "|on|to", "|the", side, "of")
+        words |= dict.fromkeys(places, ("relation", f"{side} of"))
     words |= {"over there": ("tail", None)} | dict.fromkeys(_phrases("left|right", "of", "|the", "centre|center|middle"), _OF_CENTRE)
     words |= dict.fromkeys(_phrases("near|nearer|nearest|close|closer|closest", "|to", _CAMERA), ("tail", None))  # which no box can tell
     return words
@@ -232,7 +241,8 @@ _FOUND = {word: ("noun", name) for word, name in _FOUND_AS.items()}
 SOURCE = _lexicon(*_SHARED, _FOUND, _places(), _relations())
 # In a target "left" selects nothing, and "change the view of the car to front" can mean but one thing.
 _ALONE = dict.fromkeys([*ASPECTS, *"all completely entirely fully totally really very more paint".split(), "paint job"], ("skip", None))
-_ALONE |= dict.fromkeys(["front", "frontal", "forward", *_phrases("at|to|toward|towards", _CAMERA), "towards the front"], ("view", "front"))
+_TO_CAMERA = _phrases(_STRAIGHT, "at|to|into|toward|towards", _CAMERA)
+_ALONE |= dict.fromkeys(["front", "frontal", "forward", *_TO_CAMERA, "towards the front"], ("view", "front"))
 _ALONE["side"] = ("view", "side")
 TARGET = _lexicon(*_SHARED, dict.fromkeys(_relations(), ("tail", None)), _ALONE)
 _FIRST_WORDS = {phrase[0] for phrase in (*SOURCE, *TARGET)}
@@ -344,7 +354,7 @@ def _begin_tails(items: list[Item], target: bool) -> None:
         if (
             item.words == ["that"] and before.kind in ("noun", "other", "colour", "place", "order")
             or item.kind == "other" and before.kind == "tail" and before.words[0] in ("that", "which", "who")
-            or item.kind == "other" and before.kind == "noun" and (verb or item.words[0] in _BEHIND)
+            or item.kind == "other" and before.kind == "noun" and (verb or item.words[0] in BEHIND)
             or named and (item.words == ["the"] and _names(thing) or item.words[0] in _SUBJECTS)
             or item.kind == "place" and after.kind == "noun"
             or unknown_before_article and (known or not at and (verb or target))

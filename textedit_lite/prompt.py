@@ -6,6 +6,7 @@ known phrase first (`phrases`): so "teddy bear" is no bear, and the "left" of "t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -22,6 +23,7 @@ from textedit_lite.orders import (
     OF_TURNS,
     REMOVES_OR_ADDS,
     SECOND_CHANGE,
+    SEVERAL,
     SIDES,
     UNKNOWN_TURNS,
     UNSAID,
@@ -35,6 +37,7 @@ from textedit_lite.orders import (
 from textedit_lite.phrases import (
     ARTICLES,
     ASPECTS,
+    BEHIND,
     COMPOUND,
     OWNED,
     PICTURE,
@@ -59,6 +62,7 @@ _PART = (
     'The prompt names a part, "{}", and no part of an object can be found by itself: name the whole object, or paint the part white '
     "in a mask of your own (--mask FILE, or mask=FILE in Python)."
 )
+_NUMBERED_COLOUR = re.compile(r"#(?:[0-9a-f]{3}){1,2}\b|\brgb\W*\d|\d+\s*,\s*\d+\s*,\s*\d+")
 _TWO_OBJECTS = f"The prompt names two objects, change one after the other: {GRAMMAR}."
 
 
@@ -154,6 +158,8 @@ def parse(text: str, own_mask: bool = False) -> EditPrompt:
         raise PromptError(f"The prompt holds no words: {GRAMMAR}.")
     if NEGATIONS & set(words) or "no longer" in " ".join(words):
         raise PromptError(f"The prompt says what should not be: {GRAMMAR}.")
+    if _NUMBERED_COLOUR.search(text.lower()):
+        raise PromptError(f"The prompt gives a colour in numbers, say it in a word: {GRAMMAR}.")
     words, instead = plain_words(words)
     if not words:
         raise PromptError(NO_CHANGE)
@@ -167,6 +173,8 @@ def parse(text: str, own_mask: bool = False) -> EditPrompt:
     if not own_mask:
         _check_whole(source)
     target_words = _without_owner(_begin_target(target_words), source)
+    if target_words[:1] in (["a"], ["an"]) and target_words[-1] == "one":  # "a newer one"
+        target_words = [*target_words[:-1], *source.name.split()]
     _check_target(target_words)
     target = read_phrase(target_words, source)
     selecting = set(source_words) - {*source.head, *source.tail}  # "the left car changes to a red left car"
@@ -183,6 +191,8 @@ def parse(text: str, own_mask: bool = False) -> EditPrompt:
         changes["category"] = target.name
     if changes.keys() == {"view"} and source.noun.split()[-1] in (*VIEWS, "back"):  # "turn the front of the car to the camera"
         raise PromptError(NO_SUCH_TURN)
+    if same and not changes and extra and set(extra) <= UNSAID - {"new"}:  # "another car", but the car may look new
+        raise PromptError(_UNSAID)
     if not changes and set(extra) <= set(source_words):
         raise PromptError(f"The prompt changes nothing about the {source.noun}: {GRAMMAR}.")
     if extra:
@@ -233,12 +243,13 @@ def _names_second_change(words: list[str]) -> bool:
 def _read_source(words: list[str], instead: list[str]) -> Phrase:
     """Reads what to find, with the old colour if `instead` names one, or says why that cannot be known."""
     words = [word for at, word in enumerate(words) if word not in ASPECTS or words[at + 1 : at + 2] != ["from"]]
-    while words and (words[-1] in ASPECTS or words[-1] == "its"):  # "change the car's colour to ..."
+    while words and words[-1] in (*ASPECTS, "its") and len(scan(words, SOURCE)[-1].words) == 1:  # "change the car's colour to ..."
         words = words[:-1]
     for start in (0, 1):  # "change the colour of the car to ..."
         if words[start : start + 1] and words[start] in ASPECTS and words[start + 1 : start + 2] == ["of"]:
             words = words[start + 2 :]
-    if {"all", "every", "both", "each", "several", "few", "many", "group"} & set(words):
+    alone = {item.words[0] for item in scan(words, SOURCE) if len(item.words) == 1}  # not the "all" of "all the way to the right"
+    if SEVERAL & alone or words[:1] == ["most"] or ("half", "of") in zip(words, words[1:]):
         raise PromptError(_SEVERAL)
     source = read_phrase(words)
     if source.noun is None:
@@ -249,9 +260,9 @@ def _read_source(words: list[str], instead: list[str]) -> Phrase:
         start = next(at for at, word in enumerate(words) if word not in ARTICLES)
         words = [*words[:start], colour, *words[start:]]
         source = read_phrase(words)
-    _check_source(source)
     if _names_two(words):
         raise PromptError(_TWO_OBJECTS)
+    _check_source(source)
     return source
 
 
@@ -274,7 +285,7 @@ def _names_two(words: list[str]) -> bool:
 
 def _begin_target(words: list[str]) -> list[str]:
     """What a source becomes, without the words that only lead up to it: "to look like a tank", "with red"."""
-    while words and words[0] in BEGINS_TARGET and not _understood(words) and not (words[0] == "as" and "as" in words[1:]):
+    while words and words[0] in BEGINS_TARGET and not (_understood(words) or what_it_does(words) or words[0] == "as" and "as" in words[1:]):
         words = words[1:]
     if words[:1] and words[0] in ("with", "in", "of", "made", "better") and not _understood(words) and says_how(words[1:]):
         return words[1:]
@@ -395,8 +406,9 @@ def _stands_behind(words: list[str]) -> bool:
 
 def _describes(words: list[str]) -> bool:
     """Whether a target needs its noun, though it was not given as an adjective: "dark red", "with a hat"."""
-    does = words[0].endswith("ing") and words[1:2] and words[1] in TAILS  # "sleeping on the couch"
-    return bool(does) or says_how(words) or scan(words, TARGET)[0].kind == "tail" or words[0] in ("a", "an")
+    does = words[0].endswith(("ing", "ed")) and len(words) > 1  # "sleeping on the couch", "flipped horizontally"
+    does = does and (words[1] in (*TAILS, *BEHIND, "left", "right") or words[1].endswith("ly"))
+    return does or says_how(words) or scan(words, TARGET)[0].kind == "tail" or words[0] in ("a", "an")
 
 
 def _task(changes: dict[str, str]) -> str:
