@@ -125,6 +125,24 @@ def test_little_memory_and_little_disk_are_a_warning(monkeypatch):
     assert finding("_disk")[0].status == WARN
 
 
+def test_a_gpu_that_torch_does_not_see_is_told_of_with_what_to_do(monkeypatch):
+    import torch
+
+    def told(built_for: str | None, driver: str | None) -> str:
+        monkeypatch.setattr(torch.version, "cuda", built_for)
+        monkeypatch.setattr(shutil, "which", lambda name: driver)
+        monkeypatch.setattr("textedit_lite.doctor.best_device", lambda: "cpu")
+        check = finding("_device")[0]
+        assert check.status == OK and check.message.endswith("."), "lite needs no GPU"
+        return check.message
+
+    assert f"install torch {torch.__version__.split('+')[0]} for CUDA" in told(None, "nvidia-smi")
+    assert "for CUDA 13.0, sees no NVIDIA GPU" in told("13.0", "nvidia-smi")
+    assert "GPU" not in told(None, None)
+    monkeypatch.setenv("COLAB_RELEASE_TAG", "release")
+    assert "Runtime, Change runtime type" in told("13.0", None)
+
+
 def test_a_folder_that_takes_nothing_and_notebooks_without_a_kernel_are_a_warning(monkeypatch):
     monkeypatch.setattr("textedit_lite.doctor.os.access", lambda *given: False)
     assert finding("_disk")[0].status == WARN and "cannot be written to" in finding("_disk")[0].message

@@ -359,6 +359,23 @@ def test_a_small_machine_gets_low_memory_by_itself_and_a_wish_decides(monkeypatc
     assert not models.low_memory and models.painter.unet.dtype == torch.float32
 
 
+def test_low_memory_slices_the_attention_except_on_mps_where_slices_may_come_out_black():
+    from diffusers.models.attention_processor import SlicedAttnProcessor
+
+    from textedit_lite.models import _slice_attention
+
+    def sliced(pipeline) -> bool:
+        kinds = {type(processor) for processor in pipeline.unet.attn_processors.values()}
+        return kinds == {SlicedAttnProcessor}
+
+    painter = load_models("lite").painter
+    for device in ("mps", "mps:0"):
+        _slice_attention(painter, device)
+        assert not sliced(painter)
+    low = load_models("lite", device="cpu", low_memory=True)
+    assert sliced(low.painter) and sliced(low.rival("text2image"))
+
+
 # --- memory that runs out while it paints ------------------------------------------------------------------------
 
 

@@ -144,13 +144,29 @@ def _device() -> Iterator[Check]:
     name = torch.cuda.get_device_name(device) if device == "cuda" else device
     there = f"torch {torch.__version__} on {name}, {gigabytes(free)} of {gigabytes(total)} free"
     needs = [holding(device, FULL_FINDERS, FULL_PAINTER, 512, low).need for low in (False, True)]
-    takes = f"full takes {gigabytes(needs[0])}, or {gigabytes(needs[1])} in low memory (computed, not measured)"
+    takes = f"full takes {gigabytes(needs[0])}, or {gigabytes(needs[1])} in low memory (computed, not measured){_idle_gpu(device)}"
     if free < 500_000_000:
         yield Check("device", WARN, f"{there}: even lite needs half a gigabyte to work in, close other programs.")
     elif total < needs[1]:
         yield Check("device", OK, f"{there}: enough for lite; {takes}.")
     else:
         yield Check("device", OK, f"{there}; {takes}.")
+
+
+def _idle_gpu(device: str) -> str:
+    """What to do about a GPU that may be there, but that torch does not see, as the end of a sentence; "" if nothing."""
+    import torch
+
+    if device != "cpu":
+        return ""
+    if on_colab():
+        return "; for a GPU, choose one under Runtime, Change runtime type, and run the first cell again"
+    if not shutil.which("nvidia-smi"):  # comes with NVIDIA's driver
+        return ""
+    if torch.version.cuda is None:
+        version = torch.__version__.split("+")[0]
+        return f"; this torch cannot use the NVIDIA GPU: install torch {version} for CUDA, as pytorch.org says for your system"
+    return f"; this torch, for CUDA {torch.version.cuda}, sees no NVIDIA GPU: a newer driver may help"
 
 
 def _lite() -> Iterator[Check]:

@@ -146,8 +146,8 @@ def load_models(weights: str | Path = "lite", device: str | None = None, low_mem
     lite the CPU.
 
     The painter computes in float16 on CUDA, in float32 elsewhere; DETR and CLIP always in float32. low_memory: the painter in
-    half precision on every device, sliced attention and autoencoder, one picture at a time, and on CUDA the painter's large
-    parts on the GPU only while they work; None: only if the device's memory is too small without it. Computed, not
+    half precision on every device, sliced attention (not on MPS) and autoencoder, one picture at a time, and on CUDA the
+    painter's large parts on the GPU only while they work; None: only if the device's memory is too small without it. Computed, not
     measured, by `memory.holding`, the full-size models take 8.3 GB of a GPU (of the 16 GB of a T4) and 4.6 GB in low
     memory (of 8 GB); on a CPU 8.4 and 4.3 GB.
 
@@ -317,7 +317,7 @@ def _load(
             if split_lcm(name)[1]:
                 few_steps = _few_steps(models.painter, _brought_one(optional["lcm"], "lcm", name))
             if chosen.low:
-                models.painter.enable_attention_slicing()
+                _slice_attention(models.painter, device)
                 models.painter.vae.enable_slicing()
             if chosen.offload:
                 models.painter.enable_model_cpu_offload(device=device)
@@ -340,6 +340,15 @@ def _load(
         models.colours, models.sure = PHOTOGRAPHED, 0.8
         _from_all_noise(models.painter)
     return replace(models, **_preferred(folders["inpaint"]) | few_steps)
+
+
+def _slice_attention(pipeline, device: str) -> None:
+    """Have a pipeline compute its attention in slices, which takes less memory; on MPS the fused attention stays.
+
+    The slices write into memory that nothing has cleared and that MPS reads (torch 2.13), so the picture may become black.
+    """
+    if not device.startswith("mps"):
+        pipeline.enable_attention_slicing()
 
 
 def _from_all_noise(painter) -> None:
@@ -502,7 +511,7 @@ def _rival(source: Source, part: str, models: Models) -> Any:
     if part == "text2image":
         pipeline.scheduler = DDIMScheduler.from_config(pipeline.scheduler.config)
     if models.low_memory:
-        pipeline.enable_attention_slicing()
+        _slice_attention(pipeline, models.device)
     if models.low_memory and models.device.startswith("cuda"):
         pipeline.enable_model_cpu_offload(device=models.device)
     else:

@@ -312,7 +312,7 @@ folder.cleanup()
 # %% [markdown]
 # ## 8. The editor as a panel
 #
-# Everything from the course in one panel: choose a sample or upload a picture, say what is to change, choose another object by its number, look at the mask, paint, compare, undo.
+# Everything from the course in one panel: choose a sample or upload a picture, say what is to change, choose another object by its number, look at the mask, paint, compare, undo. A large photograph is better given by its name, `EditorPanel(models, "photo.jpg")`: Colab drops uploads of more than 1 MB, JupyterLab of more than 10 MB.
 
 # %%
 # NBVAL_IGNORE_OUTPUT
