@@ -48,3 +48,13 @@ def test_a_log_that_has_no_whole_line_yet_is_no_curve(tmp_path):
     write_log(tmp_path / "training", 0)
     (tmp_path / "results.json").write_text("{}")
     assert add_curves(tmp_path) == {}
+
+
+def test_of_several_gpus_the_one_that_was_used_is_named(monkeypatch):
+    import torch
+
+    from textedit_lite.training.card import machine
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", {None: "the current one", "cuda:1": "the second"}.__getitem__)
+    assert machine().startswith("the current one, torch") and machine("cuda:1").startswith("the second, torch")
