@@ -59,7 +59,7 @@ class Pretended(torch.Tensor):
         return self.inner.tolist()
 
     def numpy(self, *, force: bool = False):
-        raise TypeError(f"can't convert {self.named} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host memory first.")
+        raise TypeError(f"can't convert {self.named} device type tensor to numpy. Use Tensor.cpu() first.")
 
     def __array__(self, *_, **__):
         return self.numpy()
