@@ -578,7 +578,7 @@ def test_the_hand_out_solves_and_shows_nothing_that_is_the_teachers():
 
 
 def test_the_command(tmp_path, folder, monkeypatch, capsys):
-    monkeypatch.setattr("textedit_lite.grading.course.course_folder", lambda: folder)
+    monkeypatch.setattr("textedit_lite.grading.course.shipped", lambda name: folder)
     assert main(["release", str(tmp_path / "out")]) == 0
     out = tmp_path / "grades.csv"
     assert main(["grade", str(tmp_path / "out"), "--out", str(out), "--html", str(tmp_path / "pages"), "--memory", "2G"]) == 0

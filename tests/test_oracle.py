@@ -197,7 +197,7 @@ def test_cases_are_what_the_task_asks(task):
         attribute, value = TASKS[task]
         assert set(case.change) == {attribute} and value in (None, case.change[attribute])
         assert getattr(thing, attribute) != case.change[attribute]
-        assert thing.category in case.prompt
+        assert thing.category in case.prompt and case.seed == case.scene.index
         alike = [other for other in case.scene.objects if other.category == thing.category]
         assert (f"the {thing.colour} {thing.category} changes" in case.prompt) == (len(alike) > 1)
     asked = {asked_change("color", CAR, np.random.default_rng(i))["colour"] for i in range(60)}

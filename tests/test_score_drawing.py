@@ -2,6 +2,7 @@
 
 import importlib
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -50,6 +51,27 @@ def test_a_picture_does_not_depend_on_those_drawn_beside_it(models):
     assert both[0].size == (128, 128)
     assert np.abs(np.asarray(both[0], int) - np.asarray(first[0], int)).max() <= 2
     assert np.abs(np.asarray(both[0], int) - np.asarray(both[1], int)).mean() > 5
+
+
+def test_each_picture_and_seed_has_noise_of_its_own(models, monkeypatch):
+    given = []
+
+    class Pipeline:
+        def __init__(self, **parts):
+            pass
+
+        def set_progress_bar_config(self, **options):
+            pass
+
+        def __call__(self, prompt, **options):
+            given.extend(one.initial_seed() for one in options["generator"])
+            return SimpleNamespace(images=prompt)
+
+    monkeypatch.setattr("diffusers.StableDiffusionPipeline", Pipeline)
+    monkeypatch.setattr(drawing, "AT_ONCE", 2)
+    for seed in (0, 1):
+        assert len(drawing.draw(drawing.captions(5, 0), models, seed, progress=False)) == 5
+    assert len(set(given)) == 10
 
 
 def test_a_count_under_one_is_refused(models):

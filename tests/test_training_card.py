@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
-from textedit_lite.training.card import POINTS, add_curves
+import torch
+
+from textedit_lite.training.card import POINTS, add_curves, write_card
+from textedit_lite.training.loop import Run
 
 
 def write_log(folder, steps, **last):
@@ -58,3 +62,26 @@ def test_of_several_gpus_the_one_that_was_used_is_named(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_name", {None: "the current one", "cuda:1": "the second"}.__getitem__)
     assert machine().startswith("the current one, torch") and machine("cuda:1").startswith("the second, torch")
+
+
+def test_a_card_has_the_numbers_of_its_run_and_the_sums_of_the_weights_alone(tmp_path):
+    for name in ("model.safetensors", "unet/model.safetensors", "training/checkpoint.safetensors", ".5-model.safetensors"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(name.encode())
+    run = Run(torch.nn.Linear(3, 2), 1234, 12.346, {"lr": 0.001, "seed": 7}, {"loss": 0.1234567})
+    write_card(tmp_path, title="A model", what="It does.", command="train it", data="scenes", run=run, limits="None.",
+               results={"iou": {"box": 0.51234, "sam": 0.9}, "objects": 12}, targets={"iou.sam": ">= 0.8"}, more="## More")  # fmt: skip
+    card = (tmp_path / "README.md").read_text()
+    for line in (
+        "# A model", "| iou.box | 0.5123 |  |", "| iou.sam | 0.9 | >= 0.8 |", "| objects | 12 |  |", "| parameters | 8 |",
+        "| steps | 1,234 |", "| minutes | 12.3 |", "| settings | lr 0.001, seed 7 |", "| losses at the end | loss 0.1235 |", "## More",
+    ):  # fmt: skip
+        assert line in card.splitlines(), line
+    rows = [line for line in card.splitlines() if "safetensors" in line]
+    assert rows == [f"| {name} | {len(name)} | `{hashlib.sha256(name.encode()).hexdigest()}` |"
+                    for name in ("model.safetensors", "unet/model.safetensors")]  # fmt: skip
+    facts = json.loads((tmp_path / "results.json").read_text())
+    assert facts["results"] == {"iou": {"box": 0.51234, "sam": 0.9}, "objects": 12}
+    training = facts["training"]
+    assert (training["steps"], training["minutes"], training["losses"]) == (1234, 12.35, {"loss": 0.12346})
+    assert training["settings"] == run.settings and training["command"] == "train it"

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from PIL import Image
 from torch import nn
 
 from textedit_lite.errors import SettingsError, WeightsError
+from textedit_lite.resources import data_path
 from textedit_lite.training import clip, data, loop
 from textedit_lite.training.score import score
 from textedit_lite.vocabulary import COLOURS, POSES, VIEWS, describe
@@ -133,6 +135,7 @@ def test_what_can_be_compiled_is_and_is_tried_without_a_trace(monkeypatch, capsy
 
     monkeypatch.setattr(torch, "compile", compile)
     call, model, x = loop.compiled(), Answering(3, 2), torch.randn(4, 3)
+    model.bias.requires_grad_(False)  # as most of a student that learns a LoRA
     for _ in range(2):
         assert torch.equal(call(model, x)[0], 2 * model(x)[0])
     assert made == [model] and model.weight.grad is None
@@ -384,6 +387,67 @@ def test_a_batch_is_the_same_for_the_same_step(small_cache, tokenizer):
     assert len(a["targets"]) == clip.SETS and sum(a["sizes"]) == len(a["tokens"])
     assert [int(target.max()) + 1 for target in a["targets"]] == a["sizes"]
     assert (a["tokens"] == tokenizer.eos_token_id).any(1).all()
+
+
+def test_the_loss_by_hand():
+    """Three crops of which the first two have the same caption, and another set of captions of which each has its own."""
+    generator = torch.Generator().manual_seed(0)
+    images, texts = torch.randn(3, 5, generator=generator), torch.randn(5, 5, generator=generator)
+
+    def model(scale):
+        def answer(features):
+            return SimpleNamespace(pooler_output=features)
+
+        return SimpleNamespace(get_image_features=answer, get_text_features=answer, logit_scale=torch.tensor(float(scale)).log())
+
+    def by_hand(scale):
+        sets, total, right = ((texts[:2], [0, 0, 1]), (texts[2:], [2, 0, 1]), (texts[:2], [0, 0, 1])), 0.0, 0.0
+        for part, target in sets:
+            logits = [[scale * float(torch.cosine_similarity(one, text, 0)) for text in part] for one in images]
+            for crop, caption in enumerate(target):
+                alike = target.count(caption)
+                row, column = math.fsum(map(math.exp, logits[crop])), math.fsum(math.exp(other[caption]) for other in logits)
+                total -= (logits[crop][caption] - math.log(row)) / len(images) / 2 / 3
+                total -= (logits[crop][caption] - math.log(column)) / alike / len(part) / 2 / 3
+                right += (max(logits[crop]) == logits[crop][caption]) / len(images) / 3
+        return total, right
+
+    targets = [torch.tensor(target) for target in ([0, 0, 1], [2, 0, 1], [0, 0, 1])]
+    batch = {"pixels": images, "tokens": torch.cat([texts, texts[:2]]), "sizes": [2, 3, 2], "targets": targets}
+    assert clip.SETS == len(targets)
+    for scale, counted in ((7, 7), (1000, 100)):  # it may be sharp, but not without end
+        total, parts = clip.loss(model(scale), batch)
+        assert (float(total), float(parts["right"])) == pytest.approx(by_hand(counted), rel=1e-4)
+
+
+def test_crops_hold_their_objects_and_leave_out_what_is_hidden():
+    """A white object on black, left of and above the middle; of another only a little shows."""
+    images = np.zeros((1, 256, 256, 3), np.uint8)
+    images[0, 20:60, 100:180] = 255
+    seen = data.Labelled((100, 20, 180, 60), "bus", "white", "side", "upright", clip.VISIBLE)
+    hidden = data.Labelled((0, 200, 80, 250), "cup", "red", "side", "upright", clip.VISIBLE - 0.01)
+    pixels, labels = clip.crops(data.SceneCache(images, [[hidden, seen]]), 8, seed=0)
+    assert labels.tolist() == [clip._indices(seen)]
+    for crop in pixels[0, ..., 0] > 127:
+        ys, xs = np.nonzero(crop)
+        assert abs(xs.mean() - 31.5) < 5 and abs(ys.mean() - 31.5) < 5 and 48 <= np.ptp(xs) + 1 <= 64 and 24 <= np.ptp(ys) + 1 <= 32
+
+
+def test_crops_are_spoiled_a_little_and_not_all_of_them():
+    generator = torch.Generator().manual_seed(0)
+    plain = torch.rand(40, 3, 64, 64, generator=generator) * 2 - 1
+    spoiled = clip.spoil(plain, generator)
+    assert spoiled.shape == plain.shape and spoiled.abs().max() <= 1
+    off = (spoiled - plain).abs().mean((1, 2, 3))
+    assert off[:20].min() > 0.1 > off[20:].max() > 0.03, "half are blurred in one way or another, all have another light"
+
+
+def test_views_and_poses_are_asked_of_an_object_whose_category_is_known(monkeypatch):
+    """In grey pictures CLIP always sees the same category, one of twelve; but of a known one, one view of two may be right."""
+    monkeypatch.setattr(clip, "render", lambda scene: Image.new("RGB", (scene.width, scene.height), (128, 128, 128)))
+    found = clip.score(data_path("models", "lite", "clip"), 12, progress=False)
+    assert found["everything"] <= found["colour_category"] <= found["category"] < 0.1
+    assert found["view"] > 0.3 and found["pose"] > 0.15
 
 
 def test_the_loss_falls_when_crops_meet_their_captions(small_cache, tokenizer, monkeypatch):

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 
 import numpy as np
 import pytest
@@ -72,6 +73,45 @@ def test_matching_is_the_cheapest_of_all_pairings():
     best = min(itertools.permutations(range(4), 3), key=lambda order: sum(cost(q, t) for t, q in enumerate(order)))
     _, queries, things = losses.match(logits, found, labels, boxes)
     assert dict(zip(things.tolist(), queries.tolist(), strict=True)) == dict(enumerate(best))
+
+
+def test_the_weights_of_the_losses_by_hand():
+    boxes = torch.tensor([[[0.5, 0.5, 0.2, 0.2], [0.3, 0.3, 0.2, 0.2]]])
+    moved = boxes + torch.tensor([0.1, 0.0, 0.0, 0.0])  # half of each box is off: an IoU of 1/3, and GIoU too
+    apart = 5 * 0.1 + 2 * (1 - 1 / 3)
+    torch.testing.assert_close(losses.box_loss(moved[0], boxes[0]), torch.tensor([apart, apart]))
+    labels = torch.tensor([[4, 7]])
+    logits = torch.zeros(1, 1, 3, NOTHING + 1)
+    logits[..., 2, :] = -9.0  # the third query is far from all, and says "car", if anything
+    logits[..., 2, 0] = 9.0
+    found = torch.cat([moved, torch.tensor([[[0.9, 0.9, 0.1, 0.1]]])], 1)[None]
+    loss = losses.set_loss(logits, found, labels, boxes)
+    unsure = math.log(NOTHING + 1)
+    assert float(loss["class"]) == pytest.approx((2 * unsure + 0.1 * 18) / 2.1, rel=1e-4)  # "nothing" counts a tenth
+    assert float(loss["box"]) == pytest.approx(apart), "the mean over the objects"
+    grid, whole = (20, 20), torch.tensor([[[0.5, 0.5, 1.0, 1.0]]])
+    classes, _ = losses.dense_targets(torch.tensor([[3]]), whole, grid, NOTHING)
+    assert (classes == 3).sum() == 14 * 14, "of a box, the core of 0.7 of its sides"
+    logits = torch.zeros(1, 400, NOTHING + 1).masked_fill(torch.arange(NOTHING + 1) == 0, 1.0)
+    told = whole.expand(1, 400, 4) - torch.tensor([0.0, 0.0, 0.1, 0.0])
+    loss = losses.dense_loss(logits, told, torch.tensor([[0]]), whole, grid)
+    right, wrong = (-float(torch.log_softmax(logits[0, 0], 0)[i]) for i in (0, -1))
+    assert float(loss["class"]) == pytest.approx((196 * right + 0.3 * 204 * wrong) / (196 + 0.3 * 204), rel=1e-4)
+    assert float(loss["box"]) == pytest.approx(5 * 0.1 + 2 * 0.1, rel=1e-4), "the mean over the tokens that answer"
+
+
+def test_layers_of_the_decoder_are_each_matched_with_their_own_scene():
+    labels, boxes = torch.tensor([[2, -1], [5, 7]]), torch.rand(2, 2, 4, generator=torch.Generator().manual_seed(3)) * 0.3 + 0.3
+    right = perfect(labels, boxes, 4)
+    logits, found = (torch.cat([part, part]) for part in right)
+    assert sum(float(v) for v in losses.set_loss(logits, found, labels, boxes).values()) < 1e-4
+
+
+def test_what_says_the_right_class_is_matched_before_what_is_as_near():
+    labels, boxes = torch.tensor([[6]]), torch.tensor([[[0.5, 0.5, 0.2, 0.2]]])
+    logits = torch.zeros(1, 3, NOTHING + 1)
+    logits[0, 1, 6] = 3.0
+    assert losses.match(logits, boxes.expand(1, 3, 4), labels, boxes)[1].tolist() == [1]
 
 
 def test_set_loss_is_nothing_for_the_truth_and_something_for_a_duplicate():
@@ -210,6 +250,98 @@ def test_average_precision_of_the_truth_and_of_nothing():
     found = [[(detr.CATEGORIES.index(t.category), 0.9, t.box) for t in things] for things in scenes]
     assert measure.average_precision(found, scenes, 256) == {"ap": 1.0, "ap50": 1.0}
     assert measure.average_precision([[], []], scenes, 256) == {"ap": 0.0, "ap50": 0.0}
+
+
+def test_average_precision_is_that_of_the_boxes_sides():
+    truth = Labelled((100, 100, 140, 140), "car", "red", "front", "upright", 1.0)
+    car = detr.CATEGORIES.index("car")
+
+    def ap(box, category=car):
+        return measure.average_precision([[(category, 0.9, box)]], [[truth]], 256)
+
+    assert ap((100, 100, 140, 170)) == {"ap": 0.2, "ap50": 1.0}, "an IoU of 4/7 is above 0.5 and 0.55, of ten"
+    assert ap((120, 120, 160, 160)) == ap((100, 100, 140, 140), car + 1) == {"ap": 0.0, "ap50": 0.0}
+
+
+def test_of_answers_that_overlap_the_surest_of_each_class_is_kept():
+    labels, scores = torch.tensor([1, 1, 2, 1]), torch.tensor([0.5, 0.9, 0.4, 0.3])
+    boxes = torch.tensor([[0.0, 0, 10, 10], [0, 0, 10, 11], [0, 0, 10, 10], [20, 0, 30, 10]])
+    assert measure.suppress(labels, scores, boxes).tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("dense", [False, True])
+def test_a_model_in_training_is_checked_by_what_it_says_of_objects(dense, model, monkeypatch):
+    """An unsure answer counts as its likeliest object; the encoder's tokens say an object many times, and once is enough."""
+    car = detr.CATEGORIES.index("car")
+    logits = torch.zeros(2, 3, NOTHING + 1)
+    logits[..., car], logits[..., -1] = 4.0, 5.0
+    logits[:, 2, car] = 3.0  # less sure, and elsewhere
+    boxes = torch.tensor([[0.5, 0.25, 0.25, 0.25], [0.5, 0.26, 0.25, 0.25], [0.1, 0.9, 0.1, 0.1]]).expand(2, 3, 4)
+    tokens, states = torch.zeros(2, 3, 1), torch.ones(1, 2, 3, 1)
+    monkeypatch.setattr(parts, "encode", lambda model, pixels: (tokens, None, None))
+    monkeypatch.setattr(parts, "decode", lambda model, tokens, positions: states)
+    monkeypatch.setattr(parts, "heads", lambda model, given: (logits, boxes) if given.mean() == float(not dense) else None)
+    found = []
+    monkeypatch.setattr(measure, "average_precision", lambda answers, scenes, size: found.extend(answers) or {})
+    measure.check(model, np.zeros((2, 192, 192, 3), np.uint8), [[], []], 256, dense)
+    assert [len(one) for one in found] == [2 if dense else 3] * 2
+    label, score, box = found[0][0]
+    assert label == car and 0.2 < score < 0.3 and box == pytest.approx([96, 32, 160, 96])
+
+
+@pytest.mark.parametrize("phase", ["dense", "decoder", "joint"])
+def test_each_phase_weighs_and_trains_its_parts(phase):
+    torch.manual_seed(0)
+    model = parts.build().train()
+    before = {name: value.clone() for name, value in model.named_buffers() if "backbone" in name}
+    batch = torch.randn(2, 3, 64, 64), torch.tensor([[3, -1], [5, 1]]), torch.rand(2, 2, 4) * 0.3 + 0.3
+    total, told = detr.phase_loss(phase)(model, batch)
+    told = {name: float(value.detach()) for name, value in told.items()}
+    weights = {
+        "dense": {"dense class": 1, "dense box": 1}, "decoder": {"set class": 2, "set box": 1},
+        "joint": {"dense class": 0.5, "dense box": 0.5, "set class": 2, "set box": 1},
+    }[phase]  # fmt: skip
+    assert told.keys() == weights.keys()
+    assert float(total.detach()) == pytest.approx(sum(weights[name] * value for name, value in told.items()), rel=1e-5)
+    total.backward()
+    learning = {name.split(".")[1] for name, one in model.named_parameters() if name.startswith("model.") and one.grad is not None}
+    encoder, decoder = {"backbone", "input_projection", "encoder"}, {"decoder", "query_position_embeddings"}
+    assert learning == {"dense": encoder, "decoder": decoder, "joint": encoder | decoder}[phase]
+    moved = any(not torch.equal(value, before[name]) for name, value in model.named_buffers() if name in before)
+    assert moved == (phase != "decoder"), "a frozen backbone's norms stay as they are"
+
+
+def test_the_phases_are_run_as_they_are_listed(tmp_path, monkeypatch):
+    seen, drawn, started = [], [], []
+
+    def scenes(folder, split, count, seed):
+        drawn.append((split, count, seed))
+        thing = Labelled((10, 10, 90, 90), "car", "red", "front", "upright", 1.0)
+        return data.SceneCache(pictures(2), [[thing]] * 2)
+
+    def run(model, batches, loss, out, minutes, lr, **options):
+        shapes = {batches(0, torch.Generator().manual_seed(i))[0].shape[2:] for i in range(12)}
+        learning = {name.split(".")[1] for name, one in model.named_parameters() if one.requires_grad and name.startswith("model.")}
+        seen.append((options["name"], out.name, minutes, lr, options["hold"], learning, len(shapes) > 1, bool(started)))
+        assert options["settings"]["phase"]["name"] == out.name and options["seed"] == 3
+        return loop.Run(model, 1, minutes, {"lr": lr})
+
+    monkeypatch.setattr(detr, "BATCH", 1)
+    monkeypatch.setattr(detr, "scene_cache", scenes)
+    monkeypatch.setattr(loop, "run", run)
+    monkeypatch.setattr(parts, "start_decoder", lambda model: started.append(True))
+    monkeypatch.setattr(detr, "check", lambda *given, dense: {"ap": float(dense), "ap50": 0.0})
+    monkeypatch.setattr(detr, "say", lambda *given: None)
+    monkeypatch.setattr(detr, "finish", lambda out, done, phases, **options: phases)
+    told = detr.train(tmp_path, 100, seed=3, count=2, progress=False)
+    assert drawn == [("train", 2, 3), ("validation", detr.CHECKED, 3)]
+    assert {name: ap["ap"] for name, ap in told.items()} == {"dense": 1, "decoder": 0, "joint": 0}
+    encoder, decoder = {"backbone", "input_projection", "encoder"}, {"decoder", "query_position_embeddings"}
+    assert seen == [
+        ("detr dense", "dense", 44, 1e-3, 0.75, encoder | decoder, False, False),
+        ("detr decoder", "decoder", 8, 5e-4, 0.7, decoder, False, True),
+        ("detr joint", "joint", pytest.approx(48), 5e-4, 0.3, encoder | decoder, True, True),
+    ]
 
 
 def test_a_run_from_end_to_end_goes_on_where_it_was(tmp_path, monkeypatch):

@@ -178,6 +178,72 @@ def test_a_batch_may_lie_on_another_device_than_the_schedule(teacher, states, un
     assert total.device == away and total.shape == ()
 
 
+def test_the_loss_is_that_of_the_paper_written_out(uncompiled):
+    import torch
+
+    schedule, generator = noise_schedule(), torch.Generator().manual_seed(0)
+
+    class Along(torch.nn.Module):
+        """A UNet of one number, whose answer depends on all that it is given."""
+
+        def __init__(self, share: float):
+            super().__init__()
+            self.share = torch.nn.Parameter(torch.tensor(share))
+
+        def forward(self, x, t, words, return_dict=True):
+            there = words.mean((1, 2))[:, None, None, None] + t[:, None, None, None] / 1000 + x[:, 4:5] + x[:, 5:].mean()
+            return (self.share * x[:, :4] + there,)
+
+    states, t = torch.randn(3, 2, 4, generator=generator), torch.tensor([999, 700, 300, 100])
+    target, seen, noise = (torch.randn(4, width, 3, 3, generator=generator) for width in (4, 5, 4))
+    weight, caption = torch.rand(4, 1, 3, 3, generator=generator), torch.tensor([1, 2, 1, 2])
+    teacher, student, follower = Along(0.5).requires_grad_(False), Along(0.7), Along(0.2).requires_grad_(False)
+
+    def velocity(model, latents, at, words):
+        return model(torch.cat([latents, seen], 1), at, states[words])[0]
+
+    end, before = torch.tensor([749, 499, 249, -1]), torch.tensor([874, 575, 249, -1])
+    noisy = schedule.add_noise(target, noise, t)
+    with torch.no_grad():
+        led, plain = velocity(teacher, noisy, t, caption), velocity(teacher, noisy, t, torch.zeros_like(caption))
+        nearer = lcm.jump(noisy, plain + 3.5 * (led - plain), t, before, schedule)
+        followed = Along(0.95 * 0.2 + 0.05 * 0.7)
+        wanted = lcm.jump(nearer, velocity(followed, nearer, before.clamp(min=0), caption), before, end, schedule)
+        apart = lcm.jump(noisy, velocity(student, noisy, t, caption), t, end, schedule) - wanted
+        expected = (((apart.square() + 1e-6).sqrt() - 1e-3) * weight).sum() / (4 * weight.sum())
+    models = torch.nn.ModuleDict({"student": student, "target": follower})
+    found, _ = lcm.distillation_loss(schedule, teacher, states)(models, (target, seen, weight, caption, t, noise))
+    torch.testing.assert_close(found.detach(), expected)
+
+
+def test_the_student_is_measured_without_guidance_from_cold_noise_against_the_teachers_many_steps(samples, states, monkeypatch):
+    import torch
+
+    given, mask = [], samples.mask
+
+    def unet(x, t, words, return_dict):
+        given.append((x, t, words))
+        return (torch.zeros_like(x[:, :4]),)
+
+    lcm.painted(unet, samples, slice(0, 3), states, 4, noise_schedule(), guidance=2.0)
+    assert [int(t[0]) for _, t, _ in given] == [999, 999, 749, 749, 499, 499, 249, 249], "each step is taken twice"
+    assert float(given[0][0][:, :4].std()) == pytest.approx(lcm.COLD, rel=0.05)
+    assert torch.equal(given[0][0][:, 4:], torch.cat([mask, samples.masked], 1)[:3])
+    assert torch.equal(given[0][2], states[samples.caption[:3]]) and torch.equal(given[1][2], states[:1].expand(3, -1, -1))
+
+    asked = []
+
+    def painted(unet, samples, rows, states, steps, schedule, guidance):
+        asked.append((unet, rows, steps, guidance))
+        return torch.where(mask[rows] > 0, {"teacher": 1.0, "student": 3.0}[unet] + steps / 10, 100.0 * len(asked)).expand(-1, 4, -1, -1)
+
+    monkeypatch.setattr(lcm, "painted", painted)
+    found = lcm.nearness("teacher", "student", samples, states, None, count=2)
+    rows = slice(0, 2)
+    assert asked == [("teacher", rows, 12, 3.5), ("student", rows, 4, 1.0), ("teacher", rows, 4, 3.5)]
+    assert found == {"apart": pytest.approx(1.2**2), "teacher_apart": pytest.approx(0.8**2)}, "inside of the mask alone"
+
+
 def test_the_target_follows_the_student_and_takes_no_gradient(teacher, samples, states, uncompiled, monkeypatch):
     import torch
 

@@ -78,6 +78,40 @@ def test_examples_and_loss(model, monkeypatch):
     assert losses[-1] < 0.88 * losses[0]
 
 
+def test_pictures_are_mirrored_with_their_shapes_and_normalised():
+    """A white object on black: what is bright is its shape, whichever way the picture looks."""
+    maps = np.zeros((1, 64, 64), np.uint8)
+    maps[0, 8:40, 4:20] = 1
+    batches = mask2former.batch_maker(np.repeat(maps[..., None] * 255, 3, -1), maps, [[5]])
+    places = set()
+    for seed in range(3):
+        pixels, shapes, _ = batches(0, torch.Generator().manual_seed(seed))
+        for picture, shape in zip(pixels, shapes):
+            assert torch.equal(picture[0] > 0, shape[0] > 0)
+            places.add(tuple(shape[0].nonzero()[0].tolist()))
+    assert places == {(8, 4), (8, 44)}
+    white = (1 - torch.tensor([0.485, 0.456, 0.406])) / torch.tensor([0.229, 0.224, 0.225])
+    torch.testing.assert_close(pixels.amax((0, 2, 3)), white)
+
+
+def test_what_the_detector_has_learnt_is_trained_more_slowly(tmp_path, monkeypatch):
+    class Begun(Exception):
+        """Training has begun: nothing more is asked."""
+
+    def run(model, *arguments, lr_scale, **options):
+        rates = {name.split(".")[2]: set() for name, _ in model.named_parameters() if name.startswith("model.pixel_level")}
+        for name, _ in model.named_parameters():
+            rates.setdefault(name.split(".")[2] if name.startswith("model.pixel_level") else "other", set()).add(lr_scale(name))
+        assert rates == {"encoder": {mask2former.BACKBONE_RATE}, "decoder": {1.0}, "other": {1.0}}
+        raise Begun
+
+    monkeypatch.setattr(mask2former, "run", run)
+    monkeypatch.setattr(mask2former, "scene_cache", lambda *given: data.SceneCache(np.zeros((1, 256, 256, 3), np.uint8), [[]]))
+    monkeypatch.setattr(mask2former, "shape_maps", lambda *given: np.zeros((1, 256, 256), np.uint8))
+    with pytest.raises(Begun):
+        mask2former.train(tmp_path, 1, count=1, progress=False)
+
+
 def test_a_run_from_end_to_end(tmp_path, monkeypatch):
     monkeypatch.setattr(data, "PART", 4)
     monkeypatch.setattr(mask2former, "BATCH", 2)

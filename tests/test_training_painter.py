@@ -59,6 +59,68 @@ def test_training_without_time_is_refused(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+class Through:
+    """Stands in for an autoencoder: the latents are a share of the picture, and it comes back changed; it notes what is decoded."""
+
+    def __init__(self, share=0.1, change=lambda pixels: pixels):
+        from types import SimpleNamespace
+
+        import torch
+
+        self.encoder = SimpleNamespace(layers=[SimpleNamespace(weight=torch.ones(1, requires_grad=True))])
+        self.encode = lambda pixels: SimpleNamespace(latents=share * pixels)
+        self.seen, self.answer, self.share, self.change = [], SimpleNamespace, share, change
+
+    def decode(self, latents):
+        self.seen.append(latents)
+        return self.answer(sample=self.change(latents / self.share))
+
+
+def test_the_autoencoders_loss_and_measure_by_hand(monkeypatch):
+    import torch
+
+    from textedit_lite.training import vae
+
+    pixels = torch.zeros(2, 3, 8, 8)
+    pixels[..., 4:] = 0.5
+    monkeypatch.setattr(vae, "LATENT_NOISE", 0.0)
+    # What comes back is half as dark: off by 0.25 in half of the pixels, and at one step of seven across, none of those down.
+    total, parts = vae.loss(Through(change=lambda found: found / 2), pixels)
+    edge = 0.25 / 7
+    assert parts == {"l1": pytest.approx(0.125), "edge": pytest.approx(edge)}
+    assert float(total) == pytest.approx(0.125 + 0.5 * edge + vae.SQUARED * 0.25**2 / 2 + 1e-3 * 0.05**2 / 2)
+    monkeypatch.setattr(vae, "LATENT_NOISE", 0.05)
+    model = Through()
+    vae.loss(model, torch.zeros(8, 3, 32, 32))
+    assert float(model.seen[0].std()) == pytest.approx(0.05, rel=0.05)
+
+    assert vae.psnr(Through(change=lambda found: found + 0.2), torch.zeros(20, 3, 8, 8)) == pytest.approx(10 * np.log10(4 / 0.04), rel=1e-4)
+    white = torch.ones(1, 3, 8, 8)
+    white[..., 0] = 0.9
+    assert vae.psnr(Through(change=lambda found: found + 0.2), white) == pytest.approx(10 * np.log10(4 / (0.01 / 8)), rel=1e-3)
+
+
+def test_crops_look_at_objects_and_at_every_place(monkeypatch):
+    """In a picture whose red grows to the right and whose green grows downwards, a crop's means say where it lies."""
+    import torch
+
+    from textedit_lite.training import vae
+
+    ramp = np.arange(256, dtype=np.uint8)
+    images = np.zeros((1, 256, 256, 3), np.uint8)
+    images[0, ..., 0], images[0, ..., 1] = ramp, ramp[:, None]
+
+    def middles(share):
+        monkeypatch.setattr(vae, "AROUND_OBJECTS", share)
+        found = [vae.crops(images, [np.array([[170.0, 70.0]])], torch.Generator().manual_seed(i)) for i in range(12)]
+        assert found[0].shape == (vae.BATCH, 3, vae.CROP, vae.CROP) and -1 <= found[0].min() < found[0].max() <= 1
+        return (torch.cat(found).mean((2, 3))[:, :2] + 1) * 127.5
+
+    near, anywhere = middles(1.0), middles(0.0)
+    assert near.mean(0).tolist() == pytest.approx([170, 70], abs=8) and near.std(0).max() < 30
+    assert anywhere.mean(0).tolist() == pytest.approx([128, 128], abs=12) and anywhere.std(0).min() > 35
+
+
 def test_the_autoencoder_trains_saves_and_goes_on(tmp_path, monkeypatch):
     from diffusers import AutoencoderTiny
 
@@ -70,6 +132,9 @@ def test_the_autoencoder_trains_saves_and_goes_on(tmp_path, monkeypatch):
     assert 0 < results["psnr"] < 60
     model = AutoencoderTiny.from_pretrained(tmp_path / "vae")
     assert 1 / model.config.scaling_factor == pytest.approx(results["latent_deviation"], abs=0.001)  # which is told to 3 digits
+    pictures = np.load(tmp_path / "scenes" / "train-0-256" / "part-000000.npy")
+    deviation = vae.latent_deviation(model, pictures)
+    assert deviation * model.config.scaling_factor == pytest.approx(1, abs=0.02), "what the painter sees has a deviation of 1"
     steps = [json.loads(line)["step"] for line in (tmp_path / "training" / "log.jsonl").read_text().splitlines()]
     spent = loop.minutes_spent(tmp_path / "training")  # on a slow machine one step alone takes longer than asked for
     vae.train(tmp_path, 2 * max(spent, 0.02), count=6, scored=4, progress=False)

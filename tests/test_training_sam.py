@@ -1,6 +1,7 @@
 """SAM's training: its examples, its loss, what is saved, and a run from end to end."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -84,6 +85,37 @@ def test_the_losses_by_hand():
     assert float(sam.mask_iou(-sure, truth)) == 0
     wide = torch.where(torch.arange(4)[:, None] < 3, 1.0, -1.0).expand(1, 4, 4)
     assert float(sam.mask_iou(wide, truth)) == pytest.approx(2 / 3)
+
+
+def test_the_loss_has_its_three_parts():
+    truth = torch.zeros(2, 4, 4)
+    truth[:, :2] = 1
+    logits = torch.where(torch.arange(4)[:, None] < 3, 1.0, -1.0).expand(2, 4, 4)  # an IoU of 2/3
+
+    def model(pixel_values, input_boxes, multimask_output):
+        assert (pixel_values, input_boxes, multimask_output) == ("pixels", "boxes", False)
+        return SimpleNamespace(pred_masks=logits[:, None, None], iou_scores=torch.full((2, 1, 1), 0.5))
+
+    total, parts = sam.loss(model, ("pixels", "boxes", truth))
+    expected = {"focal": 5 * sam.focal(logits, truth), "dice": sam.dice(logits, truth), "self": torch.tensor((2 / 3 - 0.5) ** 2)}
+    for name, value in expected.items():
+        torch.testing.assert_close(parts[name], value)
+    torch.testing.assert_close(total, sum(expected.values()))
+    assert float(parts["iou"]) == pytest.approx(2 / 3)
+    # How wrong a pixel is only weighs its cross-entropy: the slope is that of the cross-entropy, weighed.
+    (slope,) = torch.autograd.grad(sam.focal(at := torch.zeros(1, 2, 2, requires_grad=True), torch.ones(1, 2, 2)), at)
+    torch.testing.assert_close(slope, torch.full((1, 2, 2), 0.5 * -0.5 / 4))
+
+
+def test_examples_are_mirrored_as_a_whole():
+    """An object in the shape of an L is white, all else black: pixels and shape are the same picture, whichever way it looks."""
+    maps = np.zeros((1, 256, 256), np.uint8)
+    maps[0, 80:180, 90:120] = maps[0, 160:180, 90:170] = 1
+    images = np.repeat(maps[..., None] * 255, 3, -1)
+    pixels, _, shapes = sam.batch_maker(images, maps, sam.objects_of(maps))(0, torch.Generator().manual_seed(0))
+    assert (pixels - (2 * shapes[:, None] - 1)).abs().max() < 0.03
+    left = shapes[..., : sam.SIDE // 2].sum((1, 2)) > shapes[..., sam.SIDE // 2 :].sum((1, 2))
+    assert 3 <= left.sum() <= 13
 
 
 def test_it_learns(drawn):

@@ -46,6 +46,9 @@ def test_models_are_told_by_their_weights():
     found = settings.origins(vae=model, clip=other, init=None)
     assert found["vae"] != found["clip"] and len(found["vae"]) == 12 and found["init"] is None
     half = model.half()
+    one, two = torch.zeros(2), torch.ones(2)
+    assert settings.fingerprint({"a": one, "b": two}) == settings.fingerprint({"b": two, "a": one}), "whatever their order"
+    assert settings.fingerprint({"a": one, "b": two}) != settings.fingerprint({"a": one, "c": two}), "but by their names"
     assert settings.fingerprint(half.state_dict()) == settings.fingerprint(half.float().state_dict()), "of whatever precision"
 
 

@@ -105,11 +105,9 @@ def _packages() -> Iterator[Check]:
     wrong = False
     for one in needed:
         found = version_of(one.name)
-        if found is None:
-            yield Check(one.name, FAIL, f'not installed, {one} is needed: pip install "{one}".')
-        elif not one.specifier.contains(found, prereleases=True):
-            yield Check(one.name, FAIL, f'{found} is installed, {one} is needed: pip install "{one}".')
-        wrong = wrong or found is None or not one.specifier.contains(found, prereleases=True)
+        if found is None or not one.specifier.contains(found, prereleases=True):
+            wrong, state = True, f"{found} is installed" if found else "not installed"
+            yield Check(one.name, FAIL, f'{state}, {one} is needed: pip install "{one}".')
     if not wrong:
         yield Check("packages", OK, f"all {len(needed)} are there, each new enough.")
     yield from _against_constraints({one.name for one in needed})

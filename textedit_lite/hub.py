@@ -23,7 +23,7 @@ MODELS_OF_A_PAINTER = {
 # Pipelines of which only the UNet and its schedule are wanted: the rest is the painter's.
 UNET_ALONE = ("text2image", "instruct-pix2pix")
 LORA = "pytorch_lora_weights.safetensors"  # as diffusers names the file of what changes a UNet
-FULL_DISK = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+FULL_DISK = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 INSTEAD = "name another id or a folder in a weights file, or use lite"
 
 
@@ -216,7 +216,7 @@ def explain(error: BaseException, source: Source) -> str:
         return f"There is no {source.path} on the Hub, or no longer, or not for you: {INSTEAD}."
     told = [re.search(r"os error (\d+)", str(one)) for one in chain]  # hf_xet has no number but in its words
     numbers = {one.errno for one in chain if isinstance(one, OSError)} | {int(found[1]) for found in told if found}
-    if numbers & set(FULL_DISK):
+    if numbers & FULL_DISK:
         return f"The disk of {cache_folder()} is full: make room, or set HF_HOME to a larger disk."
     if numbers & {errno.EACCES, errno.EPERM, errno.EROFS}:
         return f"Nothing can be written in {cache_folder()}: set HF_HOME to a folder of your own."

@@ -221,10 +221,7 @@ def as_mask(shape: np.ndarray) -> Image.Image:
 
 def extent(shape: np.ndarray) -> tuple[float, float, float, float]:
     """The box of a shape, bool [H, W]: xyxy; zeros for an empty one."""
-    columns, rows = np.flatnonzero(shape.any(0)), np.flatnonzero(shape.any(1))
-    if not len(columns):
-        return (0.0, 0.0, 0.0, 0.0)
-    return (float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1))
+    return tuple(map(float, Image.fromarray(shape).getbbox() or (0, 0, 0, 0)))
 
 
 def filled(box, size: tuple[int, int]) -> np.ndarray:

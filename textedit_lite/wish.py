@@ -82,8 +82,8 @@ def wished(prompt: EditPrompt, now: Reading, reads: Sequence[str] = tuple(ATTRIB
     Taught in notebook 05.
     """
     sure = {name: value for name, value in now.values.items() if name in reads and now.probabilities[name][value] >= bar}
-    named = {name: value for name in ("colour", "view", "pose") if (value := getattr(prompt, name))}
-    changes = {name: value for name, value in prompt.changes.items() if name in ("colour", "view", "pose")}
+    named = {name: value for name in ATTRIBUTES if (value := getattr(prompt, name))}
+    changes = {name: value for name, value in prompt.changes.items() if name in ATTRIBUTES}
     return sure | named | changes
 
 

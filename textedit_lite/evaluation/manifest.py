@@ -47,16 +47,14 @@ def _digests_of(sources: dict[str, Source], parts: tuple[str, ...]) -> dict[str,
     from the Hub may come into the cache between two starts, so they decide nothing.
     """
     counted = {part: source for part, source in sources.items() if part in parts or source.local}
-    found = {part: _digests(Path(one.path), Path(one.path)) if one.local else _cached(one) for part, one in counted.items()}
-    return {f"{part}/{name}": digest for part, digests in found.items() for name, digest in digests.items()}
+    return {f"{part}/{name}": digest for part, source in counted.items() for name, digest in _digests_at(source).items()}
 
 
-def _cached(source: Source) -> dict[str, str]:
-    from huggingface_hub import snapshot_download
-
-    try:
-        folder = Path(snapshot_download(source.path, revision=source.revision, local_files_only=True))
-    except (OSError, ValueError):  # the model was loaded from elsewhere: at least its name is known
+def _digests_at(source: Source) -> dict[str, str]:
+    """The sha256 of one model's weights, in its folder or in the Hub's cache."""
+    if source.local:
+        return _digests(Path(source.path), Path(source.path))
+    if (folder := hub.snapshot(source)) is None:  # the model was loaded from elsewhere: at least its name is known
         return {f"{source.path}@{source.revision}": "not in the cache"}
     return _digests(folder, folder, f"*.{source.variant}[.-]*safetensors" if source.variant else "*.safetensors")  # whole or in pieces
 
@@ -73,10 +71,7 @@ def rival_of(editor: str, models: Models) -> dict[str, Any] | None:
     if editor not in DEFAULTS:
         return None
     models.rival(part := UNET_OF[editor])
-    source = models.optional[part]
-    folder = Path(source.path) if source.local else hub.snapshot(source)
-    variant = f".{source.variant}" if source.variant and not source.local else ""
-    return {"settings": settings_of(editor, models), "weights_sha256": _digests(folder, folder, f"*{variant}.safetensors")}
+    return {"settings": settings_of(editor, models), "weights_sha256": _digests_at(models.optional[part])}
 
 
 def environment() -> dict[str, Any]:

@@ -59,7 +59,7 @@ TABLES = {
 PAPER = {"returned": "about 99", "ssim_512": "about 0.63", "total": "2.65", "fid": "33.9 to 37.0"}
 
 
-def figures(rows: Sequence[dict[str, Any]], distances: dict[str, Any] | None = None, seed: int = 0) -> dict[str, Any]:
+def figures(rows: Sequence[dict[str, Any]], distances: dict[str, Any] | None = None) -> dict[str, Any]:
     """The figures of some rows: N, how many came back, and for each column its value and 95 % bootstrap interval (value, low, high).
 
     Rows in which a measure is None or missing do not count towards it: pixels can be measured only in what came back. A
@@ -73,7 +73,7 @@ def figures(rows: Sequence[dict[str, Any]], distances: dict[str, Any] | None = N
         counted = [row for row in rows if row.get(column.key) is not None]
         values = [float(row[column.key]) for row in counted]
         if values:
-            interval = clustered_interval(values, [row["image_id"] for row in counted], column.statistic, seed=seed)
+            interval = clustered_interval(values, [row["image_id"] for row in counted], column.statistic)
             found[column.key] = (float(column.statistic(values)), *interval)
     for column in DISTANCES:
         if distances and column.key in distances:

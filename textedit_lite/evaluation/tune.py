@@ -29,6 +29,7 @@ from .editors import Request, attempt, make_editor
 from .manifest import rival_of
 from .measure import mask_iou
 from .rows import append, open_lines, read_lines
+from .table import as_markdown
 
 # In the order in which they are tried. The number of steps stays: it is a matter of patience, not of luck.
 TRIED: dict[str, dict[str, tuple[float, ...]]] = {
@@ -178,11 +179,11 @@ def table(rows: Sequence[dict[str, Any]], varied: Sequence[str]) -> str:
     tasks = [task for task in TASKS if task in rows[0]]
     names = [*varied, "success", *tasks, "success and kept", "MSE to the ideal, 1e-3", "MSE outside, 1e-3"]
     names += [*["mask IoU"] * ("mask_iou" in rows[0]), "s"]
-    lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
+    lines = [names]
     for row in sorted(rows, key=lambda row: (-row["success"], row["mse_ideal"])):
         cells = [f"{row['settings'][name]:g}" for name in varied]
         cells += [f"{100 * row[name]:.0f} %" for name in ("success", *tasks, "clean")]
         cells += [f"{1000 * row[name]:.2f}" for name in ("mse_ideal", "mse_outside")]
         cells += [f"{row[name]:.2f}" for name in ("mask_iou", "seconds") if name in row]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+        lines.append(cells)
+    return as_markdown(lines)

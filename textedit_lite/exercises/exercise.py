@@ -39,9 +39,9 @@ class Exercise:
         """The name of the answer's cell, e.g. "answer-1-3"."""
         return "answer-" + self.number.replace(".", "-")
 
-    def wrong(self, got: Any, arguments: tuple, expected: Any = None) -> str | None:
+    def wrong(self, got: Any, arguments: tuple) -> str | None:
         """What is wrong with an answer's result on these arguments, or None."""
-        expected = self.reference(*arguments) if expected is None else expected
+        expected = self.reference(*arguments)
         if got is None and expected is not None:
             return "it returns None: does it end in a `return`?"
         try:

@@ -134,12 +134,12 @@ def _ringed(rng: np.random.Generator):
 # --- pictures of the tasks ---------------------------------------------------------------------------------------
 
 
-def _cells(ax, values: np.ndarray, title: str, fmt: str = "{}", **style) -> None:
+def _cells(ax, values: np.ndarray, title: str, **style) -> None:
     """A small array as squares with their numbers, and its indexes."""
     ax.imshow(values, **style)
     middle = (style.get("vmin", 0) + style.get("vmax", 255)) / 2
     for (y, x), value in np.ndenumerate(values):
-        ax.text(x, y, fmt.format(value), ha="center", va="center", fontsize=7, color="white" if value < middle else "0.1")
+        ax.text(x, y, str(value), ha="center", va="center", fontsize=7, color="white" if value < middle else "0.1")
     ax.set_xticks(range(values.shape[1]))
     ax.set_yticks(range(values.shape[0]))
     ax.tick_params(length=0, labelsize=8)
@@ -190,9 +190,7 @@ def _draw_feather():
 
 
 def _draw_mix():
-    from ..world import scenes
-
-    image = scenes.render(scenes.make_scene(81)).crop((0, 118, 128, 214))
+    image = render(make_scene(81)).crop((0, 118, 128, 214))
     before, after = np.asarray(image), np.full((96, 128, 3), (214, 51, 108), np.uint8)
     weight = feather(Image.fromarray(box_mask((128, 96), (16, 16, 112, 80))), 14)
     pictures = [before, after, weight * 255, mix(before, after, weight)]

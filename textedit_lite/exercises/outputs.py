@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from ..training.files import whole
 
 
 def write_outputs(folder: Path | str, number: str, outputs: list[Any]) -> None:
     """Write what an answer returned, a case each, to `folder`/NUMBER.npz; what is no plain data becomes None."""
     arrays: list[np.ndarray] = []
     tree = [_pack(value, arrays) for value in outputs]
-    path = Path(folder) / f"{number}.npz"
-    half = path.with_name(f".{path.name}")
-    with open(half, "wb") as file:
-        np.savez(file, tree=np.array(json.dumps(tree)), **{f"a{i}": value for i, value in enumerate(arrays)})
-    os.replace(half, path)
+    with whole(Path(folder) / f"{number}.npz") as half:
+        np.savez(half, tree=np.array(json.dumps(tree)), **{f"a{i}": value for i, value in enumerate(arrays)})
 
 
 def read_outputs(folder: Path | str, number: str) -> list[Any]:

@@ -16,9 +16,10 @@ from typing import Any
 
 from ..check import all_exercises
 from ..errors import SettingsError
-from ..images import check_output, make_folder
+from ..images import check_output, make_folder, write_text
 from .course import Course, load_course
 from .marks import Mark, Result, mark
+from .report import write_all
 from .sandbox import LIMITS, Limits, Package
 from .submission import Submission, find
 
@@ -50,9 +51,7 @@ def grade(paths: Iterable[Path | str], out: Path | str = "grades.csv", pages: Pa
     desk = Desk(out.with_suffix(".parts"), course, package, limits, full)
     jobs = jobs or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else jobs or os.cpu_count() or 1
     results = desk.grade_all(submissions, max(1, jobs), progress or (lambda results, total: results))
-    from .report import write_all
-
-    write_all(results, out, Path(pages) if pages else None, {one.digest: one for one in submissions})
+    write_all(results, out, pages, {one.digest: one for one in submissions})
     return results
 
 
@@ -139,11 +138,8 @@ class Desk:
             return None
 
     def _store(self, result: Result) -> None:
-        if not result.whole:
-            return
-        half = self.folder / f".{result.digest}.json"
-        half.write_text(json.dumps({"state": self.state, "result": asdict(result)}), encoding="utf-8")
-        os.replace(half, self.folder / f"{result.digest}.json")
+        if result.whole:
+            write_text(self.folder / f"{result.digest}.json", json.dumps({"state": self.state, "result": asdict(result)}))
 
 
 def as_result(kept: dict[str, Any]) -> Result:

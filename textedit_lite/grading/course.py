@@ -5,13 +5,13 @@ from __future__ import annotations
 import copy
 import re
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from ..check import all_exercises
 from ..errors import SettingsError
 from ..exercises.exercise import Exercise
+from ..resources import shipped
 
 # Set again before each check, which must not depend on what an answer has done to these names.
 ANEW = "import numpy as np\nfrom textedit_lite.check import check\n"
@@ -36,17 +36,11 @@ class Course:
         return sum(one.points for one in self.exercises.values())
 
 
-def course_folder() -> Path:
-    """The folder of the notebooks: inside the package in an installed wheel, beside it in a checkout."""
-    installed = Path(str(resources.files("textedit_lite") / "notebooks"))
-    return installed if installed.is_dir() else Path(__file__).resolve().parents[2] / "notebooks"
-
-
 def load_course(folder: Path | None = None) -> dict[int, Course]:
     """Number -> notebook of the course, for those that have exercises. Raises SettingsError where there is none."""
     import nbformat
 
-    folder = folder or course_folder()
+    folder = folder or shipped("notebooks")
     found = {}
     for path in sorted(folder.glob("[0-9][0-9]_*.ipynb")):
         course = as_course(int(path.name[:2]), path.stem, nbformat.read(path, as_version=4))
@@ -122,7 +116,7 @@ def release(out: Path, folder: Path | None = None) -> list[Path]:
     """
     import nbformat
 
-    folder, out = folder or course_folder(), Path(out)
+    folder, out = folder or shipped("notebooks"), Path(out)
     if any(out.glob("*.ipynb")):
         raise SettingsError(f"{out} already holds notebooks: give a new folder.")
     out.mkdir(parents=True, exist_ok=True)

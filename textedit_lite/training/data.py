@@ -42,13 +42,11 @@ def label(scene) -> list[Labelled]:
     masks = visible_masks(scene)
     found = []
     for i, thing in enumerate(scene.objects):
-        area = int(masks[i].sum())
-        if area:
-            hidden_by = masks[i + 1 :].any(0) if i + 1 < len(masks) else np.zeros_like(masks[i])
-            x0, y0, x1, y1 = (int(v) for v in mask_box(masks[i]))
-            others = int(hidden_by[y0:y1, x0:x1].sum())
-            fraction = 1 - others / max(1, (x1 - x0) * (y1 - y0))
-            found.append(Labelled(mask_box(masks[i]), thing.category, thing.colour, thing.view, thing.pose, round(fraction, 3)))
+        if masks[i].any():
+            box = mask_box(masks[i])
+            x0, y0, x1, y1 = map(int, box)
+            fraction = 1 - float(masks[i + 1 :, y0:y1, x0:x1].any(0).mean())
+            found.append(Labelled(box, thing.category, thing.colour, thing.view, thing.pose, round(fraction, 3)))
     return found
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..world.sprites import CATEGORIES
+from .card import write_card
 from .data import Labelled, scene_cache
 from .detr_score import check, score
 from .settings import check_settings, origins
@@ -252,7 +253,7 @@ def say(out: Path, line: str, progress: bool) -> None:
 
 def finish(out: Path, done: list, seen: dict, *, init, count: int, seed: int, scored: int, progress: bool) -> dict:
     """Measure the saved detector on test scenes and write its card."""
-    from .loop import Run, write_card
+    from .loop import Run
 
     results = score(out, scored, progress=progress)
     minutes = sum(part.minutes for part in done)

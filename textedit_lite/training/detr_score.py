@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..checkpoints import image_processor
 from ..errors import WeightsError
 from ..world.scenes import make_scene, render
 from ..world.sprites import CATEGORIES
@@ -92,11 +93,10 @@ def score(folder: Path | str, count: int = 1000, seed: int = 0, progress: bool =
     import torch
     from tqdm import tqdm
     from transformers import DetrForObjectDetection
-    from transformers.models.auto.image_processing_auto import AutoImageProcessor  # as in models.py
 
     if not (Path(folder) / "config.json").exists():
         raise WeightsError(f"No detector lies in {folder}: train one with `textedit-lite train detr --out {folder}`.")
-    processor = AutoImageProcessor.from_pretrained(folder, backend="pil")
+    processor = image_processor(folder)
     model = DetrForObjectDetection.from_pretrained(folder, dtype=torch.float32).eval()
     found, scenes = [], []
     for start in tqdm(range(0, count, 25), desc="scoring the detector", unit="batch", disable=not progress):

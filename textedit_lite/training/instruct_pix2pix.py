@@ -9,9 +9,10 @@ import numpy as np
 
 from ..errors import TextEditError
 from ..evaluation.cases import naming
+from ..match import ATTRIBUTES
 from ..prompt import parse
 from ..rivals.words import instruction
-from ..vocabulary import COLOURS, POSES, TASKS, VIEWS, describe
+from ..vocabulary import TASKS, describe
 from ..world.scenes import Scene, changed, full_mask, make_scene, render, visible_masks
 from .card import write_card
 from .data import sample_files
@@ -62,14 +63,13 @@ def ask(scene: Scene, index: int, change: dict[str, str]) -> Triple | None:
 
 def choose_change(thing, rng: np.random.Generator) -> dict[str, str]:
     """The change to ask of an object: one of the paper's four tasks, or any other view, pose, or two attributes at once."""
-    now = {"colour": thing.colour, "view": thing.view, "pose": thing.pose}
-    values = {"colour": COLOURS, "view": tuple(VIEWS), "pose": tuple(POSES)}
+    now = {name: getattr(thing, name) for name in ATTRIBUTES}
 
     def other(name: str) -> str:
-        return str(rng.choice([value for value in values[name] if value != now[name]]))
+        return str(rng.choice([value for value in ATTRIBUTES[name] if value != now[name]]))
 
     if rng.random() < ASKED_ELSE:
-        names = rng.choice(list(values), size=int(rng.integers(1, 3)), replace=False)
+        names = rng.choice(list(ATTRIBUTES), size=int(rng.integers(1, 3)), replace=False)
         return {str(name): other(str(name)) for name in names}
     possible = [(name, value) for name, value in TASKS.values() if now[name] != value]
     name, value = possible[rng.integers(len(possible))]

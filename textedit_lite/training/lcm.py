@@ -118,7 +118,7 @@ def pair(student):
     return nn.ModuleDict({"student": student, "target": copy.deepcopy(student).requires_grad_(False)})
 
 
-def distillation_loss(schedule, teacher, states, pieces: int = STEPS):
+def distillation_loss(schedule, teacher, states):
     """The loss of a batch: how far apart the jumps end that start from two neighbours on the teacher's path.
 
     x_t is noised data. The teacher, guided by g = GUIDANCE, v = v_0 + g (v_c - v_0), leads it back to x_n, by SKIP times or
@@ -138,7 +138,7 @@ def distillation_loss(schedule, teacher, states, pieces: int = STEPS):
         def velocity(name, latents, at):
             return call(models[name], torch.cat([latents, seen], 1), at.clamp(min=0), words[caption], return_dict=False)[0].float()
 
-        noisy, end = schedule.add_noise(target, noise, t), piece_end(t, pieces)
+        noisy, end = schedule.add_noise(target, noise, t), piece_end(t)
         before = torch.maximum(t - SKIP, end)
         with torch.no_grad():
             follow(models["target"], models["student"])

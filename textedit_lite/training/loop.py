@@ -23,7 +23,6 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import SettingsError
-from .card import write_card as write_card
 from .files import whole
 from .settings import ORIGINS, check_settings
 

@@ -8,21 +8,21 @@ import numpy as np
 
 from ..errors import SettingsError
 from ..resources import data_path
+from ..world.scenes import make_scene
 from ..world.sprites import CATEGORIES
 from .card import write_card
 from .data import scene_cache
 from .detr import shrink
+from .detr_model import MEAN, SIDE, STD
 from .loop import run
 from .sam import LEAST, shape_maps
 from .settings import check_settings, fingerprint
 
 SCENES = 8000
-SIDE = 192  # pixels a side of the network's input, as the lite DETR's
 QUERIES = 16
 BATCH = 8
 POINTS = 1024  # points of a mask that the loss looks at; the full-size model's 12,544 cost more than they teach here
 BACKBONE_RATE = 0.3  # share of the peak learning rate for what the detector has already learnt
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def build(start: Path | str | None = None):
@@ -180,6 +180,4 @@ def train(
 
 def _categories(count: int, seed: int) -> list[list[int]]:
     """The classes of each training scene's objects, in the order in which `shape_maps` numbers them."""
-    from ..world.scenes import make_scene
-
     return [[CATEGORIES.index(thing.category) for thing in make_scene(i, "train", seed).objects] for i in range(count)]

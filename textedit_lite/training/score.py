@@ -68,12 +68,12 @@ def vae(folder: Path | str, count: int = 1000, seed: int = 0, progress: bool = T
     from tqdm import tqdm
 
     from .inpaint import NATIVE
-    from .vae import psnr
+    from .vae import load_vae, psnr
 
     folder = Path(folder)
     if not (folder / "vae" / "config.json").exists():
         raise WeightsError(f"There is no autoencoder in {folder}/vae: `textedit-lite train vae --out DIR` trains one.")
-    model = _autoencoder(folder / "vae")
+    model = load_vae(folder / "vae")
     side = NATIVE
     if (unet := folder / "unet" / "config.json").exists():
         side = json.loads(unet.read_text())["sample_size"] * 2 ** (len(model.config.block_out_channels) - 1)
@@ -88,13 +88,6 @@ def vae(folder: Path | str, count: int = 1000, seed: int = 0, progress: bool = T
         pixels = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float() / 127.5 - 1
         found.append((psnr(model, pixels), len(crops)))
     return {"psnr": round(sum(value * crops for value, crops in found) / count, 2)}
-
-
-def _autoencoder(folder: Path):
-    import diffusers
-
-    kind = getattr(diffusers, json.loads((folder / "config.json").read_text())["_class_name"])
-    return kind.from_pretrained(folder).eval()
 
 
 def _folder(weights: str | Path, part: str) -> Path:

@@ -23,7 +23,6 @@ from .sam import LEAST, jittered
 
 AT_ONCE = 25  # scenes that the detector looks at in one call
 FOUND = 0.5  # IoU from which a detector's box is the object's
-BECOMES = {"tilt": {"pose": "tilted"}, "updown": {"pose": "upside down"}, "front": {"view": "front"}, "color": {}}
 
 
 def walk(
@@ -128,13 +127,13 @@ def score_masks(models: Any, count: int = 1000, seed: int = 0, progress: bool = 
 
 def task_mask(scene: Scene, index: int, task: str, boxes: np.ndarray, place: int, answers: np.ndarray, kind: str) -> Image.Image:
     """The mask that the editor would build for a task from detections; `place` is the index of the object's."""
-    size, becomes = (scene.width, scene.height), BECOMES[task]
-    mask = build_mask(size, boxes[place], **becomes)
+    attribute, value = TASKS[task]
+    mask = build_mask((scene.width, scene.height), boxes[place], **({attribute: value} if value else {}))
     if kind == "box":
         return mask
-    degrees = None if "view" in becomes else 0.0
-    if "pose" in becomes:
-        degrees = POSE_DEGREES[becomes["pose"]] - POSE_DEGREES[scene.objects[index].pose]
+    degrees = None if attribute == "view" else 0.0
+    if attribute == "pose":
+        degrees = POSE_DEGREES[value] - POSE_DEGREES[scene.objects[index].pose]
     others = [shape for j, shape in enumerate(answers) if j != place]
     return fit(mask, boxes[place], answers[place], others, degrees)[0]
 

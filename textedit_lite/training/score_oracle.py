@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import SettingsError
 from ..evaluation.cases import asked_change, targets
+from ..evaluation.table import as_markdown
 from ..vocabulary import TASKS
 from ..world.oracle import judge
 from ..world.scenes import ideal_edit, make_scene
@@ -93,13 +94,9 @@ def score_oracle(count: int = 500, seed: int = 0, progress: bool = True) -> dict
 def as_text(kinds: dict[str, dict], tables: dict[str, Counter]) -> str:
     """The measured tables in Markdown; a row of a confusion table is the truth, a column what the oracle said."""
     columns = ("edits", *VALUES, "all", "success", "changed")
-    lines = ["| edit | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
-    for kind, row in kinds.items():
-        cells = [str(row["edits"]), *(f"{100 * row[name]:.1f} %" for name in columns[1:])]
-        lines.append(f"| {kind} | " + " | ".join(cells) + " |")
+    rows = [[kind, str(row["edits"]), *(f"{100 * row[name]:.1f} %" for name in columns[1:])] for kind, row in kinds.items()]
+    parts = [as_markdown([["edit", *columns], *rows])]
     for name, table in tables.items():
         said = [*VALUES[name], "nothing"]
-        lines += ["", f"| {name} | " + " | ".join(said) + " |", "|---" * (len(said) + 1) + "|"]
-        for true in VALUES[name]:
-            lines.append(f"| {true} | " + " | ".join(str(table[true, value]) for value in said) + " |")
-    return "\n".join(lines)
+        parts.append(as_markdown([[name, *said], *([true, *(str(table[true, value]) for value in said)] for true in VALUES[name])]))
+    return "\n".join(parts).rstrip("\n")

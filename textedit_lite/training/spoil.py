@@ -11,11 +11,12 @@ from PIL import Image, ImageFilter
 from scipy import ndimage
 
 from ..boxes import grow_box
-from ..vocabulary import COLOUR_RGB, COLOURS, POSES, TILT_DEGREES, VIEWS
+from ..match import ATTRIBUTES
+from ..vocabulary import COLOUR_RGB, TILT_DEGREES
 from ..world.scenes import Scene, changed, full_mask, ideal_edit, mask_box, render, visible_masks
 from ..world.sprites import CATEGORIES
 
-VALUES = {"category": CATEGORIES, "colour": COLOURS, "view": tuple(VIEWS), "pose": tuple(POSES)}
+VALUES = {"category": CATEGORIES, **ATTRIBUTES}
 Spoiler = Callable[[Scene, int, dict, np.random.Generator], Image.Image]
 
 # All take (scene, index, change, rng). The spoiled ones show what `change` asks for; the empty ones show no object at all.
