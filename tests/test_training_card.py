@@ -54,6 +54,16 @@ def test_a_log_that_has_no_whole_line_yet_is_no_curve(tmp_path):
     assert add_curves(tmp_path) == {}
 
 
+def test_of_several_gpus_the_one_that_was_used_is_named(monkeypatch):
+    import torch
+
+    from textedit_lite.training.card import machine
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", {None: "the current one", "cuda:1": "the second"}.__getitem__)
+    assert machine().startswith("the current one, torch") and machine("cuda:1").startswith("the second, torch")
+
+
 def test_a_card_has_the_numbers_of_its_run_and_the_sums_of_the_weights_alone(tmp_path):
     for name in ("model.safetensors", "unet/model.safetensors", "training/checkpoint.safetensors", ".5-model.safetensors"):
         (tmp_path / name).parent.mkdir(exist_ok=True)

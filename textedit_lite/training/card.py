@@ -27,7 +27,7 @@ def machine(device: str | None = None) -> str:
     import torch
 
     if torch.cuda.is_available() and (device is None or device.startswith("cuda")):
-        return f"{torch.cuda.get_device_name()}, torch {torch.__version__}"
+        return f"{torch.cuda.get_device_name(device)}, torch {torch.__version__}"
     name = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():

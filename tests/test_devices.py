@@ -1,0 +1,76 @@
+"""Every way to edit on a device that is not there: a GPU in half precision, with parts that wait on the CPU, and Apple's MPS."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from pretend import pretended
+
+from textedit_lite.editor import Editor
+from textedit_lite.inpaint import denoising, inpaint, round_trip
+from textedit_lite.models import SHARED
+from textedit_lite.rivals import diffedit, instruct_pix2pix, plain_edit, sdedit
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
+
+import full_size  # noqa: E402
+import gpu_ladder  # noqa: E402
+
+EDITS = {
+    "ours": lambda image, models: Editor(models).edit(image, gpu_ladder.prompt(), select="best", rounds=1, steps=2),
+    "plain": lambda image, models: plain_edit(image, gpu_ladder.prompt(), models, steps=3),
+    "sdedit": lambda image, models: sdedit(image, gpu_ladder.prompt(), models, steps=4),
+    "diffedit": lambda image, models: diffedit(image, gpu_ladder.prompt(), models, steps=4, maps=2),
+    "instruct": lambda image, models: instruct_pix2pix(image, gpu_ladder.prompt(), models, steps=2),
+}
+
+
+def tiny(dtype):
+    """The public architectures at their smallest, on the CPU; with the rivals' pipelines, and a safety checker that lets all pass."""
+    from diffusers import DDIMScheduler, StableDiffusionImg2ImgPipeline, StableDiffusionInstructPix2PixPipeline, UNet2DConditionModel
+
+    models = full_size.build("tiny", "cpu", dtype)
+    models.painter.safety_checker.concept_embeds_weights.data.fill_(2)
+    shared = {name: getattr(models.painter, name) for name in SHARED}
+    kinds = {"text2image": (StableDiffusionImg2ImgPipeline, 4), "instruct-pix2pix": (StableDiffusionInstructPix2PixPipeline, 8)}
+    for part, (kind, channels) in kinds.items():
+        unet = UNet2DConditionModel(in_channels=channels, out_channels=4, **full_size.SIZES["tiny"]["unet"]).to(dtype).eval()
+        schedule = DDIMScheduler.from_config(models.painter.scheduler.config)
+        models.loaded[part] = kind(unet=unet, scheduler=schedule, **shared)
+        models.loaded[part].set_progress_bar_config(disable=True)
+    return replace(models, optional=dict.fromkeys(models.loaded))
+
+
+def moved(models, device: str, offload: bool):
+    """The models on a device; offload: the painters' parts wait on the CPU until they work, as in low memory."""
+    models.detr.to(device)
+    models.clip.to(device)
+    for painter in (models.painter, *models.loaded.values()):
+        if offload:
+            painter.enable_attention_slicing()
+            painter.enable_model_cpu_offload(device=device)
+        else:
+            painter.to(device)
+    return replace(models, device=device, low_memory=offload, text_features={})
+
+
+@pytest.mark.parametrize(("kind", "dtype", "offload"), [
+    ("cuda", torch.float16, False), ("cuda", torch.float16, True), ("mps", torch.float32, False), ("mps", torch.float16, False),
+])  # fmt: skip
+def test_every_way_to_edit_keeps_to_the_device(kind, dtype, offload):
+    models, image = tiny(dtype), gpu_ladder.pictures(1, 96)[0]
+    mask = Image.new("L", image.size)
+    mask.paste(255, (30, 30, 70, 70))
+    with torch.no_grad(), pretended(kind) as device, gpu_ladder.planted(models):
+        models = moved(models, str(device), offload)
+        for way, edit in EDITS.items():
+            result = edit(image, models)
+            assert result.image is not None, f"{way}: {result.message}"
+        assert len(denoising(image, mask, "a red car", models.painter, steps=2)) == 2
+        assert len(round_trip([image.resize((64, 64))], models.painter)) == 1
+        assert not inpaint(image, mask, "a red car", models.painter, seeds=(1, 2), steps=3, strength=0.7, negative="a dog")[1].refused
