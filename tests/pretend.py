@@ -10,7 +10,7 @@ To torch's own code such a tensor lies on "meta", as a build for the CPU knows n
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
@@ -79,12 +79,16 @@ class Naming(TorchFunctionMode):
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         args, kwargs = [numbered(one) for one in args], {key: numbered(value) for key, value in (kwargs or {}).items()}
-        about = any(isinstance(one, Pretended) for one in tree_flatten((args, kwargs))[0])
+        about = holds_pretended(args) or holds_pretended(kwargs.values())
         self.inside += about
         try:
             return func(*args, **kwargs)
         finally:
             self.inside -= about
+
+
+def holds_pretended(values: Iterable[Any]) -> bool:
+    return any(isinstance(one, Pretended) or isinstance(one, (list, tuple)) and holds_pretended(one) for one in values)
 
 
 def numbered(value: Any) -> Any:

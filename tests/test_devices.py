@@ -59,6 +59,12 @@ def moved(models, device: str, offload: bool):
     return replace(models, device=device, low_memory=offload, text_features={})
 
 
+def parts_on(models) -> set[str]:
+    """The kinds of devices on which the parts of all painters lie."""
+    painters = (models.painter, *models.loaded.values())
+    return {weight.device.type for one in painters for part in (one.unet, one.vae, one.text_encoder) for weight in part.parameters()}
+
+
 @pytest.mark.parametrize(("kind", "dtype", "offload"), [
     ("cuda", torch.float16, False), ("cuda", torch.float16, True), ("mps", torch.float32, False), ("mps", torch.float16, False),
 ])  # fmt: skip
@@ -71,6 +77,7 @@ def test_every_way_to_edit_keeps_to_the_device(kind, dtype, offload):
         for way, edit in EDITS.items():
             result = edit(image, models)
             assert result.image is not None, f"{way}: {result.message}"
+            assert not offload or parts_on(models) == {"cpu"}, f"{way} leaves a part of a painter on the GPU"
         assert len(denoising(image, mask, "a red car", models.painter, steps=2)) == 2
         assert len(round_trip([image.resize((64, 64))], models.painter)) == 1
         assert not inpaint(image, mask, "a red car", models.painter, seeds=(1, 2), steps=3, strength=0.7, negative="a dog")[1].refused

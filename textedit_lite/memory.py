@@ -42,11 +42,12 @@ def holding(kind: str, finders: int, painter: dict[str, int], side: int, low: bo
 
         4 F + b sum_i P_i + k b (2 h t^2 + 4 * 256 s^2),
 
-    plus, on CUDA, the half gigabyte of its context. h is halved if attention is sliced. If parts wait on the CPU, the sum is
-    without the smaller of text encoder and U-Net: only these two are never on the GPU at once, as diffusers keeps
-    the safety checker there, and the autoencoder, which has encoded the picture, until the U-Net is done. The factor 2 is
-    for guidance, which paints with the words and without them. This is an upper estimate: a fused attention never holds t^2
-    numbers. The full-size test peaks at 8.4 GB on a CPU, as this says; on a GPU nothing was measured. Taught in notebook 04.
+    plus, on CUDA, the half gigabyte of its context. h is halved if attention is sliced (in low memory, but not on MPS). If
+    parts wait on the CPU, the sum is without the smaller of text encoder and U-Net: only these two are never on the GPU at
+    once, as diffusers keeps the safety checker there, and the autoencoder, which has encoded the picture, until the U-Net is
+    done. The factor 2 is for guidance, which paints with the words and without them. This is an upper estimate: a fused
+    attention never holds t^2 numbers. The full-size test peaks at 8.4 GB on a CPU, as this says; on a GPU nothing was
+    measured. Taught in notebook 04.
     """
     half = kind == "cuda" or low
     offload = low and kind == "cuda"
@@ -56,7 +57,7 @@ def holding(kind: str, finders: int, painter: dict[str, int], side: int, low: bo
     held = sum(painter.values()) - (min(painter["unet"], painter["text_encoder"]) if offload else 0)
     weights = CLIP_AND_DETR * finders + width * held
     tokens = (side // 8) ** 2
-    working = at_once * width * (2 * HEADS * tokens**2 // (SLICES if low else 1) + WIDEST * side**2)
+    working = at_once * width * (2 * HEADS * tokens**2 // (SLICES if low and kind != "mps" else 1) + WIDEST * side**2)
     return Holding(low, half, offload, at_once, weights, weights + working + (CUDA_OWN if kind == "cuda" else 0))
 
 

@@ -79,7 +79,10 @@ def edit_whole(
         size = working_size(sources[some[0]].size, pipeline)
         jobs = [WholeJob(sources[i].resize(size, Image.Resampling.LANCZOS), wishes[i], int(seeds[i])) for i in some]
         with PAINTING:
-            outcomes = paint(jobs)
+            try:
+                outcomes = paint(jobs)
+            finally:  # parts that wait on the CPU go back there, also those that an error, or a rival's own steps, left on the GPU
+                pipeline.maybe_free_model_hooks()
         spent = 1000 * (time.perf_counter() - start) / len(some)
         return [_result(sources[i], wishes[i], outcome, asked(i), spent) for i, outcome in zip(some, outcomes, strict=True)]
 
