@@ -79,6 +79,9 @@ class Naming(TorchFunctionMode):
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         args, kwargs = [numbered(one) for one in args], {key: numbered(value) for key, value in (kwargs or {}).items()}
+        if func is torch.Tensor.__getitem__ and isinstance(args[1], tuple):
+            # Torch would make an index of a list on the device of what is indexed, and on "meta" it would have no numbers.
+            args[1] = tuple(torch.tensor(one) if isinstance(one, list) else one for one in args[1])
         about = holds_pretended(args) or holds_pretended(kwargs.values())
         self.inside += about
         try:

@@ -6,6 +6,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -13,7 +14,8 @@ from pretend import pretended
 
 from textedit_lite.editor import Editor
 from textedit_lite.inpaint import denoising, inpaint, round_trip
-from textedit_lite.models import SHARED
+from textedit_lite.models import SHARED, load_models
+from textedit_lite.resources import data_path
 from textedit_lite.rivals import diffedit, instruct_pix2pix, plain_edit, sdedit
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
@@ -81,3 +83,23 @@ def test_every_way_to_edit_keeps_to_the_device(kind, dtype, offload):
         assert len(denoising(image, mask, "a red car", models.painter, steps=2)) == 2
         assert len(round_trip([image.resize((64, 64))], models.painter)) == 1
         assert not inpaint(image, mask, "a red car", models.painter, seeds=(1, 2), steps=3, strength=0.7, negative="a dog")[1].refused
+
+
+def test_a_segmenters_mask_and_what_is_painted_in_it_are_the_processors():
+    models, image = load_models("lite"), Image.open(data_path("samples", "street.png"))
+    for kind in ("sam", "mask2former"):
+        models.segmenter(kind)
+
+    def edits():
+        return [Editor(models).edit(image, "the left car changes to a red car", mask=kind, match="patches", steps=2, rounds=1)
+                for kind in ("sam", "mask2former")]  # fmt: skip
+
+    here = edits()
+    with torch.no_grad(), pretended("mps") as device:
+        for model in (models.detr, models.clip, models.painter, *(model for model, _ in models.loaded.values())):
+            model.to(device)
+        models = replace(models, device=str(device), text_features={})
+        there = edits()
+    for one, other in zip(here, there):
+        assert one.mask.tobytes() == other.mask.tobytes() and one.mask_kind == other.mask_kind != "box"
+        assert np.abs(np.asarray(one.image, int) - np.asarray(other.image, int)).max() <= 2
