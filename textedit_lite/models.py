@@ -201,7 +201,8 @@ def fetch_weights(
 
     agree: asked before a download, with a sentence that says how large it is; if it says no, nothing is downloaded and
     the result is empty. say: gets a line for each model that is there and whole: every file has a safetensors header
-    that fits its length, and the sha256 that the Hub gives. Raises WeightsError. Taught in notebook 01.
+    that fits its length, and, where the cache links to its files (Windows has to allow that), the sha256 that the Hub gives.
+    Raises WeightsError. Taught in notebook 01.
     """
     if str(weights) in ("full", f"full{LCM}"):
         sources = FULL | ({"lcm": OPTIONAL["lcm"]} if split_lcm(weights)[1] else {})

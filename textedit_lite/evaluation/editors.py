@@ -58,8 +58,8 @@ class Request:
     @property
     def found(self) -> Detections:
         """What a perfect detector that knows which object is meant would find."""
-        wish = parse(self.prompt)
-        return Detections(np.array([self.box], np.float32), np.ones(1, np.float32), (wish.category or wish.noun,), 0.0)
+        prompt = parse(self.prompt)
+        return Detections(np.array([self.box], np.float32), np.ones(1, np.float32), (prompt.category or prompt.noun,), 0.0)
 
     @property
     def true_mask(self) -> Image.Image | None:
@@ -199,8 +199,7 @@ def _asked(some: Sequence[Request]) -> tuple[list, list, list]:
 
 def _refused(request: Request, words: Sequence[str] | None) -> EditResult | None:
     try:
-        wish = parse(request.prompt)
-        check_words(wish, words)
+        check_words(parse(request.prompt), words)
     except TextEditError as error:
         return EditResult("failed", str(error), source=request.image)
     return None

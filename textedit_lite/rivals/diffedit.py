@@ -42,7 +42,7 @@ def diffedit_batch(
     pipeline = models.rival("text2image")
 
     def paint(jobs: Sequence[WholeJob]) -> list[Outcome]:
-        words = [captions(job.wish, models.captions) for job in jobs]
+        words = [captions(job.prompt, models.captions) for job in jobs]
         with torch.inference_mode():
             latents = encode([job.picture for job in jobs], pipeline)
             before, after = (states([pair[i] for pair in words], pipeline) for i in (0, 1))

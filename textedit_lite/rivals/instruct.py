@@ -35,7 +35,7 @@ def instruct_pix2pix_batch(
         seeded = generators(jobs)
         drawn = [noise(one, pipeline, chosen["temperature"], job.picture.size) for one, job in zip(seeded, jobs, strict=True)]
         output = pipeline(
-            prompt=[instruction(job.wish, brief=models.known_words is not None) for job in jobs],
+            prompt=[instruction(job.prompt, brief=models.known_words is not None) for job in jobs],
             image=[job.picture for job in jobs], num_inference_steps=chosen["steps"], guidance_scale=chosen["guidance"],
             image_guidance_scale=chosen["image_guidance"], generator=seeded, latents=torch.cat(drawn),
             output_type="np",

@@ -42,8 +42,8 @@ def plain_edit(
     check_settings(steps, guidance, strength, models.painter)
     check_threshold(threshold)
     check_seed(seed)
-    wish = parse(prompt)
-    check_words(wish, models.known_words)
+    parsed = parse(prompt)
+    check_words(parsed, models.known_words)
     image = open_image(image)
     settings = Settings(
         prompt, int(seed), int(steps), float(guidance), float(threshold), rounds=1, weights=models.name, editor="plain",
@@ -61,7 +61,7 @@ def plain_edit(
     if not len(found):
         message = f"The detector is sure of nothing in the picture, at a threshold of {threshold}: lower it."
         return EditResult("not_found", message, settings=settings, timings_ms=timings, source=image)
-    words = describe(wish.name, wish.colour, wish.view, wish.pose)
+    words = describe(parsed.name, parsed.colour, parsed.view, parsed.pose)
     alike = timed("match", lambda: [similarity([square_crop(image, box)], [words], models)[0, 0] for box in found.boxes])
     candidates = tuple(
         Candidate(
@@ -74,11 +74,11 @@ def plain_edit(
     ranked = sorted(alike, reverse=True)
     margin = float(ranked[0] - ranked[1]) if len(ranked) > 1 else float(ranked[0])
     mask = timed("mask", build_mask, image.size, found.boxes[index], grow=0.0)
-    outcome = timed("inpaint", _whole, image, mask, wish.target, models, int(seed), int(steps), guidance, strength)
+    outcome = timed("inpaint", _whole, image, mask, parsed.target, models, int(seed), int(steps), guidance, strength)
     return EditResult(
         status="unverified" if outcome.refused else "edited", message=outcome.refused or "A picture came back.",
         image=None if outcome.refused else outcome.picture.resize(image.size), mask=mask, box=candidates[index].box,
-        candidates=candidates, index=index, margin=margin, rounds=1, description=wish.target, settings=settings,
+        candidates=candidates, index=index, margin=margin, rounds=1, description=parsed.target, settings=settings,
         timings_ms=timings, source=image,
     )  # fmt: skip
 

@@ -30,7 +30,7 @@ def sdedit_batch(
 
     def paint(jobs: Sequence[WholeJob]) -> list[Outcome]:
         output = pipeline(
-            prompt=[captions(job.wish, models.captions)[1] for job in jobs], image=[job.picture for job in jobs],
+            prompt=[captions(job.prompt, models.captions)[1] for job in jobs], image=[job.picture for job in jobs],
             strength=chosen["strength"], num_inference_steps=chosen["steps"], guidance_scale=chosen["guidance"],
             generator=generators(jobs), output_type="np",
         )  # fmt: skip

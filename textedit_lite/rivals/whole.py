@@ -25,7 +25,7 @@ class WholeJob:
     """One picture at the model's own size, the edit that is wanted, and the seed of its noise."""
 
     picture: Image.Image
-    wish: EditPrompt
+    prompt: EditPrompt
     seed: int
 
 
@@ -61,7 +61,7 @@ def edit_whole(
     """
     for seed in seeds:
         check_seed(seed)
-    wishes = [Editor(models).parse(prompt) for prompt in prompts]
+    parsed = [Editor(models).parse(prompt) for prompt in prompts]
     sources = [open_image(image) for image in images]
     groups: dict[tuple[int, int], list[int]] = {}
     for i, source in enumerate(sources):
@@ -77,21 +77,21 @@ def edit_whole(
     def painted(some: Sequence[int]) -> list[EditResult]:
         start = time.perf_counter()
         size = working_size(sources[some[0]].size, pipeline)
-        jobs = [WholeJob(sources[i].resize(size, Image.Resampling.LANCZOS), wishes[i], int(seeds[i])) for i in some]
+        jobs = [WholeJob(sources[i].resize(size, Image.Resampling.LANCZOS), parsed[i], int(seeds[i])) for i in some]
         with PAINTING:
             try:
                 outcomes = paint(jobs)
             finally:  # parts that wait on the CPU go back there, also those that an error, or a rival's own steps, left on the GPU
                 pipeline.maybe_free_model_hooks()
         spent = 1000 * (time.perf_counter() - start) / len(some)
-        return [_result(sources[i], wishes[i], outcome, asked(i), spent) for i, outcome in zip(some, outcomes, strict=True)]
+        return [_result(sources[i], parsed[i], outcome, asked(i), spent) for i, outcome in zip(some, outcomes, strict=True)]
 
     for members in groups.values():
         results |= zip(members, in_portions(members, models, painted), strict=True)
     return [results[i] for i in range(len(sources))]
 
 
-def _result(source: Image.Image, wish: EditPrompt, outcome: Outcome, settings: Settings, spent: float) -> EditResult:
+def _result(source: Image.Image, prompt: EditPrompt, outcome: Outcome, settings: Settings, spent: float) -> EditResult:
     if outcome.refused:
         status, message, picture = "unverified", outcome.refused, None
     else:
@@ -99,7 +99,7 @@ def _result(source: Image.Image, wish: EditPrompt, outcome: Outcome, settings: S
         picture = outcome.picture.resize(source.size, Image.Resampling.LANCZOS)
     mask = None if outcome.mask is None else outcome.mask.resize(source.size, Image.Resampling.NEAREST)
     return EditResult(
-        status, message, image=picture, mask=mask, rounds=1, description=wish.target, settings=settings,
+        status, message, image=picture, mask=mask, rounds=1, description=prompt.target, settings=settings,
         timings_ms={"inpaint": spent}, source=source,
     )  # fmt: skip
 
