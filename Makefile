@@ -30,7 +30,7 @@ help:
 	@echo "make demo       install, edit a sample picture, say where the result is"
 	@echo "make test       install, run the tests and the notebooks"
 	@echo "make test-colab run what matters with the versions that Google Colab has, in .venv-colab"
-	@echo "make test-full  one edit by the full-size architectures, with random numbers (minutes, 16 GB)"
+	@echo "make test-full  one edit by the full-size architectures, with random numbers; a pretended GPU (minutes, 16 GB)"
 	@echo "make lab        open the notebooks in JupyterLab"
 	@echo "make notebooks  run the notebooks anew out of their text, and store what they show"
 	@echo "make lint       ruff and the import contracts"

@@ -445,7 +445,7 @@ def as_markdown(figures: dict[str, Any]) -> str:
         notes.append("Where no floor stands, the memory had no room to count the operations.")
     if settings["compile"] and not figures["compiles"]:
         notes.append("torch.compile cannot build here (it needs Triton, a C++ compiler and Python's headers): all rungs are without it.")
-    if one:
+    if one and settings["weights"] != "tiny":
         notes.append(
             f"The paper reports {one['seconds']} s an edit on an RTX A5000. The plain way's {show(one['flops'] / 1e12)} TFLOP take that "
             f"card {show(one['floor'])} s at least, at the {one['rate'] / 1e12:.1f} TFLOP/s of NVIDIA's data sheet (222.2 with every "

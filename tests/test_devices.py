@@ -1,10 +1,15 @@
-"""Every way to edit on a device that is not there: a GPU in half precision, with parts that wait on the CPU, and Apple's MPS."""
+"""Every way to edit on a device that is not there: a GPU in half precision, with parts that wait on the CPU, and Apple's MPS.
+
+And the ladder that measures a GPU.
+"""
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -68,7 +73,8 @@ def parts_on(models) -> set[str]:
 
 
 @pytest.mark.parametrize(("kind", "dtype", "offload"), [
-    ("cuda", torch.float16, False), ("cuda", torch.float16, True), ("mps", torch.float32, False), ("mps", torch.float16, False),
+    ("cuda", torch.float16, True), ("mps", torch.float32, False),
+    pytest.param("cuda", torch.float16, False, marks=pytest.mark.slow), pytest.param("mps", torch.float16, False, marks=pytest.mark.slow),
 ])  # fmt: skip
 def test_every_way_to_edit_keeps_to_the_device(kind, dtype, offload):
     models, image = tiny(dtype), gpu_ladder.pictures(1, 96)[0]
@@ -103,3 +109,20 @@ def test_a_segmenters_mask_and_what_is_painted_in_it_are_the_processors():
     for one, other in zip(here, there):
         assert one.mask.tobytes() == other.mask.tobytes() and one.mask_kind == other.mask_kind != "box"
         assert np.abs(np.asarray(one.image, int) - np.asarray(other.image, int)).max() <= 2
+
+
+@pytest.mark.slow
+def test_the_ladder_of_a_gpu_climbs_one(monkeypatch, capsys):
+    said = {"is_available": True, "synchronize": None, "empty_cache": None, "reset_peak_memory_stats": None, "max_memory_allocated": 10**9,
+            "get_device_properties": SimpleNamespace(total_memory=10**11), "get_device_name": "a GPU"}  # fmt: skip
+    for name, answer in said.items():
+        monkeypatch.setattr(torch.cuda, name, lambda *_, answer=answer: answer)
+    rate = gpu_ladder.matrix_rate
+    monkeypatch.setattr(gpu_ladder, "matrix_rate", lambda device, dtype, side: rate(device, dtype, 64))
+    with pretended("cuda"):
+        how = ["--weights", "tiny", "--side", "96", "--steps", "4", "--batches", "2", "--no-compile", "--turns", "1", "--quiet", "--json"]
+        assert gpu_ladder.main(how) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert len(figures["rows"]) == 11 and not any(row["failed"] or row["without"] for row in figures["rows"])
+    assert (figures["half"], figures["memory"], figures["settings"]["device"]) == ("fp16", 10**11, "cuda")
+    assert figures["machine"].startswith("a GPU, torch") and all(row["floor"] > 0 for row in figures["rows"])
