@@ -1,10 +1,11 @@
 """Every way to edit on a device that is not there: a GPU in half precision, with parts that wait on the CPU, and Apple's MPS.
 
-And the ladder that measures a GPU.
+And the ladder that measures a GPU, and all trainers.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 from dataclasses import replace
@@ -16,6 +17,7 @@ import pytest
 import torch
 from PIL import Image
 from pretend import pretended
+from safetensors.torch import load_file
 
 from textedit_lite.editor import Editor
 from textedit_lite.inpaint import denoising, inpaint, round_trip
@@ -111,12 +113,19 @@ def test_a_segmenters_mask_and_what_is_painted_in_it_are_the_processors():
         assert np.abs(np.asarray(one.image, int) - np.asarray(other.image, int)).max() <= 2
 
 
-@pytest.mark.slow
-def test_the_ladder_of_a_gpu_climbs_one(monkeypatch, capsys):
-    said = {"is_available": True, "synchronize": None, "empty_cache": None, "reset_peak_memory_stats": None, "max_memory_allocated": 10**9,
-            "get_device_properties": SimpleNamespace(total_memory=10**11), "get_device_name": "a GPU"}  # fmt: skip
+@pytest.fixture
+def a_gpu(monkeypatch):
+    """What torch says of a GPU, besides computing on it."""
+    said = {
+        "is_available": True, "is_bf16_supported": True, "get_device_name": "a GPU", "synchronize": None, "empty_cache": None,
+        "reset_peak_memory_stats": None, "max_memory_allocated": 10**9, "get_device_properties": SimpleNamespace(total_memory=10**11),
+    }  # fmt: skip
     for name, answer in said.items():
-        monkeypatch.setattr(torch.cuda, name, lambda *_, answer=answer: answer)
+        monkeypatch.setattr(torch.cuda, name, lambda *_, answer=answer, **__: answer)
+
+
+@pytest.mark.slow
+def test_the_ladder_of_a_gpu_climbs_one(a_gpu, monkeypatch, capsys):
     rate = gpu_ladder.matrix_rate
     monkeypatch.setattr(gpu_ladder, "matrix_rate", lambda device, dtype, side: rate(device, dtype, 64))
     with pretended("cuda"):
@@ -126,3 +135,20 @@ def test_the_ladder_of_a_gpu_climbs_one(monkeypatch, capsys):
     assert len(figures["rows"]) == 11 and not any(row["failed"] or row["without"] for row in figures["rows"])
     assert (figures["half"], figures["memory"], figures["settings"]["device"]) == ("fp16", 10**11, "cuda")
     assert figures["machine"].startswith("a GPU, torch") and all(row["floor"] > 0 for row in figures["rows"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["clip", "vae", "detr", "sam", "mask2former", "inpaint", "text2image", "instruct_pix2pix", "lcm"])
+def test_every_trainer_trains_on_the_device(name, a_gpu, tmp_path, monkeypatch):
+    def cannot_build(*_, **__):
+        raise RuntimeError("there is nothing to build for")
+
+    monkeypatch.setattr(torch, "compile", cannot_build)
+    lite = data_path("models", "lite")
+    painters = ("inpaint", "text2image", "instruct_pix2pix", "lcm")
+    given = {"vae": lite / "inpaint" / "vae", "clip": lite / "clip"} if name in painters else {"scored": 2}
+    with pretended("cuda"):
+        importlib.import_module(f"textedit_lite.training.{name}").train(tmp_path, 0.02, count=8, progress=False, **given)
+    facts = json.loads((tmp_path / "results.json").read_text())
+    assert facts["training"]["steps"] > 0 and "a GPU, torch" in json.dumps(facts)
+    assert not any(torch.isnan(value).any() for path in tmp_path.glob("**/*.safetensors") for value in load_file(path).values())
