@@ -541,7 +541,9 @@ def _planned(name: str, folders: dict[str, Path], variant: str | None, device: s
     finders = sum(hub.parameters(folders[part]) for part in ("detr", "clip"))
     painter = {part: hub.parameters(folders["inpaint"] / part, variant) for part in hub.MODELS_OF_A_PAINTER}
     unet, vae = (_config(folders["inpaint"] / part) for part in ("unet", "vae"))
-    side = unet.get("sample_size", 64) * 2 ** (len(vae.get("block_out_channels", ())) - 1 or 3)
+    # A small autoencoder (AutoencoderTiny) names its blocks otherwise.
+    blocks = vae.get("block_out_channels") or vae.get("decoder_block_out_channels") or [None] * 4
+    side = unet.get("sample_size", 64) * 2 ** (len(blocks) - 1)
     kind = device.split(":")[0]
     chosen = holding(kind, finders, painter, side, bool(low_memory))
     if low_memory is None and chosen.need > ROOM * total_memory(device):
