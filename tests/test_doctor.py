@@ -112,14 +112,18 @@ def test_other_versions_are_colabs_own_on_colab(monkeypatch):
     assert "on Colab" in finding("_python")[0].message
 
 
-def test_a_build_for_another_gpu_is_the_version_that_was_tested(monkeypatch):
+def test_a_build_for_another_gpu_is_the_version_that_was_tested(tmp_path, monkeypatch):
     from importlib import metadata
 
-    real, before = metadata.version, finding("_packages")[-1]
-    monkeypatch.setattr(metadata, "version", lambda name: f"{real(name).split('+')[0]}+cu999")
-    assert before.name == "versions" and finding("_packages")[-1].status == before.status
-    monkeypatch.setattr(metadata, "version", lambda name: "99.0a0+nv26.1" if name == "torch" else real(name))
-    assert finding("_packages")[0].status == OK, "what comes before a version of its own is new enough, too"
+    real = metadata.version
+    version = real("torch").split("+")[0]
+    (tmp_path / "constraints.txt").write_text(f"torch=={version}  # tested\n")
+    monkeypatch.setattr("textedit_lite.doctor.CONSTRAINTS", tmp_path / "constraints.txt")
+    for found, status in ((version, OK), (f"{version}+cu999", OK), ("99.0a0+nv26.1", WARN)):
+        monkeypatch.setattr(metadata, "version", lambda name, found=found: found if name == "torch" else real(name))
+        first, last = finding("_packages")
+        assert (first.status, last.name, last.status) == (OK, "versions", status)
+    assert last.message.startswith(f"torch 99.0a0+nv26.1 ({version}) instead")
 
 
 def test_an_old_python_is_a_fail(monkeypatch):

@@ -659,6 +659,8 @@ def test_settings_say_with_which_models_and_on_what_an_edit_was_made(models):
     made = vars(make_settings(some, CUP, **asked))
     wanted = asked | {"weights": "mine", "device": "cuda", "low_memory": True, "steps": 7, "guidance": 2.5, "prompt": CUP}
     assert {name: made[name] for name in wanted} == wanted
+    with pytest.raises(SettingsError, match="no way to select 'nearest'"):  # whatever the picture shows
+        make_settings(some, CUP, select="nearest")
 
 
 def test_numbers_of_numpy_are_numbers(editor, image):

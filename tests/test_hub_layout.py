@@ -230,6 +230,15 @@ def test_fetch_on_a_warm_cache_checks_every_file(offline, capsys):
     assert [line.split(":")[0] for line in lines] == list(FULL) and all(line.endswith("whole.") for line in lines)
 
 
+def test_a_folder_without_weights_is_not_called_whole(offline, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "weights.toml").write_text('clip = "mine"\n')
+    said = []
+    with pytest.raises(WeightsError, match="mine holds no safetensors for clip: ") as caught:
+        fetch_weights(tmp_path / "weights.toml", say=said.append)
+    assert one_sentence(caught) and [line.split(":")[0] for line in said] == ["detr"]
+
+
 def test_one_wrong_byte_in_the_cache_is_found_by_its_hash(copied):
     path = next(hub.snapshot(FULL["inpaint"]).glob("vae/*.fp16.safetensors"))
     blob = path.resolve()
@@ -491,6 +500,18 @@ def test_fetch_asks_before_it_downloads(empty, monkeypatch):
         fetch_weights("full", agree=lambda question: pytest.fail("it asked"))
 
 
+@pytest.mark.parametrize("held, asked, taken", [
+    (".fp16", None, "fp16"), (".fp16", "fp16", "fp16"), ("", None, None), ("", "fp16", None), (".bf16", "bf16", "bf16"),
+])  # fmt: skip
+def test_of_a_folder_the_variant_is_loaded_that_it_holds(tmp_path, held, asked, taken):
+    from textedit_lite.models import _variant
+
+    path = tmp_path / "unet" / f"diffusion_pytorch_model{held}.safetensors"
+    path.parent.mkdir()
+    path.touch()
+    assert _variant(tmp_path, Source(str(tmp_path), variant=asked)) == taken
+
+
 def test_of_a_folder_with_both_precisions_one_is_counted_as_one_is_loaded(offline, tmp_path, monkeypatch):
     from textedit_lite import models as module
 
@@ -586,7 +607,9 @@ def test_a_home_that_nobody_has_is_one_sentence(name, tmp_path):
         read_sources(tmp_path / "weights.toml")
 
 
-NONSENSE = ("detr = ", 'vae = "a/b"', "detr = 3", 'detr = ""', 'detr = "nowhere"', 'detr = "./a/b"', 'detr = { id = "a/b" }')
+NONSENSE = (
+    "detr = ", 'vae = "a/b"', "detr = 3", 'detr = ""', 'detr = "nowhere"', 'detr = "./a/b"', 'detr = "./nowhere"', 'detr = { id = "a/b" }',
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("text", NONSENSE)

@@ -90,6 +90,7 @@ def test_what_a_part_of_a_model_can_do_without_may_be_lacking_and_nothing_else(t
     with torch.no_grad():
         read = whole_model(Mask2FormerForUniversalSegmentation, tmp_path, "cpu")(pixels).masks_queries_logits
         assert torch.equal(read, model(pixels).masks_queries_logits)
+    assert whole_model(Mask2FormerForUniversalSegmentation, tmp_path, "meta").device.type == "meta"
     kept.pop(next(name for name in kept if "hidden_states_norms" in name))
     save_file(kept, tmp_path / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(ValueError, match="lacks 1 tensors, as .*hidden_states_norms"):
@@ -195,6 +196,8 @@ def test_sums_are_in_the_format_of_sha256sum(folder):
     assert [line.split("  ")[1] for line in lines] == [
         "clip/model.safetensors", "detr/model.safetensors", "inpaint/unet/model.safetensors"]  # fmt: skip
     assert all(len(line.split("  ")[0]) == 64 for line in lines)
+    (folder / CHECKSUMS).write_text("\r\n".join(line.replace("  ", " *") for line in lines))  # as on Windows
+    check_sums(folder)
 
 
 def test_one_wrong_byte_is_noticed(folder):
