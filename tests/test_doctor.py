@@ -112,6 +112,20 @@ def test_other_versions_are_colabs_own_on_colab(monkeypatch):
     assert "on Colab" in finding("_python")[0].message
 
 
+def test_a_build_for_another_gpu_is_the_version_that_was_tested(tmp_path, monkeypatch):
+    from importlib import metadata
+
+    real = metadata.version
+    version = real("torch").split("+")[0]
+    (tmp_path / "constraints.txt").write_text(f"torch=={version}  # tested\n")
+    monkeypatch.setattr("textedit_lite.doctor.CONSTRAINTS", tmp_path / "constraints.txt")
+    for found, status in ((version, OK), (f"{version}+cu999", OK), ("99.0a0+nv26.1", WARN)):
+        monkeypatch.setattr(metadata, "version", lambda name, found=found: found if name == "torch" else real(name))
+        first, last = finding("_packages")
+        assert (first.status, last.name, last.status) == (OK, "versions", status)
+    assert last.message.startswith(f"torch 99.0a0+nv26.1 ({version}) instead")
+
+
 def test_an_old_python_is_a_fail(monkeypatch):
     monkeypatch.setattr("textedit_lite.doctor.OLDEST", (99,))
     check = finding("_python")[0]
@@ -123,6 +137,25 @@ def test_little_memory_and_little_disk_are_a_warning(monkeypatch):
     assert finding("_device")[0].status == WARN
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(1e12, 1e12, 5e8))
     assert finding("_disk")[0].status == WARN
+
+
+def test_a_device_that_holds_full_in_low_memory_is_large_enough_for_it(monkeypatch):
+    monkeypatch.setattr("textedit_lite.doctor.best_device", lambda: "cpu")
+    for total, small in ((4e9, True), (6e9, False), (9e9, False)):  # full takes 8.4 GB of a CPU, or 4.3 in low memory
+        monkeypatch.setattr("textedit_lite.doctor.total_memory", lambda device, total=total: total)
+        (check,) = finding("_device")
+        assert ("enough for lite" in check.message) == small and "full takes 8.4 GB, or 4.3 GB in low memory" in check.message
+
+
+def test_of_a_gpu_its_name_and_its_own_needs_are_told(monkeypatch):
+    import torch
+
+    monkeypatch.setattr("textedit_lite.doctor.best_device", lambda: "cuda")
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "Tesla T4")
+    monkeypatch.setattr("textedit_lite.doctor.free_memory", lambda device: {"cuda": 15e9}[device])
+    monkeypatch.setattr("textedit_lite.doctor.total_memory", lambda device: {"cuda": 16e9}[device])
+    (check,) = finding("_device")
+    assert " on Tesla T4, 15.0 GB of 16.0 GB free; full takes 8.3 GB, or 4.6 GB in low memory" in check.message
 
 
 def test_a_gpu_that_torch_does_not_see_is_told_of_with_what_to_do(monkeypatch):
@@ -169,6 +202,20 @@ def test_half_a_download_is_a_warning_and_none_is_well(tmp_path, monkeypatch):
     (tmp_path / f"models--{source.path.replace('/', '--')}" / "snapshots" / source.revision).mkdir(parents=True)
     check = finding("_full")[0]
     assert check.status == WARN and check.message.startswith("detr, clip, inpaint not, or not wholly")
+    monkeypatch.setattr("textedit_lite.doctor.hub.lacking", lambda folder, part, variant: [])
+    check = finding("_full")[0]
+    assert check.status == WARN and check.message.startswith("detr, inpaint not, or not wholly")
+
+
+@pytest.mark.parametrize("offline", [False, True])
+def test_a_download_is_said_to_need_the_network_where_the_client_may_not_go_out(tmp_path, monkeypatch, offline):
+    """The client takes HF_HUB_OFFLINE=0 for a no."""
+    from huggingface_hub import constants
+
+    monkeypatch.setenv("HF_HUB_OFFLINE", str(int(offline)))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", offline)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    assert ("once HF_HUB_OFFLINE is unset" in finding("_full")[0].message) == offline
 
 
 def test_half_a_download_of_an_optional_model_is_a_warning(tmp_path, monkeypatch):

@@ -653,6 +653,16 @@ def test_the_largest_settings_do_not_run_out_of_their_range_in_later_rounds(mode
     assert painted == [(1000, 50.0)] * 3
 
 
+def test_settings_say_with_which_models_and_on_what_an_edit_was_made(models):
+    some = dataclasses.replace(models, name="mine", device="cuda:1", low_memory=True, steps=7, guidance=2.5)
+    asked = {"mask": "sam", "match": "patches", "ablate": "crop", "feather": 0.25, "threshold": 0.5, "select": "left"}
+    made = vars(make_settings(some, CUP, **asked))
+    wanted = asked | {"weights": "mine", "device": "cuda", "low_memory": True, "steps": 7, "guidance": 2.5, "prompt": CUP}
+    assert {name: made[name] for name in wanted} == wanted
+    with pytest.raises(SettingsError, match="no way to select 'nearest'"):  # whatever the picture shows
+        make_settings(some, CUP, select="nearest")
+
+
 def test_numbers_of_numpy_are_numbers(editor, image):
     result = editor.edit(image, CUP, seed=np.int64(4), steps=np.int32(1), rounds=1, threshold=np.float32(0.5))
     assert json.loads(json.dumps(result.to_dict()))["settings"]["seed"] == 4

@@ -18,6 +18,7 @@ from textedit_lite.errors import WeightsError
 from textedit_lite.hub import Source
 from textedit_lite.inpaint import possible_steps
 from textedit_lite.models import FULL, OPTIONAL, fetch_weights, load_models, read_sources
+from textedit_lite.vocabulary import PHOTOGRAPHED
 
 PROMPT = "the left car changes to a red car"
 
@@ -66,6 +67,7 @@ def test_the_full_models_come_out_of_the_cache_by_their_ids(full):
     assert full.name == "full" and full.known_words is None
     assert len(full.categories) == 80 and full.categories[0] == "person"
     assert full.captions == "a photo of {}" and full.reads == ("colour",) and not full.sketches
+    assert (full.steps, full.guidance, full.temperature, full.sure, full.colours) == (30, 7.5, 1.0, 0.8, PHOTOGRAPHED)
     assert isinstance(full.painter.tokenizer, CLIPTokenizer) and isinstance(full.clip_tokenizer, CLIPTokenizer)
     assert len(full.clip_tokenizer) == hub_cache.WORDS and full.painter.safety_checker is not None
     assert any(isinstance(module, ResNetBackbone) for module in full.detr.modules())
@@ -122,6 +124,34 @@ def test_a_resnet_of_transformers_is_read_under_either_names(full, offline, tmp_
     assert all((a == b).all() for a, b in zip(again.detr.parameters(), full.detr.parameters(), strict=True))
 
 
+def test_a_backbone_with_many_layers_a_stage_is_read_too():
+    """As of ResNet-101, whose third stage has 23."""
+    import torch
+    from transformers import ResNetBackbone, ResNetConfig
+
+    from textedit_lite.checkpoints import TIMM_DEPTHS, TIMM_NAMES
+
+    with torch.device("meta"):
+        resnet = ResNetBackbone(ResNetConfig(depths=TIMM_DEPTHS["resnet101"], out_features=["stage4"]))
+    own = {f"model.backbone.conv_encoder.model.{name}" for name in resnet.state_dict() if "num_batches" not in name}
+    timms = {name: hub_cache.with_timm_names({name: None}).popitem()[0] for name in own}
+    assert any("layer3.22.conv3" in name for name in timms.values())
+    for name, read in timms.items():
+        for pattern, replaced in TIMM_NAMES.items():
+            read = re.sub(pattern, replaced, read)
+        assert read == name
+
+
+@pytest.mark.parametrize("changed", [{"dilation": True}, {"backbone": "resnet18"}])
+def test_a_backbone_that_only_timm_can_build_is_told_of(offline, tmp_path, changed):
+    from textedit_lite.checkpoints import without_timm
+
+    config = json.loads((hub.snapshot(FULL["detr"]) / "config.json").read_text())
+    hub_cache.write_json(tmp_path / "config.json", config | changed)
+    with pytest.raises(ValueError, match="backbone resnet.* cannot be read without timm"):
+        without_timm(tmp_path)
+
+
 def test_clip_reads_to_the_first_end_of_the_text(full):
     """The public configuration still calls token 2 the end; the padding behind the real one must not count."""
     import torch
@@ -153,8 +183,14 @@ def test_an_edit_keeps_the_background_and_what_is_not_there_is_a_status(full):
 
 
 def test_low_memory_computes_in_half_and_one_by_one(offline, monkeypatch):
+    from dataclasses import replace
+
     import torch
 
+    from textedit_lite import models as module
+
+    planned = module._planned
+    monkeypatch.setattr(module, "_planned", lambda *given: replace(planned(*given), at_once=1))  # as for a painter of full size
     models = load_models("full", device="cpu", low_memory=True)
     assert models.low_memory and models.painter.unet.dtype == torch.bfloat16 and models.clip.dtype == torch.float32
     assert models.painter.vae.use_slicing
@@ -163,7 +199,6 @@ def test_low_memory_computes_in_half_and_one_by_one(offline, monkeypatch):
     picture, calls = hub_cache.a_drawn_photograph((96, 64)), []
     run = type(models.painter).__call__
     monkeypatch.setattr(type(models.painter), "__call__", lambda self, **given: calls.append(len(given["prompt"])) or run(self, **given))
-    models.at_once = 1
     mask = Image.new("L", picture.size)
     mask.paste(255, (20, 20, 60, 50))
     result = Editor(models).edit(picture, PROMPT, mask=mask, steps=2, rounds=2)
@@ -193,6 +228,15 @@ def test_fetch_on_a_warm_cache_checks_every_file(offline, capsys):
     assert cli.main(["fetch", "full"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(":")[0] for line in lines] == list(FULL) and all(line.endswith("whole.") for line in lines)
+
+
+def test_a_folder_without_weights_is_not_called_whole(offline, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "weights.toml").write_text('clip = "mine"\n')
+    said = []
+    with pytest.raises(WeightsError, match="mine holds no safetensors for clip: ") as caught:
+        fetch_weights(tmp_path / "weights.toml", say=said.append)
+    assert one_sentence(caught) and [line.split(":")[0] for line in said] == ["detr"]
 
 
 def test_one_wrong_byte_in_the_cache_is_found_by_its_hash(copied):
@@ -239,6 +283,37 @@ def test_pieces_and_their_index_are_as_good_as_a_whole_file(tmp_path):
     assert hub.lacking(tmp_path, "detr", None) == ["model-2.safetensors"]
     (tmp_path / "model-2.safetensors").write_text("")
     assert hub.lacking(tmp_path, "detr", None) == []
+
+
+def test_pieces_of_a_variant_are_told_from_those_of_none(tmp_path):
+    """As transformers names them, and as diffusers does."""
+    plain = ["model-00001-of-00002.safetensors", "model.safetensors"]
+    half = ["model.fp16-00001-of-00002.safetensors", "model-00001-of-00002.fp16.safetensors", "model.fp16.safetensors"]
+    for name in plain + half:
+        (tmp_path / name).touch()
+    assert [path.name for path in hub.weights_files(tmp_path)] == sorted(plain)
+    assert [path.name for path in hub.weights_files(tmp_path, "fp16")] == sorted(half)
+
+
+def test_a_branch_is_the_commit_that_the_cache_says(copied):
+    source, commit = FULL["clip"], "0" * 40
+    home = hub.snapshot(source).parents[1]
+    (home / "refs").mkdir()
+    (home / "refs" / "main").write_text(source.revision + "\n")
+    (home / "refs" / "new").write_text(commit)
+    (home / "snapshots" / commit).mkdir()
+    assert hub.snapshot(Source(source.path)) == hub.snapshot(Source(source.path, "main")) == hub.snapshot(source)
+    assert hub.snapshot(Source(source.path, "new")).name == commit and hub.snapshot(Source(source.path, "old")) is None
+
+
+@pytest.mark.parametrize("change", [lambda data: data[:-1], lambda data: data + b"0", lambda data: b"", lambda data: data[1:]])
+def test_a_file_is_whole_if_it_is_exactly_as_long_as_its_header_says(offline, tmp_path, change):
+    path = tmp_path / "model.safetensors"
+    shutil.copy(hub.snapshot(FULL["clip"]) / path.name, path)
+    assert hub.verify(tmp_path) == path.stat().st_size
+    path.write_bytes(change(path.read_bytes()))
+    with pytest.raises(WeightsError, match="damaged or cut short"):
+        hub.verify(tmp_path)
 
 
 def test_no_pickle_and_no_other_variant_is_ever_fetched():
@@ -420,6 +495,21 @@ def test_fetch_asks_before_it_downloads(empty, monkeypatch):
     asked = []
     assert fetch_weights("full", agree=lambda question: asked.append(question)) == {}
     assert len(asked) == 1 and "downloads 4 MB" in asked[0] and FULL["inpaint"].path in asked[0]
+    monkeypatch.setattr(hub.shutil, "disk_usage", lambda place: SimpleNamespace(free=3_000_000))  # enough for one of the two
+    with pytest.raises(WeightsError, match="needs 4 MB and .* has 3 MB free"):
+        fetch_weights("full", agree=lambda question: pytest.fail("it asked"))
+
+
+@pytest.mark.parametrize("held, asked, taken", [
+    (".fp16", None, "fp16"), (".fp16", "fp16", "fp16"), ("", None, None), ("", "fp16", None), (".bf16", "bf16", "bf16"),
+])  # fmt: skip
+def test_of_a_folder_the_variant_is_loaded_that_it_holds(tmp_path, held, asked, taken):
+    from textedit_lite.models import _variant
+
+    path = tmp_path / "unet" / f"diffusion_pytorch_model{held}.safetensors"
+    path.parent.mkdir()
+    path.touch()
+    assert _variant(tmp_path, Source(str(tmp_path), variant=asked)) == taken
 
 
 def test_of_a_folder_with_both_precisions_one_is_counted_as_one_is_loaded(offline, tmp_path, monkeypatch):
@@ -487,8 +577,8 @@ def test_a_weights_file_replaces_what_it_names(tmp_path):
         "detr": Source(str(tmp_path / "mine")), "clip": Source("openai/clip-vit-large-patch14"), "inpaint": Source("a/b", "main", "fp16"),
     }  # fmt: skip
     path = tmp_path / "weights.json"
-    path.write_text(json.dumps({"clip": {"revision": "main"}}))
-    assert read_sources(path) == {**FULL, "clip": Source(FULL["clip"].path, "main")}
+    path.write_text(json.dumps({"clip": {"revision": "main"}, "detr": {"path": "mine", "revision": "main"}}))
+    assert read_sources(path) == {**FULL, "clip": Source(FULL["clip"].path, "main"), "detr": Source(str(tmp_path / "mine"))}
 
 
 def test_a_weights_file_of_windows_own_editors_is_read(tmp_path):
@@ -517,7 +607,9 @@ def test_a_home_that_nobody_has_is_one_sentence(name, tmp_path):
         read_sources(tmp_path / "weights.toml")
 
 
-NONSENSE = ("detr = ", 'vae = "a/b"', "detr = 3", 'detr = ""', 'detr = "nowhere"', 'detr = "./a/b"', 'detr = { id = "a/b" }')
+NONSENSE = (
+    "detr = ", 'vae = "a/b"', "detr = 3", 'detr = ""', 'detr = "nowhere"', 'detr = "./a/b"', 'detr = "./nowhere"', 'detr = { id = "a/b" }',
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("text", NONSENSE)

@@ -24,7 +24,8 @@ def changes(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(constants, "HF_HUB_CACHE", str(root / "cache"))
         patch.setattr(constants, "HF_HUB_OFFLINE", True)
-        with pytest.raises(WeightsError, match="lcm-lora-sdv1-5 .*HF_HUB_OFFLINE"):
+        with pytest.MonkeyPatch.context() as early, pytest.raises(WeightsError, match="lcm-lora-sdv1-5 .*HF_HUB_OFFLINE"):
+            early.setattr("textedit_lite.models._loaded", lambda *given: pytest.fail("the other models were loaded first"))
             load_models("full+lcm", device="cpu")
         made = hub_cache.build_lora(root / "lora", hub_cache.SMALL_SIZE)
         hub_cache.publish(root / "cache", OPTIONAL["lcm"], root / "lora")

@@ -17,8 +17,8 @@ from textedit_lite import Editor, cli
 from textedit_lite.checksums import CHECKSUMS, check_sums, write_sums
 from textedit_lite.errors import SettingsError, WeightsError
 from textedit_lite.inpaint import inpaint_batch
-from textedit_lite.memory import in_portions
-from textedit_lite.models import load_models
+from textedit_lite.memory import free_memory, in_portions, total_memory
+from textedit_lite.models import FULL, best_device, check_device, load_models
 from textedit_lite.resources import data_path
 from textedit_lite.rivals.whole import Outcome, edit_whole
 from textedit_lite.vocabulary import COCO_IDS, COLOURS
@@ -90,6 +90,7 @@ def test_what_a_part_of_a_model_can_do_without_may_be_lacking_and_nothing_else(t
     with torch.no_grad():
         read = whole_model(Mask2FormerForUniversalSegmentation, tmp_path, "cpu")(pixels).masks_queries_logits
         assert torch.equal(read, model(pixels).masks_queries_logits)
+    assert whole_model(Mask2FormerForUniversalSegmentation, tmp_path, "meta").device.type == "meta"
     kept.pop(next(name for name in kept if "hidden_states_norms" in name))
     save_file(kept, tmp_path / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(ValueError, match="lacks 1 tensors, as .*hidden_states_norms"):
@@ -120,6 +121,68 @@ def test_loading_says_nothing(capfd):
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("bars", [False, True])
+def test_the_libraries_bars_and_notices_are_afterwards_as_the_user_had_them(bars):
+    from diffusers.utils import logging as diffusers_log
+    from transformers.utils import logging as transformers_log
+
+    from textedit_lite.checkpoints import loading
+
+    def shown() -> list[tuple[int, bool]]:
+        return [(log.get_verbosity(), log.is_progress_bar_enabled()) for log in (diffusers_log, transformers_log)]
+
+    before, now = shown(), [(20, bars), (40, bars)]
+    try:
+        _let_show(now)
+        with pytest.raises(WeightsError, match="The weights cannot be loaded .no.: look"), loading("The weights", "look"):
+            assert shown() == [(40, False)] * 2
+            raise ValueError("no")
+        assert shown() == now
+    finally:
+        _let_show(before)
+
+
+def _let_show(states: list[tuple[int, bool]]) -> None:
+    from diffusers.utils import logging as diffusers_log
+    from transformers.utils import logging as transformers_log
+
+    for log, (level, bars) in zip((diffusers_log, transformers_log), states, strict=True):
+        log.set_verbosity(level)
+        (log.enable_progress_bar if bars else log.disable_progress_bar)()
+
+
+@pytest.mark.parametrize(
+    ("version", "name"), [("0.39.2", "torch_dtype"), ("0.40.0", "dtype"), ("0.42.1", "dtype"), ("1.0.0", "dtype")]
+)
+def test_the_precision_is_asked_for_as_this_diffusers_calls_it(monkeypatch, version, name):
+    """One that it does not know it would ignore, and load in another."""
+    from importlib import metadata
+
+    from textedit_lite.checkpoints import dtype_argument
+
+    monkeypatch.setattr(metadata, "version", lambda package: version)
+    assert dtype_argument() == name
+
+
+@pytest.mark.parametrize(("device", "half"), [("cuda", "float16"), ("cuda:1", "float16"), ("mps", "float16"), ("cpu", "bfloat16")])
+def test_half_precision_is_what_a_device_computes_fast(monkeypatch, device, half):
+    import torch
+
+    from textedit_lite import models as loading
+    from textedit_lite.memory import holding
+
+    def loaded(folders, variant, name, on, painting):
+        raise WeightsError(f"{painting} on {on}")
+
+    monkeypatch.setattr(loading, "check_device", lambda device: device)
+    monkeypatch.setattr(loading, "_loaded", loaded)
+    for low, dtype in ((True, getattr(torch, half)), (False, torch.float32)):
+        chosen = replace(holding("cpu", 1, {"unet": 1, "text_encoder": 1}, 64, low), half=low)
+        monkeypatch.setattr(loading, "_planned", lambda *given, chosen=chosen: chosen)
+        with pytest.raises(WeightsError, match=f"{dtype} on {device}$"):
+            load_models("lite", device)
+
+
 # --- checksums ---------------------------------------------------------------------------------------------------
 
 
@@ -133,6 +196,8 @@ def test_sums_are_in_the_format_of_sha256sum(folder):
     assert [line.split("  ")[1] for line in lines] == [
         "clip/model.safetensors", "detr/model.safetensors", "inpaint/unet/model.safetensors"]  # fmt: skip
     assert all(len(line.split("  ")[0]) == 64 for line in lines)
+    (folder / CHECKSUMS).write_text("\r\n".join(line.replace("  ", " *") for line in lines))  # as on Windows
+    check_sums(folder)
 
 
 def test_one_wrong_byte_is_noticed(folder):
@@ -170,13 +235,16 @@ def test_a_folder_that_is_not_there_or_lacks_a_model(tmp_path):
         load_models(tmp_path)
 
 
-def test_a_damaged_weights_file_is_refused_before_it_is_read(copied):
+def test_a_damaged_weights_file_is_refused_before_it_is_read(copied, monkeypatch):
     path = copied / "clip/model.safetensors"
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
     with pytest.raises(WeightsError, match="clip/model.safetensors is damaged"):
         load_models(copied)
+    monkeypatch.setattr("textedit_lite.models.data_path", lambda *parts: copied)
+    with pytest.raises(WeightsError, match="clip/model.safetensors is damaged"):
+        load_models("lite")
 
 
 NONSENSE = (
@@ -233,10 +301,24 @@ def test_a_device_is_counted_from_nought(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     with pytest.raises(SettingsError, match="no device 'cuda:9', as this torch sees 2 and counts from cuda:0: give cuda"):
         load_models("lite", device="cuda:9")
+    with pytest.raises(SettingsError, match="no device 'cuda:2', as this torch sees 2"):
+        check_device("cuda:2")
+    assert [check_device(device) for device in ("cuda", "cuda:0", "cuda:1")] == ["cuda", "cuda:0", "cuda:1"]
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
     with pytest.raises(SettingsError, match="no device 'mps:1'"):
         load_models("lite", device="mps:1")
     assert load_models("lite", device="cpu:3").device == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("cuda", "mps", "best"), [(True, True, "cuda"), (True, False, "cuda"), (False, True, "mps"), (False, False, "cpu")]
+)
+def test_the_best_device_is_the_gpu_that_torch_has(monkeypatch, cuda, mps, best):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+    assert best_device() == best
 
 
 def test_an_edit_is_asked_for_on_a_device_and_in_low_memory(monkeypatch):
@@ -255,7 +337,7 @@ def test_an_edit_is_asked_for_on_a_device_and_in_low_memory(monkeypatch):
 
 def test_a_copy_in_another_folder_is_loaded_under_its_own_name(copied, models):
     other = load_models(copied, device="cpu")
-    assert other.name == str(copied) and other.categories == models.categories
+    assert other.name == str(copied) and other.categories == models.categories and other.optional.keys() == models.optional.keys()
     assert all((a == b).all() for a, b in zip(other.clip.parameters(), models.clip.parameters(), strict=True))
 
 
@@ -272,6 +354,51 @@ def test_the_plan_is_its_formula():
     assert holding("cuda", 10, painter, 256, low=False).need == 4 * 10 + 2 * 1100 + 4 * 2 * (tokens + map_) + CUDA_OWN
     assert holding("cuda", 10, painter, 256, low=True).need == 4 * 10 + 2 * 1040 + 2 * (tokens // 2 + map_) + CUDA_OWN
     assert holding("cpu", 10, painter, 256, low=True).weights == 4 * 10 + 2 * 1100
+    assert holding("mps", 10, painter, 256, low=True).need == 4 * 10 + 2 * 1100 + 2 * (tokens + map_)
+    for kind, low, at_once in (("cpu", False, 32), ("cuda", False, 32), ("cuda", True, 32)):  # a lite painter's pictures are cheap
+        assert holding(kind, 10, painter, 112, low).at_once == at_once
+
+
+def test_the_memory_of_a_device_is_its_own(monkeypatch):
+    import psutil
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: {"cuda": (3, 8), "cuda:1": (5, 16)}[device])
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(total_memory={"cuda": 8, "cuda:1": 16}[device]))
+    monkeypatch.setattr(torch.mps, "recommended_max_memory", lambda: 12)
+    monkeypatch.setattr(torch.mps, "driver_allocated_memory", lambda: 2)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=7, total=32))
+    found = {device: (free_memory(device), total_memory(device)) for device in ("cuda", "cuda:1", "mps", "cpu")}
+    assert found == {"cuda": (3, 8), "cuda:1": (5, 16), "mps": (10, 12), "cpu": (7, 32)}
+
+
+def test_the_memory_is_planned_for_pictures_of_the_painters_own_size(models, monkeypatch):
+    from textedit_lite import models as loading
+    from textedit_lite.memory import holding
+
+    sides = []
+    monkeypatch.setattr(loading, "holding", lambda *given, **low: sides.append(given[3]) or holding(*given, **low))
+    loading._planned("lite", {part: LITE / part for part in FULL}, None, "cpu", False)
+    assert sides == [models.native]
+
+
+def test_the_whole_memory_decides_how_models_are_held_and_what_is_free_whether_their_weights_fit(monkeypatch):
+    from textedit_lite import models as loading
+
+    def planned(total: float, free: float, low: bool | None = None, device: str = "cpu"):
+        monkeypatch.setattr(loading, "total_memory", lambda on: total)
+        monkeypatch.setattr(loading, "free_memory", lambda on: free)
+        return loading._planned("lite", {part: LITE / part for part in FULL}, None, device, low)
+
+    plain, low = (planned(1e12, 1e12, low) for low in (False, True))
+    assert low.weights < plain.weights < plain.need and not plain.low and low.low
+    assert planned(1.2 * plain.need, plain.weights) == plain == planned(plain.need, plain.weights, False)
+    assert planned(plain.need, plain.weights) == low  # some of it is a screen's and the driver's
+    with pytest.raises(WeightsError, match="ask for low_memory=True"):
+        planned(1e12, plain.weights - 1)
+    with pytest.raises(WeightsError, match="free: close other programs, or use lite"):
+        planned(0, low.weights - 1)
+    assert planned(1e12, 1e12, device="cuda:1").half and planned(0, 1e12, device="cuda:1").offload
 
 
 def test_what_the_docstring_and_the_readme_say_of_memory_is_what_is_computed():
@@ -401,7 +528,11 @@ def test_what_is_too_much_at_once_is_halved_until_it_fits_and_stays_so():
     assert in_portions(range(3), models, double) == [0, 2, 4] and asked[8:] == [2, 1]
 
 
-@pytest.mark.parametrize("said", ["MPS backend out of memory (MPS allocated: 9 GB)", "DefaultCPUAllocator: can't allocate memory: 9 bytes"])
+@pytest.mark.parametrize(
+    "said",
+    ["MPS backend out of memory (MPS allocated: 9 GB)", "DefaultCPUAllocator: can't allocate memory: 9 bytes",
+     "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"],
+)  # fmt: skip
 def test_memory_runs_out_on_other_devices_too(said):
     asked, models = [], SimpleNamespace(at_once=4, low_memory=False)
     assert in_portions(range(4), models, no_more_than(2, list, asked, RuntimeError(said))) == [0, 1, 2, 3] and asked == [4, 2, 2]

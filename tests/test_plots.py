@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -101,9 +102,10 @@ def test_boxes_carry_number_label_and_score():
 
 def test_the_chosen_box_stands_out():
     ax = plots.draw_boxes(IMAGE, BOXES, chosen=1)
-    assert {text.get_text(): text.get_bbox_patch().get_facecolor()[:3] for text in ax.texts}.keys() == {"0", "1"}
-    colours = {text.get_text(): text.get_bbox_patch().get_facecolor() for text in ax.texts}
-    assert colours["0"] != colours["1"]
+    colours = {text.get_text(): to_hex(text.get_bbox_patch().get_facecolor()) for text in ax.texts}
+    assert colours == {"0": plots.OTHER, "1": plots.CHOSEN}
+    first, *_ = plots.draw_boxes(IMAGE, BOXES, chosen=0).texts
+    assert first.get_text() == "1", "the chosen one is drawn last, on top"
 
 
 def test_labels_stay_inside_and_do_not_cover_each_other():
@@ -134,12 +136,75 @@ def test_of_a_crowd_every_label_can_be_read():
     assert all(common(one, other) == 0 for one, other in combinations(labels, 2))
 
 
+# --- what a figure shows -----------------------------------------------------------------------------------------
+
+
+def test_a_score_at_the_threshold_is_kept():
+    ax = plots.threshold_gap([0.9, 0.1, 0.5], 0.5, 0.3, 0.7)
+    _, dropped, kept = ax.lines
+    assert (dropped.get_label(), list(dropped.get_ydata())) == ("1 dropped", [0.1])
+    assert (kept.get_label(), list(kept.get_ydata()), kept.get_color()) == ("2 kept", [0.5, 0.9], plots.OTHER)
+
+
+def test_attention_lies_on_the_picture_the_right_way_up():
+    ax = plots.attention_overlay(IMAGE, np.eye(6), BOXES[0])
+    picture, attention = (image.get_extent() for image in ax.images)
+    np.testing.assert_allclose(attention, picture, atol=0.5)
+    assert (ax.get_xlim(), ax.get_ylim()) == ((0, 120), (80, 0))
+
+
+def test_the_largest_of_each_row_of_a_matrix_is_framed():
+    ax = plots.similarity_matrix([[0.1, 0.9, 0.2], [0.8, 0.3, 0.4]], ["a", "b"], ["x", "y", "z"])
+    assert [np.round(frame.get_center()).tolist() for frame in ax.patches] == [[1, 0], [0, 1]]
+    assert {text.get_position(): text.get_text() for text in ax.texts}[1, 0] == "0.90"
+    assert {text.get_position(): text.get_color() for text in ax.texts}[1, 0] == "white"  # on the darkest blue
+
+
+def test_the_longest_bar_is_in_colour_and_the_first_on_top():
+    ax = plots.bars({"red": 0.2, "blue": 0.7, "green": 0.1})
+    assert [to_hex(bar.get_facecolor()) == plots.CHOSEN for bar in ax.patches] == [False, True, False] and ax.yaxis_inverted()
+
+
+def test_an_arrow_points_at_the_anchor_and_is_wider_where_the_relation_is_likelier():
+    pairs = np.array([[0, 0.1, 0], [0.9, 0, 0.2], [0, 0.8, 0]])
+    ax = plots.relation_arrows(IMAGE, np.array([*BOXES, (0, 60, 20, 80)]), pairs, 1)
+    arrows = [one for one in ax.texts if getattr(one, "arrow_patch", None)]
+    assert [one.xy for one in arrows] == [(94, 22.5)] * 2 and [one.xyann for one in arrows] == [(40, 40), (10, 70)]
+    pale, strong = (one.arrow_patch for one in arrows)
+    assert pale.get_linewidth() < strong.get_linewidth() and to_hex(strong.get_edgecolor()) == plots.MASK != to_hex(pale.get_edgecolor())
+    assert {"0.10", "0.80"} < set(texts(ax))
+
+
+def test_a_mask_is_tinted_and_outlined_where_it_is():
+    ax = plots.mask_overlay(IMAGE, MASK)
+    tint = np.asarray(ax.images[1].get_array())[..., 3]
+    assert (tint > 0.3).tolist() == (np.asarray(MASK) > 0).tolist() and not tint[np.asarray(MASK) == 0].any()
+    np.testing.assert_array_equal(outline(ax), [19.5, 19.5, 59.5, 59.5])
+
+
+def test_a_difference_of_one_channel_either_way_is_seen():
+    after = np.array(IMAGE)
+    after[10:20, 30:40, 1] -= 100
+    after[30:40, 30:40, 2] += 100
+    (drawn,) = plots.difference_map(IMAGE, Image.fromarray(after)).images
+    seen = np.asarray(drawn.get_array())
+    assert seen[15, 35] == seen[35, 35] == 10 and np.count_nonzero(seen) == 200 and drawn.get_clim() == (0, 16)
+    assert drawn.get_extent() == (-0.5, 119.5, 79.5, -0.5)
+
+
 def test_the_figure_of_an_edit():
     figure = plots.edit_figure(edited())
     assert len(figure.axes) == 4
     assert "red bus" in figure.get_suptitle()
     assert figure.axes[3].get_title() == "edited after 1 round"
     assert plots.png(figure).startswith(b"\x89PNG")
+
+
+def test_what_is_not_verified_is_said_in_another_colour():
+    def colour(**changes) -> str:
+        return next(text.get_color() for text in plots.edit_figure(edited(**changes)).texts if "now shows" in text.get_text())
+
+    assert colour(verified=False) == plots.CHOSEN != colour(verified=True)
 
 
 PRICE = "$^$ 5"  # as a formula it cannot be drawn
@@ -177,7 +242,10 @@ def test_the_figure_of_an_edit_that_was_not_made_says_why(status):
 def test_the_figure_of_an_edit_of_all_that_fit_marks_all():
     result = edited(candidates=candidates((True, True)), settings=SimpleNamespace(prompt="x", select="all"))
     labels = plots.edit_figure(result).axes[1].texts
-    assert len({label.get_bbox_patch().get_facecolor() for label in labels}) == 1
+    assert {to_hex(label.get_bbox_patch().get_facecolor()) for label in labels} == {plots.CHOSEN}
+    result = edited(candidates=candidates((True, False)), settings=SimpleNamespace(prompt="x", select="all"))
+    assert [to_hex(label.get_bbox_patch().get_facecolor()) for label in plots.edit_figure(result).axes[1].texts] == [
+        plots.OTHER, plots.CHOSEN]  # fmt: skip
 
 
 @pytest.mark.parametrize("size", [(400, 30), (30, 400), (1, 1)])

@@ -832,7 +832,8 @@ def test_a_clause_that_ends_in_a_preposition_leaves_it_to_its_noun(words, catego
         ("turn the cup back upright", "make the cup upright"), ("stand the cup up", "make the cup upright"),
         ("straighten up the cup", "make the cup upright"), ("overturn the cup", "flip the cup"),
         ("incline the cup to the left", "tilt the cup"), ("make the cup slant to the left", "tilt the cup"),
-        ("spin the cup 180 degrees", "flip the cup"),
+        ("spin the cup 180 degrees", "flip the cup"), ("flipping the cup", "flip the cup"),
+        ("leaning car becomes red", "make the leaning car red"),
         ("make the dog look straight at the camera", "make the dog face the front"),
         ("let the dog look into the camera", "make the dog face the front"), ("show the bus side-on", "show the bus from the side"),
         ("change the bus to profile view", "show the bus from the side"),
@@ -873,6 +874,11 @@ def test_a_colour_may_be_named_after_a_thing():
     check("make the jet black", category="airplane", changes={"colour": "black"})
     check("make the plane in the sky blue", category="airplane", changes={"colour": "blue"})
     check("make the car on the grass green", category="car", changes={"colour": "green"})
+
+
+@pytest.mark.parametrize(("prompt", "noun"), [("make the back upright", "back"), ("mirror -> red", "mirror")])
+def test_a_thing_may_be_called_as_a_wordy_phrase_or_a_verb(prompt, noun):
+    assert parse(prompt).noun == noun
 
 
 def test_left_of_several_is_still_left_of_them():
@@ -975,7 +981,7 @@ def test_a_turn_that_is_not_known_names_those_that_are(prompt):
         ("make the rightmost but one car red", "from where"), ("make car number 2 red", "from where"),
         ("make most cars red", "several objects"), ("make half of the cars red", "several objects"),
         ("turn the left car and the right car red", "two objects"), ("make someone red", "nothing to find"),
-        ("the car closest to the bus", "no change"), ("the car to the left", "no change"),
+        ("the car closest to the bus", "no change"), ("the car to the left", "no change"), ("the dog running to the cat", "no change"),
         ("the car nearest becomes red", "what the car is next to"), ("I want a red car", "nothing about the car"),
     ],
 )  # fmt: skip

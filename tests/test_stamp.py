@@ -48,6 +48,13 @@ def test_a_fork_sets_its_address_with_one_command(checkout, capsys):
     assert {path: path.read_bytes() for path in stamped_files(checkout)} == before  # nothing else was touched
 
 
+def test_a_repository_whose_name_only_begins_alike_stays_as_it_is(checkout):
+    path, here = checkout / "README.md", f"https://github.com/{address(ROOT).repo}"
+    path.write_text(f"{here}-data {here}.\n", "utf-8")
+    stamp(checkout, "me/my-course")
+    assert path.read_text("utf-8") == f"{here}-data https://github.com/me/my-course.\n"
+
+
 def test_a_checkout_with_the_ends_of_lines_of_windows_is_stamped_too(checkout):
     for path in stamped_files(checkout):
         path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
@@ -90,7 +97,7 @@ def test_a_name_that_no_repository_has_is_refused_and_nothing_is_written(checkou
     assert address(checkout) == address(ROOT)
 
 
-@pytest.mark.parametrize("ref", ["", "two words", "-x\n", "../main"])
+@pytest.mark.parametrize("ref", ["", "two words", "-x\n", "../main", "v0.1..v0.2"])
 def test_a_name_that_no_tag_has_is_refused(checkout, ref):
     with pytest.raises(SettingsError, match="tag or branch"):
         stamp(checkout, "me/course", ref)

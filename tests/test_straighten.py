@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from textedit_lite.boxes import context_window
 from textedit_lite.editor import Find, Stage, algorithm_1
 from textedit_lite.inpaint import Painting
 from textedit_lite.mask import build_mask
@@ -94,6 +95,15 @@ def test_the_mask_holds_the_object_and_less_than_the_square():
     assert 0.7 < mask.sum() / (np.asarray(square) > 0).sum() < 0.95
 
 
+def test_the_masks_square_leans_as_the_object_does():
+    image, box, _, straight = case()
+    rows, columns = np.nonzero(np.asarray(straight.within(Image.new("L", image.size, 255))))
+    x0, _, x1, _ = straight.mask.getbbox()
+    corner = (x1 - x0) / np.sqrt(2) * np.array([np.cos(a := np.radians(45 + TILT_DEGREES)), -np.sin(a)])  # upright, its top right one
+    top = columns[rows == rows.min()].mean() - (box[0] + box[2]) / 2, rows.min() - (box[1] + box[3]) / 2
+    np.testing.assert_allclose(top, corner, atol=4)
+
+
 def test_what_is_painted_on_top_leans_to_the_left():
     image, box, square, straight = case()
     half = straight.image.width // 2
@@ -111,6 +121,16 @@ def test_its_mask_is_a_square_in_the_middle():
     x0, y0, x1, y1 = straight.mask.getbbox()
     assert abs((x1 - x0) - (y1 - y0)) <= 1 and abs(x0 + x1 - straight.mask.width) <= 2
     assert (np.asarray(straight.mask)[y0:y1, x0:x1] == 255).all()
+
+
+@pytest.mark.parametrize("grow", [0.0, 0.4])
+@pytest.mark.parametrize("degrees", [TILT_DEGREES, 45.0, 180.0])
+def test_what_the_painter_looks_at_is_all_picture(degrees, grow):
+    """No corner that the turning left empty, and no edge that is repeated."""
+    straight = straighten(Image.new("RGB", (300, 300), "white"), (100, 120, 200, 180), degrees, grow)
+    x0, y0, x1, y1 = context_window(straight.mask.getbbox(), straight.image.size)
+    assert 0 <= x0 and 0 <= y0 and x1 <= straight.image.width and y1 <= straight.image.height
+    assert straight.image.getextrema() == ((255, 255),) * 3
 
 
 # --- in the editor -----------------------------------------------------------------------------------------------

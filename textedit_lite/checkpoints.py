@@ -39,7 +39,7 @@ def loading(what: str, advice: str) -> Iterator[None]:
     from transformers.utils import logging as transformers_log
 
     logs = (diffusers_log, transformers_log)
-    before = [log.get_verbosity() for log in logs]
+    before = [(log.get_verbosity(), log.is_progress_bar_enabled()) for log in logs]
     for log in logs:
         log.set_verbosity_error()
         log.disable_progress_bar()
@@ -51,9 +51,10 @@ def loading(what: str, advice: str) -> Iterator[None]:
         reason = " ".join(str(error).split()).split(". ")[0][:160].rstrip(".")
         raise WeightsError(f"{what} cannot be loaded ({reason}): {advice}.") from error
     finally:
-        for log, level in zip(logs, before, strict=True):
+        for log, (level, bars) in zip(logs, before, strict=True):
             log.set_verbosity(level)
-            log.enable_progress_bar()
+            if bars:
+                log.enable_progress_bar()
 
 
 def whole_model(kind, folder: Path, device: str, **options):

@@ -24,7 +24,8 @@ def check_sums(folder: Path) -> None:
     advice = "install the package again, or give another folder"
     try:
         lines = (folder / CHECKSUMS).read_text(encoding="utf-8").splitlines()
-        listed = {name.strip(): digest for digest, name in (line.split(maxsplit=1) for line in lines if line.strip())}
+        pairs = [line.split(maxsplit=1) for line in lines if line.strip()]
+        listed = {name.strip().removeprefix("*"): digest for digest, name in pairs}  # "*" stands for "read as bytes"
     except (OSError, ValueError) as error:
         raise WeightsError(f"The list of checksums {folder / CHECKSUMS} cannot be read: {advice}.") from error
     there = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*.safetensors")}

@@ -187,7 +187,9 @@ def _full() -> Iterator[Check]:
     if all(missing == [] for missing in states):
         yield Check("full weights", OK, f"in the cache {cache}; {bring} checks that they are whole.")
     elif all(missing is None for missing in states):
-        later = ", once HF_HUB_OFFLINE is unset" if os.environ.get("HF_HUB_OFFLINE") else ""
+        from huggingface_hub import constants
+
+        later = ", once HF_HUB_OFFLINE is unset" if constants.HF_HUB_OFFLINE else ""
         absent = f"not in the cache {cache}, and lite needs none"
         yield Check("full weights", OK, f"{absent}: {bring} brings them, {gigabytes(FULL_BYTES)}{later}.")
     else:

@@ -224,6 +224,8 @@ def fetch_weights(
         variant = _variant(folders[part], source) if part in ("inpaint", *hub.UNET_ALONE) else source.variant
         # What was fetched just now has been compared already.
         size = hub.verify(folders[part], variant, hashes=part not in todo)
+        if not size:
+            raise WeightsError(f"{source} holds no safetensors for {part}: {hub.INSTEAD}.")
         say(f"{part}: {source}, {gigabytes(size)}, whole.")
     return folders
 
@@ -308,6 +310,8 @@ def _load(
     import torch
 
     folders, few_steps = _brought(sources, name), {}
+    # Before anything is loaded, which takes long and hides the bar of a download.
+    lora = _brought_one(optional["lcm"], "lcm", name) if split_lcm(name)[1] else None
     variant = _variant(folders["inpaint"], sources["inpaint"])
     chosen = _planned(name, folders, variant, device, low_memory)
     half = torch.bfloat16 if device == "cpu" else torch.float16
@@ -315,8 +319,8 @@ def _load(
     with loading(f"The {name} weights", advice):
         try:
             models = _loaded(folders, variant, name, device, half if chosen.half else torch.float32)
-            if split_lcm(name)[1]:
-                few_steps = _few_steps(models.painter, _brought_one(optional["lcm"], "lcm", name))
+            if lora:
+                few_steps = _few_steps(models.painter, lora)
             if chosen.low:
                 _slice_attention(models.painter, device)
                 models.painter.vae.enable_slicing()
@@ -541,7 +545,9 @@ def _planned(name: str, folders: dict[str, Path], variant: str | None, device: s
     finders = sum(hub.parameters(folders[part]) for part in ("detr", "clip"))
     painter = {part: hub.parameters(folders["inpaint"] / part, variant) for part in hub.MODELS_OF_A_PAINTER}
     unet, vae = (_config(folders["inpaint"] / part) for part in ("unet", "vae"))
-    side = unet.get("sample_size", 64) * 2 ** (len(vae.get("block_out_channels", ())) - 1 or 3)
+    # A small autoencoder (AutoencoderTiny) names its blocks otherwise.
+    blocks = vae.get("block_out_channels") or vae.get("decoder_block_out_channels") or [None] * 4
+    side = unet.get("sample_size", 64) * 2 ** (len(blocks) - 1)
     kind = device.split(":")[0]
     chosen = holding(kind, finders, painter, side, bool(low_memory))
     if low_memory is None and chosen.need > ROOM * total_memory(device):
