@@ -372,14 +372,14 @@ def test_the_memory_of_a_device_is_its_own(monkeypatch):
     assert found == {"cuda": (3, 8), "cuda:1": (5, 16), "mps": (10, 12), "cpu": (7, 32)}
 
 
-def test_the_memory_is_planned_for_pictures_of_the_painters_own_size(models, monkeypatch):
+def test_the_memory_is_planned_for_the_painters_own_size_and_autoencoder(models, monkeypatch):
     from textedit_lite import models as loading
     from textedit_lite.memory import holding
 
     sides = []
-    monkeypatch.setattr(loading, "holding", lambda *given, **low: sides.append(given[3]) or holding(*given, **low))
-    loading._planned("lite", {part: LITE / part for part in FULL}, None, "cpu", False)
-    assert sides == [models.native]
+    monkeypatch.setattr(loading, "holding", lambda *given, **how: sides.append((given[3], how["channels"])) or holding(*given, **how))
+    plan = loading._planned("lite", {part: LITE / part for part in FULL}, None, "cpu", False)
+    assert sides == [(models.native, 40)] and plan.need < 500_000_000, "as the doctor says"
 
 
 def test_the_whole_memory_decides_how_models_are_held_and_what_is_free_whether_their_weights_fit(monkeypatch):

@@ -189,7 +189,7 @@ def test_a_difference_of_one_channel_either_way_is_seen():
     (drawn,) = plots.difference_map(IMAGE, Image.fromarray(after)).images
     seen = np.asarray(drawn.get_array())
     assert seen[15, 35] == seen[35, 35] == 10 and np.count_nonzero(seen) == 200 and drawn.get_clim() == (0, 16)
-    assert drawn.get_extent() == (-0.5, 119.5, 79.5, -0.5)
+    assert tuple(drawn.get_extent()) == (-0.5, 119.5, 79.5, -0.5)
 
 
 def test_the_figure_of_an_edit():

@@ -11,7 +11,8 @@ from typing import Any
 from .errors import WeightsError
 
 CLIP_AND_DETR = 4  # bytes per number: both are small, and compute in float32 everywhere
-WIDEST = 256 * 4  # channels of the autoencoder's widest map at full size, times how many such maps live at once
+CHANNELS = 256  # of the widest map at full size in the autoencoder of Stable Diffusion
+MAPS = 4  # as wide as that, which live at once
 HEADS = 8  # of the U-Net's attention at its finest level, where a token is a latent pixel
 ROOM = 0.9  # share of a device that models may fill: a screen and the driver take some of it, too
 CUDA_OWN = 500_000_000  # bytes that CUDA itself takes of a device (its context), which `free_memory` no longer counts as free
@@ -34,13 +35,13 @@ class Holding:
     need: int
 
 
-def holding(kind: str, finders: int, painter: dict[str, int], side: int, low: bool) -> Holding:
+def holding(kind: str, finders: int, painter: dict[str, int], side: int, low: bool, channels: int = CHANNELS) -> Holding:
     """How to hold models on a kind of device ("cuda", "mps", "cpu"), and what that takes at the peak.
 
-    With F numbers in DETR and CLIP, P_i in the painter's parts, b bytes per number, k pictures at once of s x s pixels
-    and t = (s / 8)^2 tokens, it is
+    With F numbers in DETR and CLIP, P_i in the painter's parts, b bytes per number, k pictures at once of s x s pixels,
+    t = (s / 8)^2 tokens, h heads, and c `channels` of the autoencoder's widest map at full size, it is
 
-        4 F + b sum_i P_i + k b (2 h t^2 + 4 * 256 s^2),
+        4 F + b sum_i P_i + k b (2 h t^2 + 4 c s^2),
 
     plus, on CUDA, the half gigabyte of its context. h is halved if attention is sliced (in low memory, but not on MPS). If
     parts wait on the CPU, the sum is without the smaller of text encoder and U-Net: only these two are never on the GPU at
@@ -57,7 +58,7 @@ def holding(kind: str, finders: int, painter: dict[str, int], side: int, low: bo
     held = sum(painter.values()) - (min(painter["unet"], painter["text_encoder"]) if offload else 0)
     weights = CLIP_AND_DETR * finders + width * held
     tokens = (side // 8) ** 2
-    working = at_once * width * (2 * HEADS * tokens**2 // (SLICES if low and kind != "mps" else 1) + WIDEST * side**2)
+    working = at_once * width * (2 * HEADS * tokens**2 // (SLICES if low and kind != "mps" else 1) + MAPS * channels * side**2)
     return Holding(low, half, offload, at_once, weights, weights + working + (CUDA_OWN if kind == "cuda" else 0))
 
 

@@ -9,6 +9,7 @@ import threading
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from .checkpoints import dtype_argument, image_processor, loading, whole_model, 
 from .checksums import CHECKSUMS, check_sums
 from .errors import SettingsError, WeightsError
 from .hub import Source, gigabytes
-from .memory import ROOM, Holding, free_memory, holding, is_out_of_memory, total_memory
+from .memory import CHANNELS, ROOM, Holding, free_memory, holding, is_out_of_memory, total_memory
 from .resources import data_path
 from .vocabulary import COLOURS, PHOTOGRAPHED, POSES, VIEWS
 
@@ -545,13 +546,12 @@ def _planned(name: str, folders: dict[str, Path], variant: str | None, device: s
     finders = sum(hub.parameters(folders[part]) for part in ("detr", "clip"))
     painter = {part: hub.parameters(folders["inpaint"] / part, variant) for part in hub.MODELS_OF_A_PAINTER}
     unet, vae = (_config(folders["inpaint"] / part) for part in ("unet", "vae"))
-    # A small autoencoder (AutoencoderTiny) names its blocks otherwise.
-    blocks = vae.get("block_out_channels") or vae.get("decoder_block_out_channels") or [None] * 4
-    side = unet.get("sample_size", 64) * 2 ** (len(blocks) - 1)
-    kind = device.split(":")[0]
-    chosen = holding(kind, finders, painter, side, bool(low_memory))
+    narrow = vae.get("decoder_block_out_channels")  # of an AutoencoderTiny, whose first block is as wide as any
+    side = unet.get("sample_size", 64) * 2 ** (len(narrow or vae.get("block_out_channels") or [None] * 4) - 1)
+    needed = partial(holding, device.split(":")[0], finders, painter, side, channels=narrow[0] if narrow else CHANNELS)
+    chosen = needed(low=bool(low_memory))
     if low_memory is None and chosen.need > ROOM * total_memory(device):
-        chosen = holding(kind, finders, painter, side, low=True)
+        chosen = needed(low=True)
     if chosen.weights > free_memory(device):
         raise WeightsError(_too_large(name, chosen, device))
     return chosen
