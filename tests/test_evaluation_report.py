@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from textedit_lite import cli, data_path
+from textedit_lite import cli, data_path, images
 from textedit_lite.detect import Detections
 from textedit_lite.errors import SettingsError, WeightsError
 from textedit_lite.evaluation import figures, setwise, table
@@ -298,15 +298,15 @@ def test_a_report_that_is_stopped_leaves_the_figures_of_the_one_before(runs, mod
     folders, _, out = runs
     before = {path.name: path.read_bytes() for path in out.glob("*.png")}
     shutil.copytree(out, tmp_path / "out")
-    written = Image.Image.save
 
-    def stopped(image, file, **options):
-        written(image, file, **options)
-        if not isinstance(file, io.BytesIO):
-            file.truncate(100)
-            raise KeyboardInterrupt
+    class Stopped(io.FileIO):
+        def write(self, data):
+            if data.startswith(b"\x89PNG"):
+                super().write(data[:100])
+                raise KeyboardInterrupt
+            return super().write(data)
 
-    monkeypatch.setattr(Image.Image, "save", stopped)
+    monkeypatch.setattr(images, "open", Stopped, raising=False)
     with pytest.raises(KeyboardInterrupt):
         report(folders, tmp_path / "out", models)
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir() if path.suffix in (".png", ".part")} == before
